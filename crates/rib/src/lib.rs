@@ -1,0 +1,3 @@
+//! Placeholder replaced by the crate's first milestone.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Placeholder replaced by the first milestone of this crate.
+fn main() {}
