@@ -1,3 +1,32 @@
-//! Placeholder replaced by the crate's first milestone.
+//! Probe packets and their state machines: packets in, samples out.
+//!
+//! - [`Sender`]: one stream of probes (a path to a target), STAMP or ICMP echo: its schedule,
+//!   its packets, the matching of replies, loss by timeout.
+//! - [`stamp`]: the packets of RFC 8762 (with the SSID of RFC 8972), [`reflect`] and the
+//!   reflector's [`Sessions`].
+//! - [`icmp`]: echo request and reply for IPv4 and IPv6.
+//!
+//! Promises: any bytes may come from the network; none panics, and none makes memory grow.
+//! A probe allocates nothing. Time and seed are passed in; the same inputs give the same outputs.
+//!
+//! Does not know: sockets, clocks, what a sample is worth (`pathvane-score`), BGP.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod icmp;
+mod reflect;
+mod ring;
+mod sample;
+mod schedule;
+mod sender;
+mod sessions;
+pub mod stamp;
+mod time;
+
+pub use reflect::{Stamps, reflect};
+pub use sample::{Counters, Lost, OneWay, Sample};
+pub use sender::{Config, Kind, Sender};
+pub use sessions::{SessionKey, Sessions};
+pub use time::{Timestamp, WireTime};

@@ -1,0 +1,108 @@
+//! The probes under way, in a ring of fixed size.
+
+use alloc::boxed::Box;
+
+use pathvane_clock::{Duration, Instant};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Never sent, or the shell could not send it.
+    Unsent,
+    Pending,
+    Answered,
+    Lost,
+}
+
+/// One probe: 16 octets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// When it was written; what its packet says.
+    pub(crate) stamped_at: Instant,
+    /// How much later the kernel says it left; `None` until it does.
+    lag_ns: i32,
+    pub(crate) kernel_sent: bool,
+    pub(crate) state: State,
+}
+
+impl Slot {
+    const EMPTY: Self =
+        Self { stamped_at: Instant::ZERO, lag_ns: 0, kernel_sent: false, state: State::Unsent };
+
+    /// When the probe left, as well as is known.
+    pub(crate) fn sent_at(&self) -> Instant {
+        let lag = Duration::from_nanos(u64::from(self.lag_ns.unsigned_abs()));
+        if self.lag_ns < 0 { self.stamped_at - lag } else { self.stamped_at + lag }
+    }
+
+    /// Notes the kernel's time; `false` if it is more than two seconds off and so not this probe's.
+    pub(crate) fn set_sent(&mut self, at: Instant) -> bool {
+        let lag = i128::from(at.as_nanos()) - i128::from(self.stamped_at.as_nanos());
+        let Ok(lag) = i32::try_from(lag) else { return false };
+        self.lag_ns = lag;
+        self.kernel_sent = true;
+        true
+    }
+}
+
+/// The last `capacity` probes by number. Numbers wrap.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    slots: Box<[Slot]>,
+    next: u32,
+    /// The oldest pending probe, or `next`.
+    oldest: u32,
+}
+
+impl Ring {
+    /// A ring of `capacity` slots, rounded up to a power of two so that numbers wrap with it.
+    pub(crate) fn new(capacity: usize, first: u32) -> Self {
+        let slots = alloc::vec![Slot::EMPTY; capacity.next_power_of_two()].into_boxed_slice();
+        Self { slots, next: first, oldest: first }
+    }
+
+    /// The number of the next probe.
+    pub(crate) fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// Whether the next probe would overwrite one that is pending.
+    pub(crate) fn is_full(&self) -> bool {
+        self.next.wrapping_sub(self.oldest) as usize >= self.slots.len()
+    }
+
+    /// Enters the next probe as pending.
+    pub(crate) fn push(&mut self, stamped_at: Instant) {
+        let index = self.index(self.next);
+        self.slots[index] = Slot { stamped_at, state: State::Pending, ..Slot::EMPTY };
+        self.next = self.next.wrapping_add(1);
+        self.settle();
+    }
+
+    /// The probe `seq`, if it is one of the last `capacity`.
+    pub(crate) fn get(&mut self, seq: u32) -> Option<&mut Slot> {
+        let age = self.next.wrapping_sub(1).wrapping_sub(seq) as usize;
+        if age >= self.slots.len() {
+            return None;
+        }
+        let index = self.index(seq);
+        Some(&mut self.slots[index])
+    }
+
+    /// The oldest pending probe.
+    pub(crate) fn oldest(&self) -> Option<(u32, &Slot)> {
+        (self.oldest != self.next).then(|| (self.oldest, &self.slots[self.index(self.oldest)]))
+    }
+
+    /// Moves `oldest` past probes that are no longer pending; call after changing a state.
+    pub(crate) fn settle(&mut self) {
+        while self.oldest != self.next
+            && self.slots[self.index(self.oldest)].state != State::Pending
+        {
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+    }
+
+    fn index(&self, seq: u32) -> usize {
+        seq as usize & (self.slots.len() - 1)
+    }
+}

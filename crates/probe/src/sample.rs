@@ -1,0 +1,86 @@
+//! What a stream of probes yields.
+
+use pathvane_clock::Instant;
+
+/// One answered probe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// The probe's number in its stream; wraps.
+    pub seq: u32,
+    /// When it left: the kernel's timestamp if one came, else when it was written.
+    pub sent_at: Instant,
+    /// When the reply arrived, as the shell tells.
+    pub received_at: Instant,
+    /// Round-trip delay (RFC 2681) without the reflector's time: `(T4-T1)-(T3-T2)`.
+    pub rtt_ns: u64,
+    /// Delays of each direction; `None` without a reflector's clock (ICMP) or if its times are implausible.
+    pub one_way: Option<OneWay>,
+    /// The reflector's number of the reply; `None` for ICMP.
+    pub reflector_seq: Option<u32>,
+    /// The reflector has shown that it numbers replies by itself. Only then does
+    /// `reflector_seq` tell forward loss from reverse loss; a stateless one copies our number.
+    pub reflector_stateful: bool,
+    /// TTL or hop limit of the probe when it reached the reflector, if told.
+    pub fwd_ttl: Option<u8>,
+    /// TTL or hop limit of the reply when it reached us, if told.
+    pub rev_ttl: Option<u8>,
+    /// `sent_at` is the kernel's.
+    pub kernel_sent: bool,
+    /// This probe was answered before; not a second arrival (RFC 5560). Leave it out of all statistics.
+    pub duplicate: bool,
+    /// A later probe was answered earlier (RFC 4737).
+    pub reordered: bool,
+    /// The probe was reported as [`Lost`] before.
+    pub late: bool,
+}
+
+/// Delays of the two directions, in nanoseconds, each off by the unknown difference of two clocks.
+///
+/// Only their variation means something (RFC 5481): the difference of the clocks cancels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OneWay {
+    /// T2 − T1: sender to reflector.
+    pub fwd_delay_ns: i64,
+    /// T4 − T3: reflector to sender.
+    pub rev_delay_ns: i64,
+}
+
+/// One probe without an answer in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// The probe's number in its stream; wraps.
+    pub seq: u32,
+    /// When it left.
+    pub sent_at: Instant,
+}
+
+/// What became of a stream's probes and of everything that came in; each only grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Probes written, less those that could not be sent.
+    pub sent: u64,
+    /// Probes answered in time.
+    pub answered: u64,
+    /// Probes reported as lost.
+    pub lost: u64,
+    /// Of the lost, those answered later.
+    pub late: u64,
+    /// Further answers to one probe.
+    pub duplicates: u64,
+    /// Answers that a later probe's overtook.
+    pub reordered: u64,
+    /// Probes that the shell could not send.
+    pub send_failed: u64,
+    /// Turns of the schedule left out because they were noticed too late.
+    pub skipped: u64,
+    /// Datagrams too short or not of this protocol.
+    pub malformed: u64,
+    /// Replies to numbers never sent or long gone.
+    pub unsolicited: u64,
+    /// Replies with a number of ours but not our timestamp or session: forged or mixed up.
+    pub mismatched: u64,
+    /// Echo replies with another identifier; a raw socket sees those of the whole host.
+    pub foreign: u64,
+    /// Replies whose reflector's times, or kernel timestamps, that cannot be; not used.
+    pub implausible: u64,
+}

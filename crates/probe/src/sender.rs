@@ -1,0 +1,320 @@
+//! One stream of probes: its schedule, its packets, the matching of replies.
+
+use alloc::vec::Vec;
+
+use pathvane_clock::{Duration, Instant};
+
+use crate::icmp::{self, Version};
+use crate::ring::{Ring, State};
+use crate::sample::{Counters, Lost, OneWay, Sample};
+use crate::schedule::Schedule;
+use crate::stamp::{ErrorEstimate, Reply, Request};
+use crate::{Timestamp, WireTime};
+
+/// The protocol of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// STAMP over UDP, unauthenticated, with this session identifier (RFC 8972).
+    Stamp {
+        /// Non-zero, and different for streams that share address and port.
+        ssid: u16,
+    },
+    /// ICMP or ICMPv6 echo; the payload is a STAMP request.
+    Icmp {
+        /// Which of the two.
+        version: Version,
+        /// Different for each stream of the host.
+        identifier: u16,
+    },
+}
+
+/// How a stream probes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Protocol and identity.
+    pub kind: Kind,
+    /// Time between probes at the start; [`Sender::set_interval`] changes it.
+    pub interval: Duration,
+    /// The shortest interval ever asked for; not below a millisecond. Together with
+    /// `timeout` it sizes the ring of outstanding probes (16 octets each, at most 32,768).
+    pub fastest: Duration,
+    /// Time after which an unanswered probe is reported lost.
+    pub timeout: Duration,
+    /// Wall clock at `Instant::ZERO`. Packets carry this plus monotonic time, so that a step of
+    /// the wall clock never looks like a change of delay.
+    pub epoch: Timestamp,
+    /// Draws the phase of the schedule.
+    pub seed: u64,
+}
+
+/// The sender of one stream and the judge of its replies.
+///
+/// Each turn of the loop, in this order: [`handle_sent`](Self::handle_sent) for kernel timestamps, so
+/// that they precede the replies, [`handle_received`](Self::handle_received), then
+/// [`poll_lost`](Self::poll_lost) until `None`, then [`poll_transmit`](Self::poll_transmit) until `None`.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    kind: Kind,
+    timeout: Duration,
+    fastest: Duration,
+    epoch: Timestamp,
+    schedule: Schedule,
+    ring: Ring,
+    highest: Option<u32>,
+    stateful: bool,
+    counters: Counters,
+}
+
+/// What a reply of either protocol tells.
+struct Answer {
+    seq: u32,
+    time: WireTime,
+    reflected: Option<Reply>,
+}
+
+impl Sender {
+    /// Most probes outstanding; half the numbers that ICMP can tell apart.
+    const MAX_RING: u32 = 1 << 15;
+    const FASTEST: Duration = Duration::from_millis(1);
+
+    /// A stream whose first probe is due within one interval of `now`. Values out of range are
+    /// moved to the nearest that is in range.
+    pub fn new(now: Instant, config: &Config) -> Self {
+        // Two more than fit: a late turn may be followed by one in phase.
+        let slowest_ring = config.timeout / (Self::MAX_RING - 2);
+        let fastest = config.fastest.max(Self::FASTEST).max(slowest_ring);
+        let outstanding = config.timeout.as_nanos().div_ceil(fastest.as_nanos()) + 2;
+        let capacity = usize::try_from(outstanding).unwrap_or(Self::MAX_RING as usize);
+        Self {
+            kind: config.kind,
+            timeout: config.timeout,
+            fastest,
+            epoch: config.epoch,
+            schedule: Schedule::new(now, config.interval.max(fastest), config.seed),
+            ring: Ring::new(capacity, 0),
+            highest: None,
+            stateful: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Time between probes.
+    pub fn interval(&self) -> Duration {
+        self.schedule.interval()
+    }
+
+    /// What became of the probes so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// When the next probe is due or the oldest pending one is lost.
+    pub fn poll_timeout(&self) -> Instant {
+        match self.ring.oldest() {
+            Some((_, slot)) => self.schedule.due().min(slot.stamped_at + self.timeout),
+            None => self.schedule.due(),
+        }
+    }
+
+    /// Changes the rate from the last probe on, for a boost or back; not below `Config::fastest`.
+    pub fn set_interval(&mut self, now: Instant, interval: Duration) {
+        self.schedule.set_interval(now, interval.max(self.fastest));
+    }
+
+    /// Writes the probe that is due into `out`, which is cleared, and returns its number.
+    ///
+    /// After a stall the turns that passed are left out and counted, never sent in a burst.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<u32> {
+        let missed = self.schedule.take(now)?;
+        self.counters.skipped += missed;
+        if self.ring.is_full() {
+            // Only if the caller did not poll for losses.
+            self.counters.skipped += 1;
+            return None;
+        }
+        let seq = self.ring.next();
+        self.ring.push(now);
+        self.counters.sent += 1;
+        self.encode(seq, now, out);
+        Some(seq)
+    }
+
+    /// The next probe that stayed without an answer for the timeout; each is reported once, in order.
+    pub fn poll_lost(&mut self, now: Instant) -> Option<Lost> {
+        let (seq, slot) = self.ring.oldest()?;
+        if now.since(slot.stamped_at) < self.timeout {
+            return None;
+        }
+        let sent_at = slot.sent_at();
+        self.resolve(seq, State::Lost);
+        self.counters.lost += 1;
+        Some(Lost { seq, sent_at })
+    }
+
+    /// Takes the kernel's transmit timestamp of probe `seq`.
+    pub fn handle_sent(&mut self, seq: u32, at: Instant) {
+        let Some(slot) = self.ring.get(seq) else { return };
+        if slot.state == State::Pending && !slot.set_sent(at) {
+            self.counters.implausible += 1;
+        }
+    }
+
+    /// The shell could not send probe `seq`: it is neither answered nor lost.
+    pub fn handle_send_failed(&mut self, seq: u32) {
+        let Some(slot) = self.ring.get(seq) else { return };
+        if slot.state == State::Pending {
+            self.resolve(seq, State::Unsent);
+            self.counters.sent -= 1;
+            self.counters.send_failed += 1;
+        }
+    }
+
+    /// Matches a datagram that arrived `at` with `ttl`: a sample, or `None` and a count.
+    ///
+    /// For ICMP `bytes` start at the ICMP type. The caller has checked the source address.
+    pub fn handle_received(
+        &mut self,
+        bytes: &[u8],
+        at: Instant,
+        ttl: Option<u8>,
+    ) -> Option<Sample> {
+        let answer = self.decode(bytes)?;
+        let epoch = self.epoch;
+        let Some(slot) = self.ring.get(answer.seq).filter(|slot| slot.state != State::Unsent)
+        else {
+            self.counters.unsolicited += 1;
+            return None;
+        };
+        if answer.time != WireTime::ntp(wall(epoch, slot.stamped_at)) {
+            self.counters.mismatched += 1;
+            return None;
+        }
+        let before = slot.state;
+        let mut sample = Sample {
+            seq: answer.seq,
+            sent_at: slot.sent_at(),
+            received_at: at,
+            rtt_ns: nanos(at.since(slot.sent_at())),
+            one_way: None,
+            reflector_seq: answer.reflected.map(|reply| reply.seq),
+            reflector_stateful: false,
+            fwd_ttl: answer.reflected.map(|reply| reply.sender_ttl).filter(|&ttl| ttl != 0),
+            rev_ttl: ttl,
+            kernel_sent: slot.kernel_sent,
+            duplicate: before == State::Answered,
+            reordered: false,
+            late: before == State::Lost,
+        };
+        if let Some(reply) = answer.reflected {
+            self.stateful |= reply.seq != answer.seq;
+            self.subtract_reflector(&reply, &mut sample);
+        }
+        sample.reflector_stateful = self.stateful;
+        self.count(&mut sample);
+        Some(sample)
+    }
+
+    /// Separates the directions and takes the reflector's own time out of the round trip.
+    fn subtract_reflector(&mut self, reply: &Reply, sample: &mut Sample) {
+        let (t2, t3) = (reply.received.read(reply.error), reply.time.read(reply.error));
+        match u64::try_from(t3.since(t2)) {
+            Ok(residence) if residence <= sample.rtt_ns => {
+                sample.rtt_ns -= residence;
+                sample.one_way = Some(OneWay {
+                    fwd_delay_ns: t2.since(wall(self.epoch, sample.sent_at)),
+                    rev_delay_ns: wall(self.epoch, sample.received_at).since(t3),
+                });
+            }
+            _ => self.counters.implausible += 1,
+        }
+    }
+
+    /// Counts the sample, tells whether it was overtaken, and marks its probe answered.
+    fn count(&mut self, sample: &mut Sample) {
+        if sample.duplicate {
+            self.counters.duplicates += 1;
+            return;
+        }
+        sample.reordered = self.highest.is_some_and(|highest| is_before(sample.seq, highest));
+        if sample.reordered {
+            self.counters.reordered += 1;
+        } else {
+            self.highest = Some(sample.seq);
+        }
+        if sample.late {
+            self.counters.late += 1;
+        } else {
+            self.counters.answered += 1;
+        }
+        self.resolve(sample.seq, State::Answered);
+    }
+
+    fn resolve(&mut self, seq: u32, state: State) {
+        if let Some(slot) = self.ring.get(seq) {
+            slot.state = state;
+        }
+        self.ring.settle();
+    }
+
+    fn encode(&self, seq: u32, now: Instant, out: &mut Vec<u8>) {
+        let time = WireTime::ntp(wall(self.epoch, now));
+        let error = ErrorEstimate::UNSYNCHRONISED;
+        match self.kind {
+            Kind::Stamp { ssid } => {
+                out.clear();
+                out.extend_from_slice(&Request { seq, time, error, ssid }.encode());
+            }
+            Kind::Icmp { version, identifier } => {
+                let body = Request { seq, time, error, ssid: 0 }.encode();
+                icmp::encode_request(version, identifier, seq as u16, &body, out);
+            }
+        }
+    }
+
+    /// Reads a reply of this stream's protocol; counts what is none.
+    fn decode(&mut self, bytes: &[u8]) -> Option<Answer> {
+        match self.kind {
+            Kind::Stamp { ssid } => {
+                let Some(reply) = Reply::decode(bytes) else {
+                    self.counters.malformed += 1;
+                    return None;
+                };
+                // Reflectors older than RFC 8972 leave the field zero.
+                if reply.ssid != ssid && reply.ssid != 0 {
+                    self.counters.mismatched += 1;
+                    return None;
+                }
+                let (seq, time) = (reply.sender_seq, reply.sender_time);
+                Some(Answer { seq, time, reflected: Some(reply) })
+            }
+            Kind::Icmp { version, identifier } => {
+                let Some(echo) =
+                    icmp::decode_reply(version, bytes).filter(|echo| echo.identifier == identifier)
+                else {
+                    self.counters.foreign += 1;
+                    return None;
+                };
+                let body = Request::decode(echo.body).filter(|body| body.seq as u16 == echo.seq);
+                let Some(body) = body else {
+                    self.counters.malformed += 1;
+                    return None;
+                };
+                Some(Answer { seq: body.seq, time: body.time, reflected: None })
+            }
+        }
+    }
+}
+
+/// The sender's wall clock at `at`.
+fn wall(epoch: Timestamp, at: Instant) -> Timestamp {
+    epoch.plus(at.since(Instant::ZERO))
+}
+
+/// Whether `a` comes before `b` in numbers that wrap.
+fn is_before(a: u32, b: u32) -> bool {
+    a != b && b.wrapping_sub(a) < 1 << 31
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
