@@ -1,2 +1,38 @@
-//! Placeholder replaced by the first milestone of this crate.
-fn main() {}
+//! Repository chores: `cargo xtask setup | test | tidy`.
+//!
+//! Promises: says what it is about to do before it does it, and fails on the first thing that
+//! fails. Does not know: anything about BGP.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+
+/// Repository chores of Pathvane.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the daemons and oracles that the tests talk to (Debian packages, as root).
+    Setup,
+    /// Set up, then run everything: tidy, unit, property and interop tests.
+    Test(test::Options),
+    /// Check the rules that the compiler does not: purity of the cores, paths named in documents.
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Setup => setup::run(),
+        Command::Test(options) => test::run(&options),
+        Command::Tidy => tidy::run(),
+    }
+}
