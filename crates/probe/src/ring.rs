@@ -106,3 +106,61 @@ impl Ring {
         seq as usize & (self.slots.len() - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    #[test]
+    fn only_the_last_probes_are_known_across_the_wrap_of_numbers() {
+        let mut ring = Ring::new(4, u32::MAX - 2);
+        let mut known = Vec::new();
+        for turn in 0..6_u32 {
+            let seq = ring.next();
+            assert_eq!(seq, (u32::MAX - 2).wrapping_add(turn));
+            ring.push(at(turn.into()));
+            ring.get(seq).unwrap().state = State::Answered;
+            ring.settle();
+            let last = (0..8).map(|age| seq.wrapping_sub(age));
+            known.push(last.filter(|&seq| ring.get(seq).is_some()).count());
+            assert!(ring.get(seq.wrapping_add(1)).is_none(), "not sent yet");
+            assert_eq!(ring.get(seq).unwrap().stamped_at, at(turn.into()));
+        }
+        assert_eq!(known, [4; 6], "slots never sent are there, but empty");
+        assert_eq!(ring.oldest().map(|(seq, _)| seq), None);
+    }
+
+    #[test]
+    fn the_oldest_pending_probe_survives_the_wrap_and_fills_the_ring() {
+        let mut ring = Ring::new(3, u32::MAX - 1);
+        for ms in 0..4 {
+            assert!(!ring.is_full());
+            ring.push(at(ms));
+        }
+        assert!(ring.is_full(), "three slots are rounded up to four");
+        ring.get(u32::MAX).unwrap().state = State::Answered;
+        ring.settle();
+        assert_eq!(ring.oldest().map(|(seq, _)| seq), Some(u32::MAX - 1));
+        ring.get(u32::MAX - 1).unwrap().state = State::Lost;
+        ring.settle();
+        assert_eq!(ring.oldest().map(|(seq, _)| seq), Some(0));
+        assert!(!ring.is_full());
+    }
+
+    #[test]
+    fn the_kernel_may_be_earlier_or_later_than_we_were() {
+        let mut slot = Slot { stamped_at: at(5_000), ..Slot::EMPTY };
+        assert!(slot.set_sent(at(4_999)));
+        assert_eq!(slot.sent_at(), at(4_999));
+        assert!(slot.set_sent(at(5_007)));
+        assert_eq!(slot.sent_at(), at(5_007));
+        assert!(!slot.set_sent(at(8_000)));
+        assert_eq!(slot.sent_at(), at(5_007));
+        assert!(core::mem::size_of::<Slot>() <= 16);
+    }
+}

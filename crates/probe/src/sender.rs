@@ -318,3 +318,14 @@ fn is_before(a: u32, b: u32) -> bool {
 fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_before;
+
+    #[test]
+    fn order_of_numbers_wraps() {
+        assert!(is_before(1, 2) && !is_before(2, 1) && !is_before(2, 2));
+        assert!(is_before(u32::MAX, 0) && !is_before(0, u32::MAX));
+    }
+}
