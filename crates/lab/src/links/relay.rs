@@ -1,0 +1,188 @@
+//! The thread of a link: takes packets in, holds them, lets them out on time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::prctl::set_timerslack;
+use nix::sys::time::TimeSpec;
+use pathvane_clock::Instant;
+
+use super::connection::Connection;
+use super::{Direction, Shared};
+use crate::mono;
+
+/// How often the thread looks for wishes of its owner at the latest.
+const LOOK_UP: Duration = Duration::from_millis(5);
+/// Datagrams held at most; more are dropped, as a full queue would.
+const MAX_HELD: usize = 100_000;
+/// Connections at a time.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The sockets of one datagram flow.
+#[derive(Debug)]
+pub(super) struct FlowSockets {
+    /// The site sends here.
+    pub(super) near: UdpSocket,
+    /// The region sends here.
+    pub(super) far: UdpSocket,
+    /// Who is at the site.
+    pub(super) site: Option<SocketAddr>,
+    /// Whether the site is whoever sent last.
+    pub(super) learn_site: bool,
+    /// Who is in the region.
+    pub(super) region: SocketAddr,
+}
+
+/// A datagram under way, ordered by its time of arrival and then by its time of entry.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct UnderWay {
+    at: Instant,
+    number: u64,
+    flow: usize,
+    direction: Direction,
+    bytes: Vec<u8>,
+}
+
+/// Everything the thread owns.
+pub(super) struct Relay {
+    listener: TcpListener,
+    router: SocketAddr,
+    flows: Vec<FlowSockets>,
+    connections: Vec<Connection>,
+    under_way: BinaryHeap<Reverse<UnderWay>>,
+    number: u64,
+    shared: Arc<Shared>,
+}
+
+impl Relay {
+    pub(super) fn new(
+        listener: TcpListener,
+        router: SocketAddr,
+        flows: Vec<FlowSockets>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            listener,
+            router,
+            flows,
+            connections: Vec::new(),
+            under_way: BinaryHeap::new(),
+            number: 0,
+            shared,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        // The default slack lets the kernel wake us 50 us late; a refusal only costs that.
+        let _ = set_timerslack(1);
+        while !self.shared.stop.load(Ordering::Acquire) {
+            if self.shared.cut.swap(false, Ordering::AcqRel) {
+                self.connections.drain(..).for_each(Connection::reset);
+            }
+            self.take_datagrams();
+            self.accept();
+            self.advance_connections();
+            self.let_out();
+            self.wait();
+        }
+    }
+
+    /// Reads every datagram that waits and decides its fate at once.
+    fn take_datagrams(&mut self) {
+        let mut buffer = [0; 2048];
+        for index in 0..self.flows.len() {
+            for direction in Direction::BOTH {
+                while let Some((len, from)) = self.flows[index].receive(direction, &mut buffer) {
+                    if direction == Direction::Forward && self.flows[index].learn_site {
+                        self.flows[index].site = Some(from);
+                    }
+                    self.admit(index, direction, &buffer[..len]);
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, flow: usize, direction: Direction, bytes: &[u8]) {
+        let Some(at) = self.shared.line(direction).admit(mono::now()) else { return };
+        if self.under_way.len() >= MAX_HELD {
+            return;
+        }
+        self.number += 1;
+        let number = self.number;
+        self.under_way.push(Reverse(UnderWay { at, number, flow, direction, bytes: bytes.into() }));
+    }
+
+    /// Delivers what is due.
+    fn let_out(&mut self) {
+        while self.under_way.peek().is_some_and(|Reverse(first)| first.at <= mono::now()) {
+            if let Some(Reverse(due)) = self.under_way.pop() {
+                self.flows[due.flow].deliver(due.direction, &due.bytes);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((site, _)) = self.listener.accept() {
+            if self.connections.len() >= MAX_CONNECTIONS {
+                continue;
+            }
+            // A router that is down refuses; dropping the accepted side tells the site.
+            if let Ok(connection) = Connection::open(site, self.router) {
+                self.connections.push(connection);
+            }
+        }
+    }
+
+    fn advance_connections(&mut self) {
+        let (now, shared) = (mono::now(), &self.shared);
+        self.connections.retain_mut(|connection| connection.advance(now, shared));
+    }
+
+    /// Sleeps until a socket speaks or something is due.
+    fn wait(&self) {
+        let now = mono::now();
+        let datagram = self.under_way.peek().map(|Reverse(first)| first.at);
+        let stream = self.connections.iter().filter_map(Connection::poll_timeout).min();
+        let due = [datagram, stream].into_iter().flatten().min();
+        let left = due.map_or(LOOK_UP, |at| at.since(now).min(LOOK_UP));
+        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        for flow in &self.flows {
+            fds.push(PollFd::new(flow.near.as_fd(), PollFlags::POLLIN));
+            fds.push(PollFd::new(flow.far.as_fd(), PollFlags::POLLIN));
+        }
+        for (socket, flags) in self.connections.iter().flat_map(Connection::interests) {
+            // Asked for nothing, a broken socket would still wake us without end.
+            if !flags.is_empty() {
+                fds.push(PollFd::new(socket.as_fd(), flags));
+            }
+        }
+        // An interrupted wait is a short one.
+        let _ = ppoll(&mut fds, Some(TimeSpec::from_duration(left)), None);
+    }
+}
+
+impl FlowSockets {
+    fn receive(&self, direction: Direction, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        let socket = match direction {
+            Direction::Forward => &self.near,
+            Direction::Return => &self.far,
+        };
+        socket.recv_from(buffer).ok()
+    }
+
+    /// Sends out at the other end; what the receiver does not take is lost, as on a network.
+    fn deliver(&self, direction: Direction, bytes: &[u8]) {
+        let _ = match (direction, self.site) {
+            (Direction::Forward, _) => self.far.send_to(bytes, self.region),
+            (Direction::Return, Some(site)) => self.near.send_to(bytes, site),
+            (Direction::Return, None) => Ok(0),
+        };
+    }
+}
