@@ -1,0 +1,39 @@
+//! One answered probe, as the prober saw it.
+
+use pathvane_clock::Instant;
+
+/// One reply to a probe. What a [`crate::Meter`] learns from.
+///
+/// One-way delays may carry any constant clock offset: only their variation is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The number given to `sent` for this probe.
+    pub seq: u32,
+    /// When the reply arrived; the kernel's timestamp if there is one.
+    pub at: Instant,
+    /// Round-trip delay less the reflector's own time: `(T4-T1)-(T3-T2)`, in nanoseconds.
+    pub rtt_ns: u64,
+    /// Delay towards the reflector plus the unknown clock offset, in nanoseconds: `T2-T1`.
+    pub fwd_delay_ns: Option<i64>,
+    /// Delay back from the reflector less the unknown clock offset, in nanoseconds: `T4-T3`.
+    pub rev_delay_ns: Option<i64>,
+    /// The reply's own number, if the reflector numbers its replies (RFC 8762 section 4, stateful).
+    pub reflector_seq: Option<u32>,
+    /// The DSCP arrived other than it was sent.
+    pub remarked: bool,
+}
+
+impl Sample {
+    /// A sample that knows only its round-trip delay.
+    pub fn round_trip(seq: u32, at: Instant, rtt_ns: u64) -> Self {
+        Self {
+            seq,
+            at,
+            rtt_ns,
+            fwd_delay_ns: None,
+            rev_delay_ns: None,
+            reflector_seq: None,
+            remarked: false,
+        }
+    }
+}
