@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod class;
 pub mod defaults;
+pub mod emodel;
 mod grade;
 mod monitor;
 mod rates;

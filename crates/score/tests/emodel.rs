@@ -1,0 +1,225 @@
+//! The E-model against published and independently computed figures, and against the
+//! mistakes other implementations are known to have made.
+
+use pathvane_score::emodel::{self, Codec, full, idd, mos, playout, rate};
+
+fn assert_near(got: f64, want: f64, tolerance: f64, what: &str) {
+    assert!((got - want).abs() <= tolerance, "{what}: {got} is not {want} within {tolerance}");
+}
+
+/// Ta, Idd, echo-free R and MOS, full default R and MOS (T = Ta, Tr = 2T).
+const DELAYS: [(f64, f64, f64, f64, f64, f64); 5] = [
+    (100.0, 0.0, 93.20, 4.41, 90.66, 4.35),
+    (150.0, 0.164, 93.04, 4.41, 89.54, 4.33),
+    (200.0, 3.044, 90.16, 4.34, 85.80, 4.22),
+    (250.0, 8.917, 84.28, 4.18, 79.18, 3.99),
+    (400.0, 24.070, 69.13, 3.56, 62.25, 3.22),
+];
+
+/// MOS at 0, 1, 2 and 5 % of random loss, without delay.
+const CODECS: [(Codec, [f64; 4]); 4] = [
+    (Codec::G711, [4.41, 3.83, 3.26, 2.17]),
+    (Codec::G711_PLC, [4.41, 4.33, 4.23, 3.92]),
+    (Codec::G729A, [4.10, 3.95, 3.79, 3.34]),
+    (Codec::GSM_EFR, [4.29, 4.02, 3.74, 3.01]),
+];
+
+fn full_at(t: f64) -> full::Terms {
+    full::Inputs { t, ta: t, tr: 2.0 * t, ..full::Inputs::default() }.rate()
+}
+
+#[test]
+fn defaults_rate_as_the_recommendation_says() {
+    let terms = full::Inputs::default().rate();
+    assert_near(terms.ro, 94.77, 0.005, "Ro");
+    assert_near(terms.is, 1.41, 0.005, "Is");
+    assert_near(terms.r, 93.2, 0.05, "R");
+    assert_near(mos(terms.r), 4.41, 0.005, "MOS");
+}
+
+#[test]
+fn delay_table_holds_in_both_forms() {
+    for (ta, want_idd, r, want_mos, r_full, mos_full) in DELAYS {
+        assert_near(idd(ta), want_idd, 0.0006, "Idd");
+        let rating = rate(&Codec::G711, ta, 0.0, 1.0);
+        assert_near(rating.r, r, 0.006, "R");
+        assert_near(rating.mos(), want_mos, 0.0051, "MOS");
+        let terms = full_at(ta);
+        assert_near(terms.r, r_full, 0.006, "full R");
+        assert_near(mos(terms.r), mos_full, 0.0051, "full MOS");
+        assert_near(terms.idd, idd(ta), 1e-9, "fast and general Idd");
+    }
+}
+
+#[test]
+fn codec_table_holds() {
+    for (codec, want) in CODECS {
+        for (ppl, want) in [0.0, 1.0, 2.0, 5.0].into_iter().zip(want) {
+            assert_near(rate(&codec, 0.0, ppl, 1.0).mos(), want, 0.0051, codec.name);
+        }
+    }
+}
+
+#[test]
+fn opus_follows_its_published_fit_and_says_that_it_is_provisional() {
+    for (ppl, want) in [(1.0, 8.77), (2.0, 12.56), (5.0, 18.60)] {
+        assert_near(Codec::OPUS.effective_impairment(ppl, 1.0), want, 0.006, "Ie,eff");
+    }
+    assert!(Codec::OPUS.provisional);
+    assert!(Codec::ALL.iter().all(|codec| codec.provisional == (codec.name == "opus")));
+}
+
+#[test]
+fn mos_matches_annex_b_and_is_held_between_its_ends() {
+    for (r, want) in [(90.0, 4.34), (80.0, 4.03), (70.0, 3.60), (60.0, 3.10), (50.0, 2.58)] {
+        assert_near(mos(r), want, 0.01, "MOS");
+    }
+    assert_eq!([mos(-5.0), mos(0.0), mos(3.0), mos(6.4)], [1.0; 4], "the cubic's dip");
+    assert_eq!([mos(100.0), mos(120.0)], [4.5; 2]);
+    let rising = (0..=1000).map(|i| mos(f64::from(i) / 10.0));
+    assert!(rising.clone().zip(rising.skip(1)).all(|(a, b)| a <= b));
+}
+
+#[test]
+fn bursts_hurt_more_than_random_loss_of_the_same_rate() {
+    let random = rate(&Codec::G711_PLC, 0.0, 2.0, 1.0).r;
+    let bursty = rate(&Codec::G711_PLC, 0.0, 2.0, emodel::burst_ratio(0.006, 0.294)).r;
+    assert!(bursty < random - 0.1);
+    assert_near(emodel::burst_ratio(0.02, 0.98), 1.0, 1e-12, "random loss");
+    assert_near(emodel::burst_ratio(0.0, 0.0), 1.0, 1e-12, "no loss");
+    assert_near(emodel::burst_ratio(0.05, 0.20), 4.0, 1e-12, "bursts");
+}
+
+#[test]
+fn buffer_is_as_deep_as_jitter_needs_and_no_deeper() {
+    let at = |late: &dyn Fn(f64) -> f64| playout(&Codec::G711_PLC, 30.0, 0.0, 1.0, late);
+    assert_eq!(at(&|_| 0.0).buffer_ms, 20.0, "calm");
+    assert_eq!(at(&|b| if b < 60.0 { 0.2 } else { 0.0 }).buffer_ms, 60.0, "jittery");
+    // 2 % beyond 40 ms cost less than the delay of 200 ms that would catch them.
+    let tail = |b: f64| {
+        if b < 40.0 {
+            0.3
+        } else if b < 200.0 {
+            0.02
+        } else {
+            0.0
+        }
+    };
+    let chosen = playout(&Codec::G711_PLC, 120.0, 0.0, 1.0, tail);
+    assert_eq!(chosen.buffer_ms, 40.0);
+    assert_near(chosen.rating.ta_ms, 120.0 + 40.0 + 25.0, 1e-9, "Ta");
+    assert_near(chosen.rating.ppl, 2.0, 1e-9, "Ppl");
+    assert_near(
+        chosen.rating.r,
+        93.2 - chosen.rating.idd - chosen.rating.ie_eff,
+        1e-9,
+        "terms add up",
+    );
+}
+
+#[test]
+fn loss_and_lateness_combine_as_independent() {
+    let heard = playout(&Codec::G711_PLC, 30.0, 0.10, 1.0, |_| 0.20);
+    assert_near(heard.rating.ppl, 28.0, 1e-9, "Ppl");
+}
+
+/// Mistakes found in other implementations, each as the formula it amounts to. A mutant
+/// that no vector of the tables above rejects would mean that the tables prove nothing.
+mod mutants {
+    use super::*;
+
+    fn idd_by(ta: f64, power: f64, root: f64) -> f64 {
+        if ta <= 100.0 {
+            return 0.0;
+        }
+        let x = libm::log2(ta / 100.0);
+        let norm = |x: f64| libm::pow(1.0 + libm::pow(x, power), root);
+        25.0 * (norm(x) - 3.0 * norm(x / 3.0) + 2.0)
+    }
+
+    fn delay_table_rejects(mutant: impl Fn(f64) -> f64) -> bool {
+        DELAYS.iter().any(|&(ta, want, ..)| (mutant(ta) - want).abs() > 0.0006)
+    }
+
+    fn codec_table_rejects(mutant: impl Fn(&Codec, f64) -> f64) -> bool {
+        CODECS.iter().any(|(codec, want)| {
+            let losses = [0.0, 1.0, 2.0, 5.0].into_iter().zip(want);
+            losses.into_iter().any(|(ppl, want)| (mutant(codec, ppl) - want).abs() > 0.0051)
+        })
+    }
+
+    fn ie_bpl(codec: &Codec) -> (f64, f64) {
+        match codec.impairment {
+            emodel::Impairment::PacketLoss { ie, bpl } => (ie, bpl),
+            emodel::Impairment::Logarithmic { .. } => unreachable!("not in the table"),
+        }
+    }
+
+    #[test]
+    fn the_right_formulas_pass_the_same_sieve() {
+        assert!(!delay_table_rejects(|ta| idd_by(ta, 6.0, 1.0 / 6.0)));
+        assert!(!codec_table_rejects(|codec, ppl| rate(codec, 0.0, ppl, 1.0).mos()));
+    }
+
+    #[test]
+    fn exponent_six_minus_st_is_rejected() {
+        assert!(delay_table_rejects(|ta| idd_by(ta, 5.0, 1.0 / 5.0)));
+        assert!(delay_table_rejects(|ta| idd_by(ta, 5.0, 1.0 / 6.0)));
+    }
+
+    #[test]
+    fn integer_division_of_the_root_is_rejected() {
+        assert!(delay_table_rejects(|ta| idd_by(ta, 6.0, 0.0)));
+    }
+
+    #[test]
+    fn a_lost_packet_count_taken_for_percent_is_rejected() {
+        let packets = 1000.0;
+        assert!(codec_table_rejects(|codec, ppl| {
+            rate(codec, 0.0, ppl / 100.0 * packets, 1.0).mos()
+        }));
+    }
+
+    #[test]
+    fn a_share_of_one_taken_for_percent_is_rejected() {
+        assert!(codec_table_rejects(|codec, ppl| rate(codec, 0.0, ppl / 100.0, 1.0).mos()));
+    }
+
+    #[test]
+    fn bpl_of_one_is_rejected() {
+        assert!(codec_table_rejects(|codec, ppl| {
+            let (ie, _) = ie_bpl(codec);
+            mos(93.2 - (ie + (95.0 - ie) * ppl / (ppl + 1.0)))
+        }));
+    }
+
+    #[test]
+    fn latency_over_forty_is_not_the_e_model() {
+        // The rule of thumb found in several media proxies and ping tools.
+        let r = |ta: f64, ppl: f64| {
+            let delay = ta + 10.0;
+            let by_delay = if delay < 160.0 { delay / 40.0 } else { (delay - 120.0) / 10.0 };
+            93.2 - by_delay - 2.5 * ppl
+        };
+        assert!(codec_table_rejects(|_, ppl| mos(r(0.0, ppl))));
+        assert!(DELAYS.iter().any(|&(ta, _, want, ..)| (r(ta, 0.0) - want).abs() > 0.5));
+    }
+
+    #[test]
+    fn cole_rosenbluth_is_close_below_300_ms_and_rejected_above() {
+        let r = |ta: f64| {
+            let bend = if ta > 177.3 { 0.11 * (ta - 177.3) } else { 0.0 };
+            93.2 - 0.024 * ta - bend
+        };
+        for (ta, .., r_full, _) in DELAYS {
+            let off = (r(ta) - r_full).abs();
+            assert_eq!(off > 0.2, ta > 300.0, "at {ta} ms it is {off} off");
+        }
+    }
+
+    #[test]
+    fn an_unclamped_mos_is_rejected_near_zero() {
+        let cubic = |r: f64| 1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6;
+        assert!(cubic(3.0) < 1.0 && mos(3.0) >= 1.0);
+    }
+}
