@@ -10,3 +10,5 @@
 
 pub mod links;
 pub mod mono;
+pub mod region;
+pub mod voice;

@@ -16,7 +16,12 @@ pub fn now() -> Instant {
 /// What has to be subtracted from a wall-clock reading, in nanoseconds since the Unix
 /// epoch, to get [`now`]; sampled at the call, so it follows steps of the wall clock.
 pub fn wall_minus_mono_ns() -> u64 {
-    read(ClockId::CLOCK_REALTIME).saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+    wall_ns().saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+}
+
+/// Nanoseconds since the Unix epoch.
+pub fn wall_ns() -> u64 {
+    read(ClockId::CLOCK_REALTIME)
 }
 
 /// Milliseconds from `earlier` to `later`, negative if the order is the other way round.
