@@ -1,0 +1,125 @@
+//! Network Layer Reachability Information: prefixes, with path identifiers where negotiated.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use bytes::{BufMut, BytesMut};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use nom::bytes::complete::take;
+use nom::number::complete::{be_u8, be_u32};
+
+use crate::Family;
+use crate::parse::Parsed;
+
+/// One prefix of an UPDATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nlri {
+    /// The family the prefix was sent in.
+    pub family: Family,
+    /// The path identifier (RFC 7911); 0 where none was negotiated.
+    pub path_id: u32,
+    /// The prefix, without host bits.
+    pub prefix: IpNet,
+}
+
+/// The prefixes of one field, read as they are asked for.
+///
+/// Made only from a field that [`NlriIter::checked`] found correct, so it has no errors to report.
+#[derive(Clone, Copy, Debug)]
+pub struct NlriIter<'a> {
+    rest: &'a [u8],
+    family: Family,
+    add_path: bool,
+}
+
+impl<'a> NlriIter<'a> {
+    /// A field without prefixes.
+    pub(crate) const fn empty(family: Family) -> NlriIter<'a> {
+        NlriIter { rest: &[], family, add_path: false }
+    }
+
+    /// The prefixes of a field, if its syntax is right to the end (RFC 7606 section 5.3).
+    pub(crate) fn checked(field: &'a [u8], family: Family, add_path: bool) -> Option<NlriIter<'a>> {
+        let most = longest(family);
+        let mut rest = field;
+        while !rest.is_empty() {
+            let (after, (_, bits, _)) = entry(rest, add_path).ok()?;
+            if bits > most {
+                return None;
+            }
+            rest = after;
+        }
+        Some(NlriIter { rest: field, family, add_path })
+    }
+
+    /// Whether no prefix is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The family of all prefixes of the field.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+}
+
+impl Iterator for NlriIter<'_> {
+    type Item = Nlri;
+
+    fn next(&mut self) -> Option<Nlri> {
+        let (rest, (path_id, bits, octets)) = entry(self.rest, self.add_path).ok()?;
+        let prefix = prefix(self.family, bits, octets)?;
+        self.rest = rest;
+        Some(Nlri { family: self.family, path_id, prefix })
+    }
+}
+
+const fn longest(family: Family) -> u8 {
+    if family.afi == Family::IPV4_UNICAST.afi { 32 } else { 128 }
+}
+
+/// One entry: path identifier, prefix length in bits, and the octets that hold the prefix.
+fn entry(input: &[u8], add_path: bool) -> Parsed<'_, (u32, u8, &[u8])> {
+    let (input, path_id) = if add_path { be_u32(input)? } else { (input, 0) };
+    let (input, bits) = be_u8(input)?;
+    let (input, octets) = take(bits.div_ceil(8))(input)?;
+    Ok((input, (path_id, bits, octets)))
+}
+
+fn prefix(family: Family, bits: u8, octets: &[u8]) -> Option<IpNet> {
+    if family.afi == Family::IPV4_UNICAST.afi {
+        let net = Ipv4Net::new(Ipv4Addr::from(padded::<4>(octets)?), bits).ok()?;
+        Some(IpNet::V4(net.trunc()))
+    } else {
+        let net = Ipv6Net::new(Ipv6Addr::from(padded::<16>(octets)?), bits).ok()?;
+        Some(IpNet::V6(net.trunc()))
+    }
+}
+
+fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
+    let mut all = [0; N];
+    all.get_mut(..octets.len())?.copy_from_slice(octets);
+    Some(all)
+}
+
+/// Octets of an entry.
+pub(crate) fn entry_len(prefix: &IpNet, add_path: bool) -> usize {
+    usize::from(add_path) * 4 + 1 + usize::from(prefix.prefix_len().div_ceil(8))
+}
+
+/// Appends an entry; host bits are left out.
+pub(crate) fn put_entry(out: &mut BytesMut, add_path: bool, path_id: u32, prefix: &IpNet) {
+    if add_path {
+        out.put_u32(path_id);
+    }
+    let bits = prefix.prefix_len();
+    let octets = usize::from(bits.div_ceil(8));
+    out.put_u8(bits);
+    match prefix {
+        IpNet::V4(net) => put_start(out, &net.network().octets(), octets),
+        IpNet::V6(net) => put_start(out, &net.network().octets(), octets),
+    }
+}
+
+fn put_start(out: &mut BytesMut, address: &[u8], octets: usize) {
+    out.put_slice(address.get(..octets).unwrap_or(address));
+}
