@@ -11,4 +11,5 @@
 pub mod links;
 pub mod mono;
 pub mod region;
+pub mod scenario;
 pub mod voice;
