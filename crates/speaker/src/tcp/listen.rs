@@ -1,0 +1,142 @@
+//! Inbound connections, matched to configured peers.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::task::{Context, Poll, ready};
+
+use pathvane_engine::PeerId;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Connection, Error, Options};
+use crate::sys;
+
+/// Connections that the kernel keeps for us between two turns.
+const BACKLOG: i32 = 128;
+
+/// The configured peers, by address.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    peers: HashMap<IpAddr, Vec<(PeerId, Options)>>,
+}
+
+impl Roster {
+    /// Adds a peer that may connect to us.
+    pub fn add(&mut self, peer: PeerId, options: Options) {
+        self.peers.entry(options.peer.ip()).or_default().push((peer, options));
+    }
+
+    /// Who a connection belongs to: among peers of one address the one with that local address,
+    /// else the first that does not ask for any.
+    fn find(&self, local: IpAddr, remote: IpAddr) -> Option<(PeerId, &Options)> {
+        let peers = self.peers.get(&remote)?;
+        let with = |wanted| peers.iter().find(move |(_, options)| options.local == wanted);
+        with(Some(local)).or_else(|| with(None)).map(|(peer, options)| (*peer, options))
+    }
+
+    fn family(&self, ipv6: bool) -> impl Iterator<Item = &Options> {
+        let peers = self.peers.values().flatten().map(|(_, options)| options);
+        peers.filter(move |options| options.peer.is_ipv6() == ipv6)
+    }
+}
+
+/// One listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    unknown: u64,
+}
+
+impl Listener {
+    /// Listens at `address`; an IPv6 one takes IPv6 connections only. The peers' MD5 keys are
+    /// set first, so no unsigned connection slips in.
+    pub fn bind(address: SocketAddr, roster: &Roster) -> Result<Self, Error> {
+        let failed = |error| Error::new(format!("listen at {address}"), error);
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM.nonblocking().cloexec(),
+            Some(Protocol::TCP),
+        )
+        .map_err(failed)?;
+        let ipv6 = address.is_ipv6();
+        if ipv6 {
+            socket.set_only_v6(true).map_err(failed)?;
+        }
+        socket.set_reuse_address(true).map_err(failed)?;
+        for options in roster.family(ipv6) {
+            options.apply_password(&socket)?;
+        }
+        secure_handshake(&socket, ipv6, roster).map_err(failed)?;
+        socket.bind(&address.into()).map_err(failed)?;
+        socket.listen(BACKLOG).map_err(failed)?;
+        let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address, unknown: 0 })
+    }
+
+    /// Where it listens, with the real port if zero was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections dropped because no configured peer has their address.
+    pub fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// The next connection of a configured peer, set up with its options.
+    ///
+    /// Others are closed and counted. An error concerns one connection or a lack of resources;
+    /// the listener stays usable.
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        roster: &Roster,
+    ) -> Poll<Result<(PeerId, Connection), Error>> {
+        loop {
+            let failed = |error| Error::new(format!("accept at {}", self.address), error);
+            let (stream, remote) = ready!(self.socket.poll_accept(cx)).map_err(failed)?;
+            let local = stream.local_addr().map_err(failed)?;
+            match roster.find(local.ip(), remote.ip()) {
+                Some((peer, options)) => {
+                    return Poll::Ready(open(stream, options).map(|connection| (peer, connection)));
+                }
+                None => self.refuse(remote),
+            }
+        }
+    }
+
+    /// Counts a stranger; says so at the 1st, 2nd, 4th, 8th...
+    fn refuse(&mut self, remote: SocketAddr) {
+        self.unknown += 1;
+        if self.unknown.is_power_of_two() {
+            tracing::warn!(%remote, local = %self.address, refused = self.unknown,
+                "connection from an address that is no configured peer");
+        }
+    }
+}
+
+fn open(stream: TcpStream, options: &Options) -> Result<Connection, Error> {
+    options.apply(&stream)?;
+    Connection::new(stream)
+        .map_err(|error| Error::new(format!("accept from {}", options.peer), error))
+}
+
+/// Prepares the listener for peers with TTL security: SYN-ACKs leave with TTL 255, and where
+/// every peer of the family is secured, even the handshake must have come from near enough.
+fn secure_handshake(socket: &Socket, ipv6: bool, roster: &Roster) -> std::io::Result<()> {
+    let limits: Vec<_> = roster.family(ipv6).map(|options| options.hops.min_ttl()).collect();
+    if limits.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    match ipv6 {
+        true => socket.set_unicast_hops_v6(u8::MAX.into())?,
+        false => socket.set_ttl_v4(u8::MAX.into())?,
+    }
+    match limits.into_iter().min().flatten() {
+        Some(least) => sys::set_min_ttl(socket.as_fd(), ipv6, least),
+        None => Ok(()),
+    }
+}
