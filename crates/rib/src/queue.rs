@@ -1,0 +1,247 @@
+//! A queue with many readers, in which each entry has at most one place.
+
+use alloc::vec::Vec;
+
+use crate::store::{PagedMap, Slab};
+
+/// What is to be sent first, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    ServiceWithdraw,
+    ServiceAnnounce,
+    Withdraw,
+    Announce,
+}
+
+impl Lane {
+    pub(crate) const SERVICE: [Lane; 2] = [Lane::ServiceWithdraw, Lane::ServiceAnnounce];
+    pub(crate) const BULK: [Lane; 2] = [Lane::Withdraw, Lane::Announce];
+    const COUNT: usize = 4;
+}
+
+const NONE: u32 = u32::MAX;
+
+/// The entries that a group's peers have yet to be told about.
+///
+/// Each lane is a linked list that ends in an empty node. A reader's mark is the next node it
+/// will read; nodes before the first mark are gone. An entry that is pushed again moves to the end.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    nodes: Slab<Node>,
+    by_entry: PagedMap,
+    ends: [Ends; Lane::COUNT],
+    /// By reader; `None` where a reader has left.
+    marks: Vec<Option<[u32; Lane::COUNT]>>,
+    readers: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    head: u32,
+    /// The empty node.
+    end: u32,
+}
+
+#[derive(Debug)]
+struct Node {
+    entry: u32,
+    prev: u32,
+    next: u32,
+    marks: u16,
+    lane: Lane,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Queue {
+        let mut nodes = Slab::new();
+        let ends = [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Withdraw, Lane::Announce]
+            .map(|lane| {
+                let end = nodes.insert(Node::empty(lane, NONE));
+                Ends { head: end, end }
+            });
+        Queue { nodes, by_entry: PagedMap::default(), ends, marks: Vec::new(), readers: 0 }
+    }
+
+    /// A new reader, who has nothing to read yet.
+    pub(crate) fn join(&mut self) -> usize {
+        let marks = self.ends.map(|ends| ends.end);
+        for mark in marks {
+            self.nodes[mark].marks += 1;
+        }
+        self.readers += 1;
+        match self.marks.iter().position(Option::is_none) {
+            Some(reader) => {
+                self.marks[reader] = Some(marks);
+                reader
+            }
+            None => {
+                self.marks.push(Some(marks));
+                self.marks.len() - 1
+            }
+        }
+    }
+
+    /// Takes a reader away. Entries that only it had yet to read go to `done`.
+    pub(crate) fn leave(&mut self, reader: usize, done: &mut Vec<u32>) {
+        let Some(marks) = self.marks[reader].take() else { return };
+        self.readers -= 1;
+        for mark in marks {
+            let node = &mut self.nodes[mark];
+            node.marks -= 1;
+            let lane = node.lane;
+            self.trim(lane, done);
+        }
+    }
+
+    /// How many read.
+    pub(crate) const fn readers(&self) -> usize {
+        self.readers
+    }
+
+    /// Whether somebody has yet to read this entry.
+    pub(crate) fn contains(&self, entry: u32) -> bool {
+        self.by_entry.get(entry).is_some()
+    }
+
+    /// Whether this reader has anything to read.
+    pub(crate) fn has_unread(&self, reader: usize) -> bool {
+        let Some(marks) = self.marks[reader] else { return false };
+        marks.iter().zip(&self.ends).any(|(mark, ends)| *mark != ends.end)
+    }
+
+    /// Puts an entry at the end of a lane, for all readers; its old place is given up.
+    pub(crate) fn push(&mut self, entry: u32, lane: Lane) {
+        if self.readers == 0 {
+            return;
+        }
+        let spare = self.by_entry.get(entry).inspect(|node| self.unlink(*node));
+        let fresh = match spare {
+            Some(node) => node,
+            None => self.nodes.insert(Node::empty(lane, NONE)),
+        };
+        let old_end = self.ends[lane as usize].end;
+        self.nodes[fresh] = Node::empty(lane, old_end);
+        self.ends[lane as usize].end = fresh;
+        let node = &mut self.nodes[old_end];
+        node.entry = entry;
+        node.next = fresh;
+        self.by_entry.insert(entry, old_end);
+    }
+
+    /// The next entry of a reader in a lane.
+    pub(crate) fn peek(&self, reader: usize, lane: Lane) -> Option<u32> {
+        let mark = self.marks[reader]?[lane as usize];
+        (mark != self.ends[lane as usize].end).then(|| self.nodes[mark].entry)
+    }
+
+    /// Moves a reader past the entry that [`Queue::peek`] showed. An entry that all have read now
+    /// goes to `done`.
+    pub(crate) fn advance(&mut self, reader: usize, lane: Lane, done: &mut Vec<u32>) {
+        let Some(marks) = &mut self.marks[reader] else { return };
+        let mark = &mut marks[lane as usize];
+        if *mark == self.ends[lane as usize].end {
+            return;
+        }
+        let node = &mut self.nodes[*mark];
+        node.marks -= 1;
+        *mark = node.next;
+        self.nodes[*mark].marks += 1;
+        self.trim(lane, done);
+    }
+
+    /// Drops the nodes at the head that nobody has yet to read.
+    fn trim(&mut self, lane: Lane, done: &mut Vec<u32>) {
+        let Ends { mut head, end } = self.ends[lane as usize];
+        while head != end && self.nodes[head].marks == 0 {
+            let Node { entry, next, .. } = self.nodes[head];
+            self.by_entry.remove(entry);
+            self.nodes.release(head);
+            done.push(entry);
+            head = next;
+        }
+        self.nodes[head].prev = NONE;
+        self.ends[lane as usize].head = head;
+    }
+
+    /// Takes a node out of its lane; readers about to read it go on with the next one.
+    fn unlink(&mut self, at: u32) {
+        let Node { prev, next, marks, lane, .. } = self.nodes[at];
+        if marks > 0 {
+            let on_it = self.marks.iter_mut().flatten().map(|m| &mut m[lane as usize]);
+            on_it.filter(|mark| **mark == at).for_each(|mark| *mark = next);
+            self.nodes[next].marks += marks;
+        }
+        self.nodes[next].prev = prev;
+        match prev {
+            NONE => self.ends[lane as usize].head = next,
+            prev => self.nodes[prev].next = next,
+        }
+    }
+
+    /// Octets held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.nodes.bytes() + self.by_entry.bytes()
+    }
+}
+
+impl Node {
+    const fn empty(lane: Lane, prev: u32) -> Node {
+        Node { entry: NONE, prev, next: NONE, marks: 0, lane }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(queue: &mut Queue, reader: usize, lane: Lane, done: &mut Vec<u32>) -> Vec<u32> {
+        let mut read = Vec::new();
+        while let Some(entry) = queue.peek(reader, lane) {
+            read.push(entry);
+            queue.advance(reader, lane, done);
+        }
+        read
+    }
+
+    #[test]
+    fn each_reader_reads_each_entry_once_at_its_newest_place() {
+        let mut queue = Queue::new();
+        let mut done = Vec::new();
+        let (quick, slow) = (queue.join(), queue.join());
+        for entry in [1, 2, 3] {
+            queue.push(entry, Lane::Announce);
+        }
+        assert_eq!(drain(&mut queue, quick, Lane::Announce, &mut done), [1, 2, 3]);
+        assert!(done.is_empty());
+        for _ in 0..1000 {
+            queue.push(1, Lane::Announce);
+        }
+        queue.push(2, Lane::Withdraw);
+        assert_eq!(drain(&mut queue, quick, Lane::Announce, &mut done), [1]);
+        assert_eq!(drain(&mut queue, slow, Lane::Announce, &mut done), [3, 1]);
+        assert_eq!(done, [3, 1]);
+        assert!(queue.contains(2) && queue.has_unread(quick) && queue.has_unread(slow));
+        assert_eq!(drain(&mut queue, slow, Lane::Withdraw, &mut done), [2]);
+        assert_eq!(drain(&mut queue, quick, Lane::Withdraw, &mut done), [2]);
+        assert!(!queue.contains(2) && !queue.has_unread(quick) && !queue.has_unread(slow));
+        assert_eq!(queue.nodes.in_use(), Lane::COUNT as u32);
+    }
+
+    #[test]
+    fn who_joins_late_reads_only_what_comes_later_and_who_leaves_frees() {
+        let mut queue = Queue::new();
+        let mut done = Vec::new();
+        queue.push(9, Lane::Announce);
+        assert!(!queue.contains(9));
+        let first = queue.join();
+        queue.push(1, Lane::Announce);
+        let second = queue.join();
+        queue.push(2, Lane::Announce);
+        assert_eq!(drain(&mut queue, second, Lane::Announce, &mut done), [2]);
+        queue.leave(first, &mut done);
+        assert_eq!(done, [1, 2]);
+        assert_eq!(queue.readers(), 1);
+        assert_eq!(queue.join(), first);
+        assert!(!queue.has_unread(first));
+    }
+}

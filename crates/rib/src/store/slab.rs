@@ -1,0 +1,126 @@
+//! A slab in chunks: numbers for values, stable, reused, and never moved to grow.
+
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+const CHUNK_BITS: u32 = 10;
+const CHUNK: usize = 1 << CHUNK_BITS;
+
+const fn split(id: u32) -> (usize, usize) {
+    ((id >> CHUNK_BITS) as usize, id as usize & (CHUNK - 1))
+}
+
+/// Values by number. A released value stays in place until its number is used again.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    chunks: Vec<Vec<T>>,
+    slots: u32,
+    free: Stack,
+}
+
+impl<T> Slab<T> {
+    pub(crate) const fn new() -> Slab<T> {
+        Slab { chunks: Vec::new(), slots: 0, free: Stack { chunks: Vec::new(), len: 0 } }
+    }
+
+    /// Stores a value under the number most recently released, or a new one.
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        if let Some(id) = self.free.pop() {
+            self[id] = value;
+            return id;
+        }
+        let id = self.slots;
+        let (chunk, _) = split(id);
+        if chunk == self.chunks.len() {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks[chunk].push(value);
+        self.slots += 1;
+        id
+    }
+
+    /// Gives a number back, which must be in use.
+    pub(crate) fn release(&mut self, id: u32) {
+        self.free.push(id);
+    }
+
+    /// Numbers given out so far, in use or not: all are below this.
+    pub(crate) const fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Numbers in use.
+    pub(crate) const fn in_use(&self) -> u32 {
+        self.slots - self.free.len
+    }
+
+    /// Octets held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<T>() + self.free.chunks.len() * CHUNK * 4
+    }
+}
+
+impl<T> Index<u32> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, id: u32) -> &T {
+        let (chunk, slot) = split(id);
+        &self.chunks[chunk][slot]
+    }
+}
+
+impl<T> IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, id: u32) -> &mut T {
+        let (chunk, slot) = split(id);
+        &mut self.chunks[chunk][slot]
+    }
+}
+
+/// A stack in chunks, so that a long one is never copied to grow.
+#[derive(Debug)]
+struct Stack {
+    chunks: Vec<Vec<u32>>,
+    len: u32,
+}
+
+impl Stack {
+    fn push(&mut self, id: u32) {
+        let (chunk, _) = split(self.len);
+        if chunk == self.chunks.len() {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks[chunk].push(id);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<u32> {
+        let last = self.len.checked_sub(1)?;
+        let (chunk, slot) = split(last);
+        self.len = last;
+        // One empty chunk is kept, so that a stack around a border does not allocate each time.
+        self.chunks.truncate(chunk + 2);
+        debug_assert_eq!(self.chunks[chunk].len(), slot + 1);
+        self.chunks[chunk].pop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_reused_before_new_ones_are_made() {
+        let mut slab = Slab::new();
+        let ids: Vec<u32> = (0..5000_u32).map(|n| slab.insert(n)).collect();
+        assert_eq!(ids, (0..5000).collect::<Vec<u32>>());
+        for id in (0..5000).step_by(2) {
+            slab.release(id);
+        }
+        assert_eq!((slab.in_use(), slab.slots()), (2500, 5000));
+        for n in 0..2500 {
+            assert!(slab.insert(10_000 + n) < 5000);
+        }
+        assert_eq!((slab.in_use(), slab.slots()), (5000, 5000));
+        assert!((0..5000).step_by(2).all(|id| slab[id] >= 10_000 && slab[id + 1] == id + 1));
+    }
+}
