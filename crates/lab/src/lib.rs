@@ -8,8 +8,11 @@
 //! Does not know: how the speaker decides.
 #![forbid(unsafe_code)]
 
+pub mod judge;
 pub mod links;
 pub mod mono;
 pub mod region;
+pub mod report;
 pub mod scenario;
+pub mod seen;
 pub mod voice;
