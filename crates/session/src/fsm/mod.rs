@@ -141,6 +141,19 @@ impl Fsm {
         }
     }
 
+    /// Notes in OpenConfirm that the peer confirmed; `false` if that was noted before.
+    pub(crate) fn note_confirmed(&mut self) -> bool {
+        match &mut self.state {
+            State::OpenConfirm(state) => !core::mem::replace(&mut state.confirmed, true),
+            _ => false,
+        }
+    }
+
+    /// Whether the machine is in OpenConfirm although the peer did confirm.
+    pub(crate) fn confirmed(&self) -> bool {
+        matches!(&self.state, State::OpenConfirm(state) if state.confirmed)
+    }
+
     /// Takes an UPDATE if Established, without moving the state (Event 27); what is wrong
     /// with it, if anything, is for [`Self::step`].
     pub(crate) fn update(

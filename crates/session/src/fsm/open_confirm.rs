@@ -16,6 +16,8 @@ use crate::negotiate::Negotiated;
 pub(crate) struct OpenConfirm {
     pub(crate) link: Link,
     pub(crate) negotiated: Box<Negotiated>,
+    /// The peer's KEEPALIVE is here, but a better connection is opening (section 6.8).
+    pub(crate) confirmed: bool,
 }
 
 impl OpenConfirm {
@@ -25,7 +27,7 @@ impl OpenConfirm {
         cx.stop(Timer::DelayOpen);
         cx.send_keepalive(&mut link, &negotiated);
         cx.restart_hold(&negotiated);
-        State::OpenConfirm(Self { link, negotiated })
+        State::OpenConfirm(Self { link, negotiated, confirmed: false })
     }
 
     pub(crate) fn on(mut self, event: Event, cx: &mut Cx<'_>) -> State {

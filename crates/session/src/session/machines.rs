@@ -8,31 +8,36 @@ use crate::collision::survivor;
 use crate::fsm::{Event, Fsm};
 use crate::link::{ConnId, Direction, Link};
 use crate::negotiate::Negotiated;
+use crate::peering::Peering;
 use crate::stats::FsmState;
 
 impl Session {
-    /// Lets one machine answer an event. Afterwards a second machine without a connection is
-    /// gone, one with a connection has replaced a main machine without, and beside an
-    /// Established session there is none.
+    /// Lets one machine answer an event. Afterwards the main machine is the one further on,
+    /// a second machine has a connection, and there is none beside an Established session.
     pub(super) fn step(&mut self, now: Instant, which: Which, event: Event) {
-        match which {
-            Which::Main => self.main.step(now, &mut self.peering, event),
-            Which::Second => {
-                let Some(second) = &mut self.second else { return };
-                second.step(now, &mut self.peering, event);
-            }
+        match self.machine_and_peering(which) {
+            Some((fsm, peering)) => fsm.step(now, peering, event),
+            None => return,
         }
-        if self.main.link().is_none()
-            && let Some(second) = self.second.take()
-        {
-            self.main = second;
+        let Some(second) = &mut self.second else { return };
+        if second.state() > self.main.state() || self.main.link().is_none() {
+            core::mem::swap(second, &mut self.main);
         }
-        if self.main.state() == FsmState::Established
-            && let Some(mut second) = self.second.take()
-        {
+        if self.main.state() == FsmState::Established {
             second.step(now, &mut self.peering, Event::OpenCollisionDump);
         }
-        self.second.take_if(|second| second.link().is_none());
+        if second.link().is_none() {
+            self.second = None;
+            self.confirm_late(now);
+        }
+    }
+
+    fn machine_and_peering(&mut self, which: Which) -> Option<(&mut Fsm, &mut Peering)> {
+        let fsm = match which {
+            Which::Main => &mut self.main,
+            Which::Second => self.second.as_mut()?,
+        };
+        Some((fsm, &mut self.peering))
     }
 
     pub(super) fn machine(&self, which: Which) -> Option<&Fsm> {
@@ -102,11 +107,8 @@ impl Session {
         gr.is_some_and(|gr| !gr.families.is_empty())
     }
 
-    /// Decides, as soon as an OPEN tells the peer's BGP Identifier, which of two connections
-    /// stays (section 6.8). Returns the machine of `conn` if it does.
-    ///
-    /// The other connection is examined in OpenSent, too, which the RFC leaves open: waiting
-    /// for its OPEN would let one side confirm the connection that the other side dumps.
+    /// Decides, when the OPEN on `conn` finds the other connection in OpenConfirm, which of
+    /// them stays (section 6.8). Returns the machine of `conn` if it does.
     pub(super) fn resolve_collision(
         &mut self,
         now: Instant,
@@ -114,18 +116,44 @@ impl Session {
         terms: &Negotiated,
     ) -> Option<Which> {
         let which = self.machine_of(conn)?;
-        let other = match which {
-            Which::Main => Which::Second,
-            Which::Second => Which::Main,
-        };
-        if self.direction(other).is_none() {
-            return Some(which);
+        let other = which.other();
+        if self.machine(other).map(Fsm::state) == Some(FsmState::OpenConfirm) {
+            let loser = if self.wins(which, terms) { other } else { which };
+            self.step(now, loser, Event::OpenCollisionDump);
         }
-        let config = &self.peering.config;
-        let local = (config.local_id, config.local_asn);
-        let kept = survivor(local, (terms.remote_id, terms.remote_asn));
-        let dumped = if self.direction(which) == Some(kept) { other } else { which };
-        self.step(now, dumped, Event::OpenCollisionDump);
         self.machine_of(conn)
+    }
+
+    /// Whether the connection of `which` is the one to keep in a collision.
+    fn wins(&self, which: Which, terms: &Negotiated) -> bool {
+        let config = &self.peering.config;
+        let kept =
+            survivor((config.local_id, config.local_asn), (terms.remote_id, terms.remote_asn));
+        self.direction(which) == Some(kept)
+    }
+
+    /// Answers a KEEPALIVE. One that would confirm the connection that a collision is about
+    /// to close is only noted: were it taken at its word, each side could end up keeping the
+    /// connection that the other one drops. Any further message on it settles the matter,
+    /// as does the end of the other connection.
+    pub(super) fn handle_keepalive(&mut self, now: Instant, which: Which) {
+        let fsm = self.machine(which);
+        let losing =
+            fsm.filter(|fsm| fsm.state() == FsmState::OpenConfirm).and_then(Fsm::negotiated);
+        let losing = losing.is_some_and(|terms| !self.wins(which, terms));
+        if losing && self.direction(which.other()).is_some() {
+            let noted = self.machine_mut(which).is_some_and(Fsm::note_confirmed);
+            if noted {
+                return;
+            }
+        }
+        self.step(now, which, Event::KeepAliveMsg);
+    }
+
+    /// Confirms the session whose KEEPALIVE was only noted.
+    pub(super) fn confirm_late(&mut self, now: Instant) {
+        if self.main.confirmed() {
+            self.step(now, Which::Main, Event::KeepAliveMsg);
+        }
     }
 }

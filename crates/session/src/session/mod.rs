@@ -19,7 +19,7 @@ use crate::stats::{FsmState, Stats};
 #[derive(Debug)]
 pub struct Session {
     peering: Peering,
-    /// The machine of the session itself.
+    /// The machine of the session, or of that of two connections which is further on.
     main: Fsm,
     /// The machine of a second connection, while it is open which of the two to keep.
     second: Option<Fsm>,
@@ -30,6 +30,15 @@ pub struct Session {
 enum Which {
     Main,
     Second,
+}
+
+impl Which {
+    fn other(self) -> Self {
+        match self {
+            Self::Main => Self::Second,
+            Self::Second => Self::Main,
+        }
+    }
 }
 
 /// # Getters
@@ -46,8 +55,7 @@ impl Session {
 
     /// The state; of two connections that of the one further on.
     pub fn state(&self) -> FsmState {
-        let second = self.second.as_ref().map_or(FsmState::Idle, Fsm::state);
-        self.main.state().max(second)
+        self.main.state()
     }
 
     /// The RFC's name of the state, for show commands.
