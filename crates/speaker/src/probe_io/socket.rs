@@ -1,0 +1,306 @@
+//! One probe socket: send, receive, and learn when each probe left.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+use std::time::Instant as Monotonic;
+
+use pathvane_clock::{Duration, Instant};
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::clock::KernelClock;
+use super::message::{Inbox, Message};
+use super::open::{Carrier, Spec, enable_stamps, open};
+use crate::os_error::OsError;
+
+/// A datagram that arrived on a probe socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Its payload; for ICMP the message from its type on.
+    pub bytes: &'a [u8],
+    /// Who sent it; the port is zero for ICMP.
+    pub from: SocketAddr,
+    /// When it arrived.
+    pub at: Instant,
+    /// TTL or hop limit that was left of it.
+    pub ttl: Option<u8>,
+    /// `at` is the kernel's; otherwise it is when we read it, later by scheduling delay.
+    pub kernel_stamped: bool,
+}
+
+/// What became of a socket's packets; each only grows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Datagrams handed to the kernel.
+    pub sent: u64,
+    /// Datagrams that the kernel refused.
+    pub send_errors: u64,
+    /// Departures that the kernel stamped in a way that can be believed.
+    pub sent_stamped: u64,
+    /// Datagrams received.
+    pub received: u64,
+    /// Of those, the ones whose time had to be taken by us.
+    pub user_stamped: u64,
+    /// Errors on receiving, datagrams too large, and error-queue entries that are no stamps.
+    pub receive_errors: u64,
+    /// Steps of the wall clock noticed.
+    pub clock_steps: u64,
+}
+
+/// A socket for probe streams that share source, interface and mark.
+pub struct ProbeSocket {
+    socket: UdpSocket,
+    /// Datagrams begin with an IPv4 header.
+    has_header: bool,
+    icmp: bool,
+    inbox: Inbox,
+    clock: KernelClock,
+    departures: Departures,
+    counters: Counters,
+}
+
+impl ProbeSocket {
+    /// Opens the socket; `origin` is the engine's `Instant::ZERO`. Call within a tokio runtime.
+    ///
+    /// An error names the option that was refused and the remedy. Missing kernel
+    /// timestamps are no error: times are then ours, and [`Counters::user_stamped`] says so.
+    pub fn open(spec: &Spec, origin: Monotonic) -> Result<Self, OsError> {
+        let (socket, has_header) = open(spec)?;
+        let stamps = enable_stamps(&socket, true);
+        let socket = UdpSocket::from_std(StdSocket::from(socket))
+            .map_err(|error| OsError::new("watch a probe socket", error))?;
+        Ok(Self {
+            socket,
+            has_header,
+            icmp: matches!(spec.carrier, Carrier::Icmp { .. }),
+            inbox: Inbox::new(),
+            clock: KernelClock::new(origin),
+            departures: Departures::new(stamps),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The address it is bound to; its port is the kernel's choice if the spec left it open.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// What became of its packets.
+    pub fn counters(&self) -> Counters {
+        Counters { clock_steps: self.clock.steps(), ..self.counters }
+    }
+
+    /// Sends a probe now or not at all; [`drain_sent`](Self::drain_sent) tells `tag` when it left.
+    pub fn try_send(&mut self, bytes: &[u8], to: SocketAddr, tag: u64) -> io::Result<()> {
+        let mut to = to;
+        if self.icmp {
+            to.set_port(0);
+        }
+        let before = self.clock.now();
+        match SockRef::from(&self.socket).send_to(bytes, &to.into()) {
+            Ok(_) => {
+                self.departures.note(tag, before);
+                self.counters.sent += 1;
+                Ok(())
+            }
+            Err(error) => {
+                self.counters.send_errors += 1;
+                // Whether the kernel counted this send depends on where it failed.
+                self.departures.restart(enable_stamps(&self.socket, true));
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands over the departures that the kernel has stamped since, `limit` at most.
+    ///
+    /// Call it before [`recv_batch`](Self::recv_batch): a reply's round trip starts with the stamp.
+    pub fn drain_sent(&mut self, limit: usize, mut each: impl FnMut(u64, Instant)) -> usize {
+        for taken in 0..limit {
+            let Ok(message) = self.inbox.receive_error(self.socket.as_fd()) else { return taken };
+            let details = message.details;
+            let Some(key) = details.sent_key else {
+                self.counters.receive_errors += 1;
+                continue;
+            };
+            let stamp = self.clock.stamp(details.stamp);
+            if !stamp.kernel {
+                continue;
+            }
+            if let Some(tag) = self.departures.take(key, stamp.at) {
+                self.counters.sent_stamped += 1;
+                each(tag, stamp.at);
+            }
+        }
+        limit
+    }
+
+    /// Ready when datagrams may be waiting.
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_recv_ready(cx)
+    }
+
+    /// Hands over what has arrived, `limit` at most; as many as `limit` means there may be more.
+    ///
+    /// It asks the kernel itself, not the runtime's idea of readiness: call it before looking at
+    /// timers, so that a stall of ours is never taken for a silence of the path.
+    pub fn recv_batch(&mut self, limit: usize, mut each: impl FnMut(Datagram<'_>)) -> usize {
+        for taken in 0..limit {
+            match self.receive_one(&mut each) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.confirm_empty(&mut each) {
+                        return taken;
+                    }
+                }
+                Err(_) => self.counters.receive_errors += 1,
+            }
+        }
+        limit
+    }
+
+    /// Lets the runtime know that nothing waits; `false` if something just came.
+    fn confirm_empty(&mut self, each: &mut impl FnMut(Datagram<'_>)) -> bool {
+        let Self { socket, inbox, clock, counters, has_header, .. } = self;
+        let result = socket.try_io(Interest::READABLE, || {
+            let message = inbox.receive(socket.as_fd())?;
+            deliver(message, *has_header, clock, counters, each);
+            Ok(())
+        });
+        result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn receive_one(&mut self, each: &mut impl FnMut(Datagram<'_>)) -> io::Result<()> {
+        let message = self.inbox.receive(self.socket.as_fd())?;
+        deliver(message, self.has_header, &mut self.clock, &mut self.counters, each);
+        Ok(())
+    }
+}
+
+fn deliver(
+    message: Message<'_>,
+    has_header: bool,
+    clock: &mut KernelClock,
+    counters: &mut Counters,
+    each: &mut impl FnMut(Datagram<'_>),
+) {
+    let stamp = clock.stamp(message.details.stamp);
+    let bytes = if has_header { skip_ipv4_header(message.bytes) } else { Some(message.bytes) };
+    let (Some(bytes), Some(from), false) = (bytes, message.from, message.truncated) else {
+        counters.receive_errors += 1;
+        return;
+    };
+    counters.received += 1;
+    counters.user_stamped += u64::from(!stamp.kernel);
+    let ttl = message.details.ttl;
+    each(Datagram { bytes, from, at: stamp.at, ttl, kernel_stamped: stamp.kernel });
+}
+
+fn skip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
+    let words = packet.first()? & 0x0f;
+    packet.get(usize::from(words) * 4..)
+}
+
+/// The sends whose departure the kernel has not told yet, by its count of sends.
+struct Departures {
+    /// The kernel stamps departures at all.
+    stamps: bool,
+    /// The kernel's number of the next send.
+    next: u32,
+    slots: Box<[Departure; Departures::SLOTS]>,
+}
+
+#[derive(Clone, Copy)]
+struct Departure {
+    key: u32,
+    tag: u64,
+    before: Instant,
+    waits: bool,
+}
+
+impl Departures {
+    /// Sends remembered; the error queue holds fewer.
+    const SLOTS: usize = 256;
+    /// A stamp may seem this much earlier than the send, by the error of reading two clocks.
+    const SLACK: Duration = Duration::from_micros(50);
+
+    fn new(stamps: bool) -> Self {
+        let empty = Departure { key: 0, tag: 0, before: Instant::ZERO, waits: false };
+        Self { stamps, next: 0, slots: Box::new([empty; Self::SLOTS]) }
+    }
+
+    /// Notes a send that succeeded.
+    fn note(&mut self, tag: u64, before: Instant) {
+        if self.stamps {
+            self.slots[index(self.next)] = Departure { key: self.next, tag, before, waits: true };
+            self.next = self.next.wrapping_add(1);
+        }
+    }
+
+    /// The tag of the send `key`, if the stamp can be its.
+    fn take(&mut self, key: u32, at: Instant) -> Option<u64> {
+        let slot = &mut self.slots[index(key)];
+        if !slot.waits || slot.key != key || at + Self::SLACK < slot.before {
+            return None;
+        }
+        slot.waits = false;
+        Some(slot.tag)
+    }
+
+    /// The kernel counts from zero again; stamps still on their way are given up.
+    fn restart(&mut self, stamps: bool) {
+        self.stamps = stamps;
+        self.next = 0;
+        self.slots.iter_mut().for_each(|slot| slot.waits = false);
+    }
+}
+
+fn index(key: u32) -> usize {
+    key as usize % Departures::SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(us: u64) -> Instant {
+        Instant::from_nanos(us * 1_000)
+    }
+
+    #[test]
+    fn departures_are_told_once_and_by_the_kernels_count() {
+        let mut departures = Departures::new(true);
+        for turn in 0..300 {
+            departures.note(1_000 + turn, at(turn * 100));
+        }
+        assert_eq!(departures.take(299, at(29_903)), Some(1_299));
+        assert_eq!(departures.take(299, at(29_903)), None, "once");
+        assert_eq!(departures.take(43, at(29_903)), None, "overwritten by 299");
+        assert_eq!(departures.take(44, at(4_403)), Some(1_044));
+        assert_eq!(departures.take(300, at(40_000)), None, "not sent");
+    }
+
+    #[test]
+    fn a_stamp_from_before_a_restart_is_not_taken_for_a_later_send() {
+        let mut departures = Departures::new(true);
+        departures.note(1, at(0));
+        departures.restart(true);
+        departures.note(2, at(5_000));
+        assert_eq!(departures.take(0, at(3)), None, "too early for tag 2");
+        assert_eq!(departures.take(0, at(5_003)), Some(2));
+    }
+
+    #[test]
+    fn ipv4_headers_of_any_length_are_skipped_and_of_lying_length_refused() {
+        let mut packet = [0_u8; 64];
+        packet[0] = 0x45;
+        assert_eq!(skip_ipv4_header(&packet).unwrap().len(), 44);
+        packet[0] = 0x4f;
+        assert_eq!(skip_ipv4_header(&packet).unwrap().len(), 4);
+        assert_eq!(skip_ipv4_header(&packet[..30]), None);
+        assert_eq!(skip_ipv4_header(&[]), None);
+    }
+}

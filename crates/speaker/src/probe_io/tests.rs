@@ -1,0 +1,215 @@
+//! Probe sockets over loopback, with the kernel as the judge.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant as Monotonic;
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_probe::icmp::Version;
+use pathvane_probe::{Config, Kind, Sample, Sender, Stamps, reflect};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use super::{Carrier, KernelClock, ProbeSocket, Spec};
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A stream that sends every millisecond.
+fn sender(kind: Kind, clock: &KernelClock) -> Sender {
+    let config = Config {
+        kind,
+        interval: Duration::from_millis(1),
+        fastest: Duration::from_millis(1),
+        timeout: Duration::from_secs(1),
+        epoch: clock.epoch(),
+        seed: 3,
+    };
+    Sender::new(clock.now(), &config)
+}
+
+/// Answers requests on loopback until dropped; replies carry the times of this process.
+async fn far_end(addr: IpAddr) -> SocketAddr {
+    let socket = UdpSocket::bind((addr, 0)).await.unwrap();
+    let local = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let clock = KernelClock::new(Monotonic::now());
+        let epoch = clock.epoch();
+        let (mut bytes, mut out, mut seq) = ([0; 2048], Vec::new(), 0);
+        while let Ok((len, from)) = socket.recv_from(&mut bytes).await {
+            let now = epoch.plus(clock.now().since(Instant::ZERO));
+            let stamps = Stamps { received: now, sent: now, ttl: 255, seq };
+            assert!(reflect(&bytes[..len], stamps, &mut out));
+            socket.send_to(&out, from).await.unwrap();
+            seq += 1;
+        }
+    });
+    local
+}
+
+/// Runs `sender` over `socket` until `count` samples came.
+async fn samples(
+    sender: &mut Sender,
+    socket: &mut ProbeSocket,
+    clock: &KernelClock,
+    to: SocketAddr,
+    count: usize,
+) -> Vec<Sample> {
+    let (mut out, mut samples) = (Vec::new(), Vec::new());
+    let deadline = clock.now() + PATIENCE;
+    while samples.len() < count {
+        assert!(clock.now() < deadline, "{:?} {:?}", sender.counters(), socket.counters());
+        if let Some(seq) = sender.poll_transmit(clock.now(), &mut out) {
+            socket.try_send(&out, to, seq.into()).unwrap();
+        }
+        let ready = poll_fn(|cx| socket.poll_recv_ready(cx));
+        if let Ok(ready) = timeout(Duration::from_millis(1), ready).await {
+            ready.unwrap();
+        }
+        socket.drain_sent(64, |tag, at| sender.handle_sent(tag as u32, at));
+        socket.recv_batch(64, |datagram| {
+            assert_eq!(datagram.from.ip(), to.ip());
+            samples.extend(sender.handle_received(datagram.bytes, datagram.at, datagram.ttl));
+        });
+    }
+    samples
+}
+
+fn origin() -> Monotonic {
+    Monotonic::now() - Duration::from_secs(100)
+}
+
+#[tokio::test]
+async fn stamp_probes_come_back_with_kernel_times_on_both_ends_of_the_round_trip() {
+    for addr in [V4, V6] {
+        let origin = origin();
+        let to = far_end(addr).await;
+        let mut spec = Spec::new(Carrier::Udp, (addr, 0).into());
+        spec.device = Some("lo".into());
+        let mut socket = ProbeSocket::open(&spec, origin).unwrap();
+        let clock = KernelClock::new(origin);
+        let mut sender = sender(Kind::Stamp { ssid: 7 }, &clock);
+        let samples = samples(&mut sender, &mut socket, &clock, to, 20).await;
+        assert!(samples.iter().all(|sample| sample.rev_ttl.is_some_and(|ttl| ttl >= 64)));
+        assert!(samples.iter().all(|sample| sample.rtt_ns < 1_000_000_000));
+        let stamped = samples.iter().filter(|sample| sample.kernel_sent).count();
+        // The first packets after enabling may be without.
+        assert!(stamped >= 15, "{addr}: {stamped} of 20 departures stamped");
+        let counters = socket.counters();
+        assert!(counters.user_stamped <= 5, "{addr}: {counters:?}");
+        assert_eq!((counters.send_errors, counters.receive_errors), (0, 0));
+        assert_eq!(sender.counters().unsolicited + sender.counters().mismatched, 0);
+    }
+}
+
+#[tokio::test]
+async fn icmp_probes_are_answered_by_the_kernel_and_nobody_elses_replies_arrive() {
+    for (addr, version) in [(V4, Version::V4), (V6, Version::V6)] {
+        let origin = origin();
+        let identifier = 0x6a01;
+        let spec = Spec::new(Carrier::Icmp { identifier }, (addr, 0).into());
+        let Ok(mut socket) = ProbeSocket::open(&spec, origin) else {
+            eprintln!("no ICMP sockets here: nothing tested");
+            return;
+        };
+        let stranger = Spec::new(Carrier::Icmp { identifier: 0x6a02 }, (addr, 0).into());
+        let mut stranger = ProbeSocket::open(&stranger, origin).unwrap();
+        let clock = KernelClock::new(origin);
+        let mut sender = sender(Kind::Icmp { version, identifier }, &clock);
+        let to = (addr, 9).into();
+        let samples = samples(&mut sender, &mut socket, &clock, to, 10).await;
+        assert!(samples.iter().all(|sample| sample.reflector_seq.is_none()));
+        assert!(samples.iter().filter(|sample| sample.kernel_sent).count() >= 5);
+        assert_eq!(sender.counters().foreign, 0, "the filter keeps requests and others' out");
+        assert_eq!(stranger.recv_batch(64, |_| panic!("a reply to another identifier")), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_and_says_when_more_may_wait() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    let to = socket.local_addr().unwrap();
+    let peer = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    for turn in 0..10_u8 {
+        peer.send_to(&[turn], to).unwrap();
+    }
+    let mut got = Vec::new();
+    assert_eq!(socket.recv_batch(4, |datagram| got.push(datagram.bytes[0])), 4);
+    assert_eq!(socket.recv_batch(64, |datagram| got.push(datagram.bytes[0])), 6);
+    assert_eq!(got, (0..10).collect::<Vec<_>>());
+    peer.send_to(&[10], to).unwrap();
+    let ready = timeout(PATIENCE, poll_fn(|cx| socket.poll_recv_ready(cx))).await;
+    ready.expect("an emptied socket wakes again").unwrap();
+    assert_eq!(socket.recv_batch(64, |_| ()), 1);
+}
+
+#[tokio::test]
+async fn datagrams_too_large_are_counted_and_dropped() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    let peer = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    peer.send_to(&[0; 5000], socket.local_addr().unwrap()).unwrap();
+    socket.recv_batch(8, |_| panic!("truncated"));
+    assert_eq!(socket.counters().receive_errors, 1);
+}
+
+#[tokio::test]
+async fn a_failed_send_does_not_shift_the_stamps_of_later_ones() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    let good = far_end(V4).await;
+    let mut told = Vec::new();
+    for tag in 0..20 {
+        if tag % 3 == 0 {
+            // Too long for a datagram: refused by the kernel.
+            assert!(socket.try_send(&[0; 70_000], good, 100 + tag).is_err());
+        }
+        let before = KernelClock::new(origin()).now();
+        socket.try_send(&[0; 44], good, tag).unwrap();
+        socket.drain_sent(64, |tag, at| told.push((tag, at, before)));
+    }
+    assert!(told.len() >= 15, "{told:?}");
+    assert!(told.iter().all(|&(tag, ..)| tag < 20));
+    assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+    assert_eq!(socket.counters().send_errors, 7);
+}
+
+#[tokio::test]
+async fn traffic_class_ttl_and_mark_reach_the_packet() {
+    let mut spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    spec.mark = Some(0x7070);
+    let mut socket = match ProbeSocket::open(&spec, origin()) {
+        Ok(socket) => socket,
+        Err(error) => {
+            assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
+            return;
+        }
+    };
+    let far = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    far.bind(&SocketAddr::from((V4, 0)).into()).unwrap();
+    far.set_recv_tos_v4(true).unwrap();
+    super::receive_details(&far, socket2::Domain::IPV4).unwrap();
+    let to = far.local_addr().unwrap().as_socket().unwrap();
+    socket.try_send(&[1; 44], to, 0).unwrap();
+    let mut inbox = super::Inbox::new();
+    let message = inbox.receive(std::os::fd::AsFd::as_fd(&far)).unwrap();
+    assert_eq!(message.details.traffic_class, Some(Spec::EF));
+    assert_eq!(message.details.ttl, Some(255));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_named_with_its_remedy() {
+    let mut spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    spec.device = Some("no-such-if0".into());
+    let error = ProbeSocket::open(&spec, origin()).err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("SO_BINDTODEVICE no-such-if0"), "{text}");
+    assert!(text.contains("check that the interface exists"), "{text}");
+
+    let elsewhere = SocketAddr::from(([192, 0, 2, 77], 0));
+    let error = ProbeSocket::open(&Spec::new(Carrier::Udp, elsewhere), origin()).err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("192.0.2.77") && text.contains("interface of this host"), "{text}");
+}

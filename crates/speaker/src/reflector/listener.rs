@@ -1,0 +1,221 @@
+//! One socket of the reflector.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant as Monotonic;
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use pathvane_clock::{Duration, Instant};
+use pathvane_probe::stamp::Request;
+use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::limiter::Limiter;
+use super::{Config, Counters, count};
+use crate::os_error::OsError;
+use crate::probe_io::{
+    Carrier, Inbox, KernelClock, Message, Spec, Stamp, apply, enable_stamps, receive_details,
+    send_from,
+};
+
+/// A bound socket, and what it knows of its senders.
+pub(super) struct Listener {
+    socket: UdpSocket,
+    local: SocketAddr,
+    config: Arc<Config>,
+    counters: Arc<Counters>,
+    inbox: Inbox,
+    gate: Gate,
+}
+
+/// Everything of a listener but its socket and buffer.
+struct Gate {
+    clock: KernelClock,
+    epoch: Timestamp,
+    sessions: Sessions,
+    limiter: Limiter,
+    out: Vec<u8>,
+}
+
+impl Listener {
+    /// A session ends after this long without a request.
+    const IDLE: Duration = Duration::from_secs(900);
+    /// Sources whose rate is watched one by one.
+    const SOURCES: usize = 4_096;
+    /// Ports below are those of services, never of a session-sender.
+    const FIRST_SENDER_PORT: u16 = 1024;
+
+    pub(super) fn bind(
+        address: SocketAddr,
+        config: Arc<Config>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, OsError> {
+        let doing = |error| OsError::new(format!("reflect on {address}"), error);
+        let socket = open(address)?;
+        enable_stamps(&socket, false);
+        let socket = UdpSocket::from_std(StdSocket::from(socket)).map_err(doing)?;
+        let clock = KernelClock::new(Monotonic::now());
+        let gate = Gate {
+            epoch: clock.epoch(),
+            clock,
+            sessions: Sessions::new(config.sessions, Self::IDLE),
+            limiter: Limiter::new(config.rate, Self::SOURCES),
+            out: Vec::new(),
+        };
+        let local = socket.local_addr().map_err(doing)?;
+        Ok(Self { socket, local, config, counters, inbox: Inbox::new(), gate })
+    }
+
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Reflects until the socket fails for good.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        loop {
+            self.socket.readable().await?;
+            match self.reflect_one() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // An error of one datagram's way, not of the socket.
+                Err(error) if is_passing(&error) => count(&self.counters.send_failed),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn reflect_one(&mut self) -> io::Result<()> {
+        let Self { socket, local, config, counters, inbox, gate } = self;
+        socket.try_io(Interest::READABLE, || {
+            let message = inbox.receive(socket.as_fd())?;
+            count(&counters.received);
+            let stamp = gate.clock.stamp(message.details.stamp);
+            let Some(from) = gate.admit(&message, stamp, *local, config, counters) else {
+                return Ok(());
+            };
+            gate.answer(&message, stamp, from, counters);
+            let class = message.details.traffic_class.unwrap_or(0) & !ECN;
+            match send_from(socket.as_fd(), &gate.out, from, message.details.local, class) {
+                Ok(_) => count(&counters.replied),
+                Err(_) => count(&counters.send_failed),
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The bits of a traffic class that are not the DSCP (RFC 3168).
+const ECN: u8 = 0b11;
+
+impl Gate {
+    /// The sender of a request that is to be answered; counts what is not.
+    fn admit(
+        &mut self,
+        message: &Message<'_>,
+        stamp: Stamp,
+        local: SocketAddr,
+        config: &Config,
+        counters: &Counters,
+    ) -> Option<SocketAddr> {
+        let from = message.from?;
+        let is_request = !message.truncated && Request::decode(message.bytes).is_some();
+        let refused = if !is_request {
+            &counters.malformed
+        } else if from.port() < Listener::FIRST_SENDER_PORT || from.port() == local.port() {
+            &counters.looping
+        } else if !config.allows(from.ip()) {
+            &counters.not_allowed
+        } else if !self.limiter.admits(stamp.at, from.ip()) {
+            &counters.over_rate
+        } else {
+            return Some(from);
+        };
+        count(refused);
+        None
+    }
+
+    /// Writes the reply into `out`.
+    fn answer(
+        &mut self,
+        message: &Message<'_>,
+        stamp: Stamp,
+        from: SocketAddr,
+        counters: &Counters,
+    ) {
+        let Some(request) = Request::decode(message.bytes) else { return };
+        let key = SessionKey { addr: from.ip(), port: from.port(), ssid: request.ssid };
+        let stateless = self.sessions.stateless();
+        let seq = self.sessions.number(stamp.at, key, request.seq);
+        if self.sessions.stateless() != stateless {
+            count(&counters.stateless);
+        }
+        if !stamp.kernel {
+            count(&counters.user_stamped);
+        }
+        let stamps = Stamps {
+            received: self.wall(stamp.at),
+            sent: self.wall(self.clock.now()),
+            ttl: message.details.ttl.unwrap_or(0),
+            seq,
+        };
+        reflect(message.bytes, stamps, &mut self.out);
+    }
+
+    /// A clock that starts at the wall clock's time and never steps: T3 − T2 is always true.
+    fn wall(&self, at: Instant) -> Timestamp {
+        self.epoch.plus(at.since(Instant::ZERO))
+    }
+}
+
+/// A bound, non-blocking socket that tells TTL, traffic class and our own address of each datagram.
+fn open(address: SocketAddr) -> Result<Socket, OsError> {
+    let doing = |error| OsError::new(format!("reflect on {address}"), error);
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).map_err(doing)?;
+    let spec = Spec { traffic_class: 0, ..Spec::new(Carrier::Udp, address) };
+    apply(&socket, &spec)?;
+    receive_details(&socket, domain)?;
+    prepare(&socket, domain).and_then(|()| socket.bind(&address.into())).map_err(|error| {
+        let error = doing(error);
+        // The general remedy speaks of TCP.
+        if error.source().kind() == io::ErrorKind::AddrInUse {
+            return error.with_remedy("another process has the port; `ss -lunp` names it");
+        }
+        error
+    })?;
+    Ok(socket)
+}
+
+fn prepare(socket: &Socket, domain: Domain) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if domain == Domain::IPV4 {
+        socket.set_recv_tos_v4(true)?;
+        Ok(setsockopt(socket, Ipv4PacketInfo, &true)?)
+    } else {
+        socket.set_only_v6(true)?;
+        socket.set_recv_tclass_v6(true)?;
+        Ok(setsockopt(socket, Ipv6RecvPacketInfo, &true)?)
+    }
+}
+
+/// Errors that ICMP brings back for an earlier reply, or that pass by themselves.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
+        OutOfMemory,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | OutOfMemory
+    )
+}

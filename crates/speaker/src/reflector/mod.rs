@@ -1,0 +1,152 @@
+//! The STAMP session-reflector (RFC 8762) as a small service: `pathvane reflector`.
+//!
+//! Stateful, with kernel receive timestamps, for IPv4 and IPv6, on any number of addresses. It serves
+//! listed sources only, each at a bounded rate; its tables are bounded; a reply has
+//! `max(44, request)` octets; and it answers no other reflector, so that two never talk for ever.
+
+mod limiter;
+mod listener;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ipnet::IpNet;
+use pathvane_probe::stamp::PORT;
+use tokio::task::JoinSet;
+
+use listener::Listener;
+
+use crate::os_error::OsError;
+
+/// What the reflector serves, and whom. [`Config::default`] listens on port 862 of all
+/// addresses and serves everybody, 2,000 requests a second each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Addresses and ports to listen on (`--listen`, repeatable). Port 862 needs
+    /// CAP_NET_BIND_SERVICE. An IPv6 address takes IPv6 only.
+    pub listen: Vec<SocketAddr>,
+    /// Sources that are served (`--allow`, repeatable); empty serves everybody. List the
+    /// probe sources of the sites wherever strangers can send packets here.
+    pub allow: Vec<IpNet>,
+    /// Most requests served per second and source, 1 or more (`--rate`); for IPv6 a /64 is one source.
+    /// A stream of voice probes asks 50 to 200 times a second.
+    pub rate: u32,
+    /// Most sessions numbered at a time; further ones are answered statelessly.
+    pub sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
+            ],
+            allow: Vec::new(),
+            rate: 2_000,
+            sessions: 4_096,
+        }
+    }
+}
+
+impl Config {
+    fn allows(&self, source: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|net| net.contains(&source))
+    }
+}
+
+/// What became of the requests; each only grows. Shared with the running reflector.
+#[derive(Default, Debug)]
+pub struct Counters {
+    /// Datagrams received.
+    pub received: AtomicU64,
+    /// Replies sent.
+    pub replied: AtomicU64,
+    /// Of those, the ones with a receive time of ours instead of the kernel's.
+    pub user_stamped: AtomicU64,
+    /// Dropped: no STAMP request, or larger than 2,048 octets.
+    pub malformed: AtomicU64,
+    /// Dropped: from a port below 1024 or like our own, so perhaps another reflector's reply.
+    pub looping: AtomicU64,
+    /// Dropped: from a source that is not listed.
+    pub not_allowed: AtomicU64,
+    /// Dropped: from a source above its rate.
+    pub over_rate: AtomicU64,
+    /// Replies that the kernel refused to send.
+    pub send_failed: AtomicU64,
+    /// Requests answered statelessly because the session table was full.
+    pub stateless: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// A bound reflector that does not run yet.
+pub struct Reflector {
+    listeners: Vec<Listener>,
+    counters: Arc<Counters>,
+}
+
+impl Reflector {
+    /// Binds every address of `config`. Call within a tokio runtime. An error names the address.
+    pub fn bind(config: Config) -> Result<Self, OsError> {
+        if config.rate == 0 {
+            let error = io::Error::from(io::ErrorKind::InvalidInput);
+            return Err(OsError::new("reflect at a rate of 0", error).with_remedy("say 1 or more"));
+        }
+        let (config, counters) = (Arc::new(config), Arc::new(Counters::default()));
+        let listeners = config
+            .listen
+            .iter()
+            .map(|&address| Listener::bind(address, config.clone(), counters.clone()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { listeners, counters })
+    }
+
+    /// The bound addresses, with the ports that the kernel chose.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(Listener::local_addr).collect()
+    }
+
+    /// The counters, to be read while it runs.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
+    /// Reflects until `shutdown` completes; an error if a socket fails for good.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), OsError> {
+        let mut tasks = JoinSet::new();
+        for listener in self.listeners {
+            tasks.spawn(listener.run());
+        }
+        tokio::select! {
+            () = shutdown => Ok(()),
+            // A listener only ever ends with an error.
+            Some(ended) = tasks.join_next() => ended
+                .unwrap_or_else(|error| Err(error.into()))
+                .map_err(|error| OsError::new("go on reflecting", error)),
+        }
+    }
+}
+
+/// Binds and reflects until `shutdown` completes.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), OsError> {
+    if config.allow.is_empty() {
+        tracing::warn!("the reflector serves every source; list the sites with --allow");
+    }
+    let reflector = Reflector::bind(config)?;
+    let counters = reflector.counters();
+    for address in reflector.local_addrs() {
+        tracing::info!(%address, "reflecting STAMP");
+    }
+    let ended = reflector.run(shutdown).await;
+    tracing::info!(?counters, "reflector ended");
+    ended
+}

@@ -1,0 +1,163 @@
+//! The reflector over loopback.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use pathvane_probe::WireTime;
+use pathvane_probe::stamp::{ErrorEstimate, Reply, Request};
+use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Config, Counters, Reflector};
+use crate::os_error::OsError;
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+struct Running {
+    addrs: Vec<SocketAddr>,
+    counters: Arc<Counters>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), OsError>>,
+}
+
+fn start(config: Config) -> Running {
+    let reflector = Reflector::bind(config).unwrap();
+    let (addrs, counters) = (reflector.local_addrs(), reflector.counters());
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(reflector.run(async {
+        stopped.await.ok();
+    }));
+    Running { addrs, counters, stop, task }
+}
+
+fn on(addr: IpAddr) -> Config {
+    Config { listen: vec![(addr, 0).into()], ..Config::default() }
+}
+
+fn request(seq: u32, ssid: u16) -> [u8; 44] {
+    let error = ErrorEstimate(0x8001);
+    Request { seq, time: WireTime(0xe9d3_a1b2_8000_0000), error, ssid }.encode()
+}
+
+async fn ask(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
+    socket.send_to(bytes, to).await.unwrap();
+    let mut reply = vec![0; 4096];
+    let received = timeout(Duration::from_millis(300), socket.recv_from(&mut reply)).await.ok()?;
+    let (len, from) = received.unwrap();
+    assert_eq!(from, to, "the address asked is the address that answers");
+    reply.truncate(len);
+    Some(reply)
+}
+
+#[tokio::test]
+async fn each_session_is_numbered_and_stamped_on_ipv4_and_ipv6() {
+    let config = Config { listen: vec![(V4, 0).into(), (V6, 0).into()], ..Config::default() };
+    let running = start(config);
+    for &to in &running.addrs {
+        let socket = UdpSocket::bind((to.ip(), 0)).await.unwrap();
+        let mut last = None;
+        for (turn, seq) in [5, 9, 10].into_iter().enumerate() {
+            let reply = Reply::decode(&ask(&socket, to, &request(seq, 42)).await.unwrap()).unwrap();
+            assert_eq!((reply.seq, reply.sender_seq, reply.ssid), (turn as u32, seq, 42));
+            assert_eq!(reply.sender_time, WireTime(0xe9d3_a1b2_8000_0000));
+            assert_eq!(reply.sender_error, ErrorEstimate(0x8001));
+            assert_eq!(reply.sender_ttl, 64, "as it arrived");
+            let (t2, t3) = (reply.received.read(reply.error), reply.time.read(reply.error));
+            assert!((0..1_000_000_000).contains(&t3.since(t2)));
+            assert!(last.is_none_or(|last| t2.since(last) > 0));
+            last = Some(t3);
+        }
+        let other = Reply::decode(&ask(&socket, to, &request(1, 43)).await.unwrap()).unwrap();
+        assert_eq!(other.seq, 0, "another SSID, another session");
+    }
+    assert_eq!(running.counters.replied.load(Relaxed), 8);
+    running.stop.send(()).unwrap();
+    running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_asked_address_answers_although_the_reflector_listens_on_all() {
+    let running = start(on(Ipv4Addr::UNSPECIFIED.into()));
+    let port = running.addrs[0].port();
+    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    for last in [1, 2, 77] {
+        let to = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port));
+        assert!(ask(&socket, to, &request(0, 1)).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn replies_have_the_size_of_the_request_but_at_least_44() {
+    let running = start(on(V4));
+    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    let mut long = request(1, 1).to_vec();
+    long.extend([0, 1, 0, 116]);
+    long.resize(164, 0);
+    for (sent, got) in [(14, 44), (41, 44), (44, 44), (164, 164)] {
+        let reply = ask(&socket, running.addrs[0], &long[..sent]).await.unwrap();
+        assert_eq!(reply.len(), got);
+    }
+    assert!(ask(&socket, running.addrs[0], &long[..13]).await.is_none());
+    long.resize(3_000, 0);
+    assert!(ask(&socket, running.addrs[0], &long).await.is_none());
+    assert_eq!(running.counters.malformed.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn only_listed_sources_are_served() {
+    let allow = vec!["127.0.0.2/32".parse().unwrap()];
+    let running = start(Config { allow, ..on(V4) });
+    let listed = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let stranger = UdpSocket::bind("127.0.0.3:0").await.unwrap();
+    assert!(ask(&stranger, running.addrs[0], &request(0, 1)).await.is_none());
+    assert!(ask(&listed, running.addrs[0], &request(0, 1)).await.is_some());
+    assert_eq!(running.counters.not_allowed.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_flood_is_answered_at_the_rate_only() {
+    let running = start(Config { rate: 40, ..on(V4) });
+    let flood = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    for seq in 0..100 {
+        flood.send_to(&request(seq, 1), running.addrs[0]).await.unwrap();
+    }
+    let other = UdpSocket::bind("127.0.0.3:0").await.unwrap();
+    assert!(ask(&other, running.addrs[0], &request(0, 1)).await.is_some(), "others are served");
+    let refused = running.counters.over_rate.load(Relaxed);
+    assert!(refused >= 50, "a burst of ten, and forty a second: {refused} of 100 refused");
+}
+
+#[tokio::test]
+async fn another_reflector_is_not_answered() {
+    let first = start(on(V4));
+    // The same port on another address, as two reflectors would have.
+    let port = first.addrs[0].port();
+    let socket = UdpSocket::bind(("127.0.0.2", port)).await.unwrap();
+    assert!(ask(&socket, first.addrs[0], &request(0, 1)).await.is_none());
+    assert_eq!(first.counters.looping.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn full_session_tables_answer_statelessly() {
+    let running = start(Config { sessions: 1, ..on(V4) });
+    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    for (ssid, seq, expected) in [(1, 7, 0), (2, 7, 7), (1, 8, 1), (2, 9, 9)] {
+        let reply = ask(&socket, running.addrs[0], &request(seq, ssid)).await.unwrap();
+        assert_eq!(Reply::decode(&reply).unwrap().seq, expected);
+    }
+    assert_eq!(running.counters.stateless.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_bound_is_named() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _holder = std::net::UdpSocket::bind(taken).unwrap();
+    let error = Reflector::bind(Config { listen: vec![taken], ..Config::default() }).err().unwrap();
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    assert!(Reflector::bind(Config { rate: 0, ..on(V4) }).is_err());
+}
