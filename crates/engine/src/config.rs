@@ -1,0 +1,263 @@
+//! What the engine is told to do: plain data, already read and spelt out by the shell.
+//!
+//! The shell's configuration file has names; here they are indices, and whoever builds a
+//! [`Config`] has checked that they are in range.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use alloc::sync::Arc;
+use ipnet::IpNet;
+
+use pathvane_rib::Policy;
+use pathvane_wire::{Asn, BgpId};
+
+use crate::ids::{PathId, PeerId, ServiceId, StreamId};
+
+/// The whole of a speaker's behaviour.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our AS number.
+    pub asn: Asn,
+    /// Our BGP Identifier (RFC 4271 section 1.1, RFC 6286).
+    pub id: BgpId,
+    /// Whether decisions are carried out.
+    pub mode: Mode,
+    /// The peers; a [`PeerId`] is an index into this list.
+    pub peers: Vec<Peer>,
+    /// The forwarding paths; a [`PathId`] is an index into this list.
+    pub paths: Vec<Path>,
+    /// The services; a [`crate::ServiceId`] is an index into this list.
+    pub services: Vec<Service>,
+    /// Named policies, referred to by index from [`Peer::import`] and [`Peer::export`].
+    pub policies: Vec<Arc<Policy>>,
+    /// How preference towards cloud routers is spelt as MED.
+    pub med: MedPlan,
+    /// How long moves, dwells and recoveries take.
+    pub timing: Timing,
+    /// How long a probe waits for its reply before it counts as lost.
+    pub probe_timeout: Duration,
+}
+
+impl Config {
+    /// Every peer's number.
+    pub fn peer_ids(&self) -> impl Iterator<Item = PeerId> + use<> {
+        (0..count(self.peers.len())).map(PeerId)
+    }
+
+    /// Every path's number.
+    pub fn path_ids(&self) -> impl Iterator<Item = PathId> + use<> {
+        (0..count(self.paths.len())).map(PathId)
+    }
+
+    /// Every service's number.
+    pub fn service_ids(&self) -> impl Iterator<Item = ServiceId> + use<> {
+        (0..count(self.services.len())).map(ServiceId)
+    }
+
+    /// Every probe stream with its path and its place among the path's probes.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamId, PathId, usize)> + '_ {
+        let of_path =
+            |path: PathId| (0..self.paths[path.index()].probes.len()).map(move |nth| (path, nth));
+        (0u16..)
+            .zip(self.path_ids().flat_map(of_path))
+            .map(|(id, (path, nth))| (StreamId(id), path, nth))
+    }
+}
+
+/// List lengths as numbers; configurations are far smaller than the bound.
+fn count(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
+}
+
+/// Whether decisions touch the network (law 11).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// Decide and record; routes and next hops stay as the configuration's order says.
+    #[default]
+    Observe,
+    /// Decide, record and do.
+    Act,
+}
+
+/// One BGP peer.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The name operators use.
+    pub name: String,
+    /// The peer's address, for tie-breaking and display.
+    pub address: IpAddr,
+    /// Everything the session needs.
+    pub session: pathvane_session::Config,
+    /// Next hop announced for IPv4 prefixes; the session's local address if `None`.
+    pub next_hop_v4: Option<IpAddr>,
+    /// Next hop announced for IPv6 prefixes; the session's local address if `None`.
+    pub next_hop_v6: Option<IpAddr>,
+    /// Index of the import policy; without one nothing is accepted from an external peer (RFC 8212).
+    pub import: Option<usize>,
+    /// Index of the export policy; without one an external peer gets service and probe prefixes only.
+    pub export: Option<usize>,
+    /// Set our own address as next hop towards internal peers too.
+    pub next_hop_self: bool,
+    /// The routing domain (VPC, region, routing mode) in which "the last usable way" is counted (law 3).
+    pub domain: String,
+}
+
+/// One forwarding path.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// The name operators use.
+    pub name: String,
+    /// The interface its traffic leaves through, if it is pinned to one.
+    pub interface: Option<String>,
+    /// The next hop of its traffic.
+    pub next_hop: IpAddr,
+    /// The sessions that speak for this path.
+    pub announce_via: Vec<PeerId>,
+    /// Paths of one fate group fail together: none is a refuge for the other.
+    pub fate_group: String,
+    /// The cloud region it reaches.
+    pub region: String,
+    /// The source address of its probes, outside every service (law 1).
+    pub probe_source: IpAddr,
+    /// Its probe streams; at least two targets before silence may withdraw (law 3).
+    pub probes: Vec<Probe>,
+    /// Preference cost in score points, 0 to 100.
+    pub cost: u8,
+}
+
+/// One probe stream's far end.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The protocol spoken.
+    pub kind: ProbeKind,
+    /// The far end; the port is unused by ICMP.
+    pub target: SocketAddr,
+}
+
+/// A probe protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProbeKind {
+    /// STAMP, unauthenticated (RFC 8762).
+    Stamp,
+    /// ICMP or ICMPv6 echo (RFC 792, RFC 4443).
+    Icmp,
+}
+
+/// One service: what we announce, what we reach, over which paths.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The name operators use.
+    pub name: String,
+    /// How its paths are scored.
+    pub class: pathvane_score::Class,
+    /// The prefixes announced to the cloud, each with the condition that makes it true (law 4).
+    pub announce: Vec<Announce>,
+    /// The destinations whose routes and next hops this service steers.
+    pub reach: Vec<IpNet>,
+    /// The paths it may use; order decides ties.
+    pub paths: Vec<PathId>,
+    /// How the leader is chosen.
+    pub strategy: pathvane_score::Strategy,
+    /// The instance health checks; results arrive as [`crate::Input::Health`] by index.
+    pub checks: Vec<Check>,
+    /// Move for quality only when both directions can (law 7).
+    pub symmetric: bool,
+    /// Permit withdrawing the last usable way of a prefix in a domain (law 3).
+    pub withdraw_last: bool,
+}
+
+/// One announced prefix.
+#[derive(Clone, Debug)]
+pub struct Announce {
+    /// The prefix, host bits zero.
+    pub prefix: IpNet,
+    /// What has to hold for it to be announced.
+    pub condition: Condition,
+}
+
+/// What makes an announced prefix true (law 4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// A route for exactly this prefix is in the kernel's main table, and not ours.
+    KernelRoute,
+    /// An accepted route for exactly this prefix came from this peer.
+    PeerRoute(PeerId),
+    /// The named interface is up.
+    InterfaceUp(String),
+}
+
+/// One instance health check.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// How messages call it (its URL).
+    pub name: String,
+    /// The region the instance serves; compared with [`Path::region`].
+    pub region: String,
+}
+
+/// MED values towards cloud routers. Each step is worth more than any
+/// inter-region cost (201 to 9999), so order survives it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MedPlan {
+    /// The leader.
+    pub primary: u32,
+    /// A working standby.
+    pub backup: u32,
+    /// A path that violates its class.
+    pub degraded: u32,
+    /// The leader while another peer may still hold a better-looking dead route.
+    pub undercut: u32,
+    /// The leader while even an undercut may be held elsewhere.
+    pub undercut_last: u32,
+    /// What the receiver may add to a MED for distance.
+    pub cost_bound: u32,
+}
+
+impl Default for MedPlan {
+    fn default() -> Self {
+        Self {
+            primary: 20_000,
+            backup: 30_000,
+            degraded: 40_000,
+            undercut: 10_000,
+            undercut_last: 0,
+            cost_bound: 9_999,
+        }
+    }
+}
+
+/// Durations that shape steering.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// An undercut is given back this long after the dead route is known to be gone.
+    pub undercut_restore: Duration,
+    /// At most one worsening UPDATE per prefix and peer in this time (law 9).
+    pub degrade_interval: Duration,
+    /// At most one improving UPDATE per prefix and peer in this time (law 9).
+    pub improve_interval: Duration,
+    /// How long a drain waits between raising MED and withdrawing (law 10).
+    pub drain_wait: Duration,
+    /// Kernel routes of an earlier run are pruned at the latest this long after start (law 10).
+    pub prune_after: Duration,
+    /// Recovery, start-up and the limits of classes; probe rates follow from the services' classes.
+    pub monitor: pathvane_score::MonitorConfig,
+    /// Margins, dwell and phases; the strategy is each service's own.
+    pub selector: pathvane_score::SelectorConfig,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            undercut_restore: Duration::from_secs(10),
+            degrade_interval: Duration::from_secs(5),
+            improve_interval: Duration::from_secs(60),
+            drain_wait: Duration::from_secs(2),
+            prune_after: Duration::from_secs(120),
+            monitor: pathvane_score::MonitorConfig::default(),
+            selector: pathvane_score::SelectorConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Leaving without cutting a call: raise MED, wait, withdraw, CEASE, close (law 10).
+
+use core::time::Duration;
+
+use pathvane_clock::Instant;
+use pathvane_session::Farewell;
+use pathvane_wire::{Notification, cease};
+
+use crate::engine::{Alarm, Engine};
+use crate::event::EventKind;
+use crate::io::Output;
+
+/// How long the last UPDATEs may take to be acknowledged, and the last NOTIFICATIONs to be sent.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Where a speaker stands in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Life {
+    /// It steers.
+    Running,
+    /// Every prefix is announced as a last resort, so that traffic leaves.
+    Raised,
+    /// Every prefix is withdrawn.
+    Withdrawn,
+    /// Sessions are being closed.
+    Closing,
+    /// The process may exit.
+    Done,
+}
+
+impl Life {
+    /// Whether verdicts move traffic.
+    pub(crate) fn steers(self) -> bool {
+        self == Self::Running
+    }
+
+    /// Whether every prefix is to look like a last resort.
+    pub(crate) fn raises(self) -> bool {
+        self == Self::Raised
+    }
+
+    /// Whether every prefix is to be withdrawn.
+    pub(crate) fn withdraws(self) -> bool {
+        matches!(self, Self::Withdrawn | Self::Closing | Self::Done)
+    }
+}
+
+impl Engine {
+    /// Begins to leave; nothing happens if it has begun.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        if self.life == Life::Running {
+            self.enter(now, Life::Raised, self.config.timing.drain_wait, "MED raised");
+        }
+    }
+
+    /// The next step is due.
+    pub(crate) fn drain_step(&mut self, now: Instant) {
+        match self.life {
+            Life::Raised => self.enter(now, Life::Withdrawn, LAST_WORDS, "prefixes withdrawn"),
+            Life::Withdrawn => {
+                self.enter(now, Life::Closing, LAST_WORDS, "sessions closed");
+                for peer in self.config.peer_ids() {
+                    let farewell =
+                        Farewell::Notify(Notification::cease(cease::ADMINISTRATIVE_SHUTDOWN));
+                    self.with_session(now, peer, |session| session.handle_stop(now, farewell));
+                }
+            }
+            Life::Closing => self.drained(),
+            Life::Running | Life::Done => {}
+        }
+    }
+
+    /// Goes on before the alarm when there is nothing left to wait for.
+    pub(crate) fn hurry_drain(&mut self, now: Instant) {
+        let waits = match self.life {
+            Life::Withdrawn => self.peers.iter().any(|peer| peer.delivery.unconfirmed()),
+            Life::Closing => self.peers.iter().any(|peer| peer.connected()),
+            _ => return,
+        };
+        if !waits {
+            self.drain_step(now);
+        }
+    }
+
+    fn enter(&mut self, now: Instant, life: Life, wait: Duration, step: &'static str) {
+        self.life = life;
+        self.alarms.set(Alarm::Drain, Some(now + wait));
+        self.record.event(now, EventKind::Drain(step));
+        self.dirty = true;
+    }
+
+    fn drained(&mut self) {
+        self.life = Life::Done;
+        self.alarms.set(Alarm::Drain, None);
+        self.record.ask(Output::Drained);
+    }
+}

@@ -1,0 +1,274 @@
+//! The engine itself: one input in, outputs out.
+
+use alloc::vec::Vec;
+
+use bytes::BytesMut;
+use pathvane_clock::{Alarms, Instant};
+use pathvane_probe::Timestamp;
+use pathvane_rib::{Budget, PeerId, Rib, RibConfig};
+use pathvane_score::{State, Verdict};
+use pathvane_session::Session;
+
+use crate::config::{Config, Mode};
+use crate::drain::Life;
+use crate::event::EventKind;
+use crate::forward::Forward;
+use crate::ids::{ConnId, PathId, ServiceId};
+use crate::io::{Command, Input, Output};
+use crate::ledger::Ledger;
+use crate::measure::Measure;
+use crate::peer::Peer;
+use crate::record::Record;
+use crate::signal::Role;
+use crate::steer::Steer;
+
+/// Timers of the engine's own; sessions' and probes' are kept by their owners.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Alarm {
+    /// A session's earliest timer.
+    Session(PeerId),
+    /// Stale routes of a lost session expire (RFC 4724).
+    Stale(PeerId),
+    /// A lost peer cannot hold our routes any longer.
+    Held(PeerId),
+    /// A selector wants to decide again.
+    Check(ServiceId),
+    /// A paced signal may be sent.
+    Signals,
+    /// Kernel routes of an earlier run are pruned at the latest.
+    Prune,
+    /// The next step of a drain.
+    Drain,
+}
+
+/// What a service's traffic and its peers follow at present.
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
+    /// The path that leads.
+    pub(crate) leader: Option<PathId>,
+    /// What each path of the service is to it, in the service's order.
+    pub(crate) roles: Vec<Role>,
+}
+
+/// The one core: sessions, routes, probes, scores and steering of a speaker.
+///
+/// Feed it with [`Engine::handle`], then drain [`Engine::poll`] until [`Output::Timeout`]; give
+/// routes their turn with [`Engine::work`]; fetch bytes with [`Engine::poll_transmit`]. The same
+/// configuration, seed and inputs give the same outputs.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) record: Record,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) rib: Rib,
+    pub(crate) measure: Measure,
+    pub(crate) steers: Vec<Steer>,
+    pub(crate) acting: Vec<Acting>,
+    pub(crate) forward: Forward,
+    pub(crate) ledger: Ledger,
+    pub(crate) alarms: Alarms<Alarm>,
+    pub(crate) life: Life,
+    pub(crate) frozen: bool,
+    pub(crate) last_move: u64,
+    /// Per service the number of its latest move that was carried out.
+    pub(crate) moves_of: Vec<u64>,
+    /// Per path the state last reported.
+    pub(crate) states: Vec<State>,
+    pub(crate) fib_synced: bool,
+    /// Something that steering depends on changed.
+    pub(crate) dirty: bool,
+    /// Routes wait for [`Engine::work`].
+    pub(crate) busy: bool,
+    /// Scratch for changed verdicts.
+    changed: Vec<(PathId, Verdict)>,
+}
+
+impl Engine {
+    /// An engine at rest; [`Command::Start`] opens its sessions. Probing begins at once.
+    ///
+    /// `config` has valid indices. `seed` decides all jitter, phases and hashes; `epoch` is the wall
+    /// clock at [`Instant::ZERO`], for the timestamps in probes.
+    pub fn new(now: Instant, config: Config, seed: u64, epoch: Timestamp) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut rib = Rib::new(RibConfig::new(config.asn, config.id, rng.u64(..)));
+        for peer in config.peer_ids() {
+            rib.add_peer(peer, crate::routes::peer_config(&config, peer));
+        }
+        let sessions = config.peers.iter();
+        let peers = sessions
+            .map(|peer| Peer::new(Session::new(peer.session.clone(), rng.u64(..))))
+            .collect();
+        let steers: Vec<_> = config
+            .service_ids()
+            .map(|service| Steer::new(now, &config, service, rng.u64(..)))
+            .collect();
+        let measure = Measure::new(now, &config, rng.u64(..), epoch);
+        let mut engine = Self {
+            record: Record::default(),
+            peers,
+            rib,
+            measure,
+            steers,
+            acting: config.services.iter().map(crate::steering::neutral).collect(),
+            forward: Forward::new(&config),
+            ledger: Ledger::new(&config),
+            alarms: Alarms::default(),
+            life: Life::Running,
+            frozen: false,
+            last_move: 0,
+            moves_of: config.services.iter().map(|_| 0).collect(),
+            states: config.paths.iter().map(|_| State::Init).collect(),
+            fib_synced: false,
+            dirty: true,
+            busy: false,
+            changed: Vec::new(),
+            config,
+        };
+        engine.alarms.set(Alarm::Prune, Some(now + engine.config.timing.prune_after));
+        engine.set_up_routes();
+        engine.settle(now);
+        engine
+    }
+
+    /// Takes one fact. Bytes and probes that have arrived must be told before [`Input::Timeout`].
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Connected { peer, conn, direction, local } => {
+                self.peers[peer.index()].opened(conn, local);
+                self.with_session(now, peer, |s| s.handle_connected(now, conn, direction));
+            }
+            Input::ConnectFailed { peer } => {
+                self.with_session(now, peer, |s| s.handle_connect_failed(now));
+            }
+            Input::Bytes { peer, conn, bytes } => self.handle_bytes(now, peer, conn, bytes),
+            Input::Progress { peer, conn, sent, acked } => {
+                self.handle_progress(now, peer, conn, sent, acked);
+            }
+            Input::Closed { peer, conn } => {
+                self.with_session(now, peer, |s| s.handle_closed(now, conn));
+                self.peers[peer.index()].gone(conn);
+            }
+            Input::Timeout => self.handle_timeout(now),
+            Input::Command(command) => self.handle_command(now, command),
+            other => self.handle_fact(now, other),
+        }
+        self.settle(now);
+    }
+
+    /// What measuring, the kernel and the checks tell.
+    fn handle_fact(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::ProbeSent { stream, seq } => self.measure.handle_sent(now, stream, seq),
+            Input::ProbeStamped { stream, seq, at } => self.measure.handle_stamped(stream, seq, at),
+            Input::ProbeFailed { stream, seq } => self.measure.handle_send_failed(stream, seq),
+            Input::ProbeReceived { stream, bytes, at, ttl } => {
+                self.measure.handle_received(now, stream, bytes, (at, ttl), &mut self.changed);
+            }
+            Input::Stalled { .. } => self.measure.handle_stall(now),
+            Input::Link { path, up } => {
+                self.record.event(now, EventKind::Link { path, up });
+                self.measure.handle_link(now, path, up, &mut self.changed);
+            }
+            Input::Condition { service, announce, holds } => {
+                self.handle_condition(now, service, usize::from(announce), holds);
+            }
+            Input::Health { service, check, healthy } => {
+                self.handle_health(now, service, usize::from(check), healthy);
+            }
+            Input::FibDone { service, generation, ok } => {
+                self.handle_fib_done(now, service, generation, ok);
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let record = &mut self.record;
+        self.measure.handle_timeout(now, &mut self.changed, |output| record.ask(output));
+        while let Some(alarm) = self.alarms.expire(now) {
+            match alarm {
+                Alarm::Session(peer) => {
+                    self.with_session(now, peer, |session| session.handle_timeout(now));
+                }
+                Alarm::Stale(peer) => self.drop_stale(now, peer),
+                Alarm::Held(peer) => self.purge(peer),
+                Alarm::Check(_) | Alarm::Signals => self.dirty = true,
+                Alarm::Prune => self.sync_fib(),
+                Alarm::Drain => self.drain_step(now),
+            }
+        }
+    }
+
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Start => {
+                for peer in self.config.peer_ids() {
+                    self.with_session(now, peer, |session| session.handle_start(now));
+                }
+            }
+            Command::Drain => self.drain(now),
+            Command::Freeze => self.freeze(now, true),
+            Command::Unfreeze => self.freeze(now, false),
+            Command::Reset(peer) => self.reset(now, peer),
+        }
+    }
+
+    /// Does at most `budget` of the work that walks routes. True if there is more.
+    pub fn work(&mut self, now: Instant, budget: Budget) -> bool {
+        self.busy = self.rib.work(budget);
+        self.settle(now);
+        self.busy
+    }
+
+    /// Whether routes wait for [`Engine::work`].
+    pub fn busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Appends to `out` what waits for a connection, about `limit` bytes at most (one message more
+    /// may be begun). Returns how many were appended; none means that nothing waits.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        conn: ConnId,
+        out: &mut BytesMut,
+        limit: usize,
+    ) -> usize {
+        let bytes = self.peers[peer.index()].transmit(now, (peer, conn), &mut self.rib, out, limit);
+        self.after_session(now, peer);
+        bytes
+    }
+
+    /// Whether progress of the peer's connection is waited for: the shell then reports it soon and
+    /// again, otherwise only now and then.
+    pub fn wants_progress(&self, peer: PeerId) -> bool {
+        self.peers[peer.index()].delivery.waiting()
+    }
+
+    /// The next thing to do; [`Output::Timeout`] when there is nothing more.
+    pub fn poll(&mut self) -> Output {
+        let next = || [self.measure.poll_timeout(), self.alarms.next()].into_iter().flatten().min();
+        self.record.next().unwrap_or_else(|| Output::Timeout(next()))
+    }
+
+    /// Draws the consequences of what was told.
+    fn settle(&mut self, now: Instant) {
+        let mut changed = core::mem::take(&mut self.changed);
+        for (path, verdict) in changed.drain(..) {
+            self.report_verdict(now, path, &verdict);
+        }
+        self.changed = changed;
+        if core::mem::take(&mut self.dirty) {
+            self.steer(now);
+        }
+        self.follow_routes(now);
+        self.hurry_drain(now);
+        self.ask_transmits();
+    }
+
+    /// Whether decisions touch the network.
+    pub(crate) fn acts(&self) -> bool {
+        self.config.mode == Mode::Act
+    }
+}

@@ -1,0 +1,190 @@
+//! What happened, why, and when: the record behind every move (law 12).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+use pathvane_clock::Instant;
+
+use crate::ids::{PathId, PeerId, ServiceId};
+
+/// One entry of the record.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Counts from 1, never repeats.
+    pub id: u64,
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// The kinds of event.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// A session reached Established.
+    PeerUp {
+        /// Whose.
+        peer: PeerId,
+        /// What was negotiated, for people.
+        detail: String,
+    },
+    /// A session left Established.
+    PeerDown {
+        /// Whose.
+        peer: PeerId,
+        /// Who closed it and why.
+        reason: String,
+        /// Whether the peer's routes are kept as stale (RFC 4724).
+        retained: bool,
+    },
+    /// An attempt at a session ended before Established.
+    PeerFailed {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        reason: String,
+    },
+    /// Routes kept from a lost session were dropped: the peer did not send them again in time.
+    StaleDropped {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// An UPDATE carried errors; the session stayed up (RFC 7606).
+    Fault {
+        /// Whose.
+        peer: PeerId,
+        /// Attribute, disposition and reason.
+        detail: String,
+    },
+    /// A path's verdict changed.
+    Verdict {
+        /// Which path.
+        path: PathId,
+        /// The state before.
+        from: pathvane_score::State,
+        /// The state now.
+        to: pathvane_score::State,
+        /// The numbers that led to it.
+        evidence: String,
+        /// When the deciding detector fired.
+        detected_at: Instant,
+    },
+    /// Traffic of a service was moved, or would have been.
+    Move(Move),
+    /// Every UPDATE of a move towards `peer` left our socket.
+    Wire {
+        /// The move.
+        move_id: u64,
+        /// Towards whom.
+        peer: PeerId,
+        /// When the socket's unsent queue was seen past it.
+        at: Instant,
+    },
+    /// The kernel's next-hop group of a move is in place.
+    Kernel {
+        /// The move.
+        move_id: u64,
+        /// Whether the kernel accepted it.
+        ok: bool,
+        /// When it said so.
+        at: Instant,
+    },
+    /// The service's traffic is to leave by these paths (first = leader).
+    FibGroup {
+        /// Whose traffic.
+        service: ServiceId,
+        /// Counts the switches of this service.
+        generation: u64,
+        /// The paths that carry it.
+        carry: Vec<PathId>,
+    },
+    /// What one peer is told about one prefix changed.
+    Signal {
+        /// The move that caused it, if a move did.
+        move_id: Option<u64>,
+        /// The peer.
+        peer: PeerId,
+        /// The prefix.
+        prefix: IpNet,
+        /// What is said now.
+        signal: Signal,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A link changed.
+    Link {
+        /// The path on it.
+        path: PathId,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// The condition of an announced prefix changed (law 4).
+    Condition {
+        /// The service.
+        service: ServiceId,
+        /// The prefix.
+        prefix: IpNet,
+        /// Whether it holds.
+        holds: bool,
+    },
+    /// An instance's health changed.
+    Health {
+        /// The service.
+        service: ServiceId,
+        /// The check's name.
+        check: String,
+        /// Its region.
+        region: String,
+        /// Whether it is healthy.
+        healthy: bool,
+    },
+    /// A decision was not carried out.
+    Held {
+        /// The service.
+        service: ServiceId,
+        /// Why: observe mode, frozen, shared fault, last usable way, budget.
+        reason: String,
+    },
+    /// Steering was frozen or released by the operator.
+    Frozen(bool),
+    /// A drain began or went on to its next step.
+    Drain(&'static str),
+}
+
+/// What a peer is told about a prefix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Announced with this MED.
+    Announce {
+        /// The MED.
+        med: u32,
+    },
+    /// Not announced, withdrawn if it was.
+    Withhold,
+}
+
+/// A change of the leading path of a service.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// Counts from 1.
+    pub id: u64,
+    /// Whose traffic.
+    pub service: ServiceId,
+    /// The leader before.
+    pub from: Option<PathId>,
+    /// The leader now.
+    pub to: PathId,
+    /// Why, in a sentence.
+    pub cause: String,
+    /// The numbers: the old and the new leader's verdicts.
+    pub evidence: String,
+    /// The candidates, best first, each with what spoke for or against it.
+    pub alternatives: Vec<(PathId, String)>,
+    /// When the deciding detector fired.
+    pub detected_at: Instant,
+    /// When the choice was made.
+    pub decided_at: Instant,
+    /// Whether it was carried out (act) or only recorded (observe, frozen).
+    pub done: bool,
+}

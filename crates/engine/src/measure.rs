@@ -1,0 +1,295 @@
+//! Probes out, samples in, verdicts: every stream and every path's monitor.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use pathvane_clock::{Alarms, Duration, Instant};
+use pathvane_probe::icmp::Version;
+use pathvane_probe::{Kind, Sender, Timestamp};
+use pathvane_score::{
+    Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample, Verdict,
+};
+
+use crate::config::{Config, Path, ProbeKind};
+use crate::ids::{PathId, StreamId};
+use crate::io::{Output, ProbeOut, ProbePacket};
+
+/// One probe stream: a path's probe to one target.
+#[derive(Debug)]
+struct Stream {
+    path: PathId,
+    /// Which of the path's streams it is.
+    nth: usize,
+    sender: Sender,
+}
+
+/// One path: its monitor and its streams.
+#[derive(Debug)]
+struct Measured {
+    monitor: PathMonitor,
+    streams: core::ops::Range<usize>,
+    role: Role,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Alarm {
+    Stream(StreamId),
+    Path(PathId),
+}
+
+/// All measuring of a speaker.
+#[derive(Debug)]
+pub(crate) struct Measure {
+    streams: Vec<Stream>,
+    paths: Vec<Measured>,
+    alarms: Alarms<Alarm>,
+    /// Scratch for packets.
+    packet: Vec<u8>,
+}
+
+impl Measure {
+    /// Sets up every stream of `config`; `epoch` is the wall clock at [`Instant::ZERO`].
+    pub(crate) fn new(now: Instant, config: &Config, seed: u64, epoch: Timestamp) -> Self {
+        let mut measure = Self {
+            streams: Vec::new(),
+            paths: Vec::new(),
+            alarms: Alarms::default(),
+            packet: Vec::with_capacity(ProbePacket::MAX),
+        };
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for (index, path) in (0u16..).zip(&config.paths) {
+            let monitor_config = monitor_config(config, PathId(index));
+            let first = measure.streams.len();
+            for (nth, _) in path.probes.iter().enumerate() {
+                let number = u16::try_from(measure.streams.len()).unwrap_or(u16::MAX);
+                let sender = pathvane_probe::Config {
+                    kind: kind(path, nth, number),
+                    interval: monitor_config.rates.interval(Role::Standby, false),
+                    fastest: monitor_config.rates.interval(Role::Active, true),
+                    timeout: config.probe_timeout,
+                    epoch,
+                    seed: rng.u64(..),
+                };
+                let sender = Sender::new(now, &sender);
+                measure.streams.push(Stream { path: PathId(index), nth, sender });
+            }
+            let monitor = PathMonitor::new(now, monitor_config, &reflectors(path));
+            let streams = first..measure.streams.len();
+            measure.paths.push(Measured { monitor, streams, role: Role::Standby });
+        }
+        for path in 0..measure.paths.len() {
+            measure.rearm(now, path_id(path));
+        }
+        for stream in 0..measure.streams.len() {
+            measure.rearm_stream(stream);
+        }
+        measure
+    }
+
+    /// The verdict on a path.
+    pub(crate) fn verdict(&self, path: PathId) -> &Verdict {
+        self.paths[path.index()].monitor.verdict()
+    }
+
+    /// How well a path serves a class.
+    pub(crate) fn score(&self, path: PathId, class: Class) -> ClassScore {
+        self.paths[path.index()].monitor.score(class)
+    }
+
+    /// What became of each of a path's probes, stream by stream.
+    pub(crate) fn streams(
+        &self,
+        path: PathId,
+    ) -> impl Iterator<Item = (StreamId, &pathvane_probe::Counters, Duration)> {
+        self.paths[path.index()].streams.clone().map(|at| {
+            let sender = &self.streams[at].sender;
+            (stream_id(at), sender.counters(), sender.interval())
+        })
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.alarms.next()
+    }
+
+    /// Sends the probes that are due and lets detectors fire. Paths whose verdict changed are
+    /// appended to `changed`.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        changed: &mut Vec<(PathId, Verdict)>,
+        mut ask: impl FnMut(Output),
+    ) {
+        while let Some(alarm) = self.alarms.expire(now) {
+            match alarm {
+                Alarm::Stream(stream) => self.probe(now, stream, &mut ask),
+                Alarm::Path(path) => {
+                    self.paths[path.index()].monitor.handle_timeout(now);
+                    self.conclude(now, path, changed);
+                }
+            }
+        }
+    }
+
+    /// A probe left: from now on its reply is expected.
+    pub(crate) fn handle_sent(&mut self, now: Instant, stream: StreamId, seq: u32) {
+        let Some(&Stream { path, nth, .. }) = self.streams.get(stream.index()) else { return };
+        self.paths[path.index()].monitor.sent(now, nth, seq);
+        self.rearm(now, path);
+    }
+
+    /// A probe left at `at`, by the kernel's clock.
+    pub(crate) fn handle_stamped(&mut self, stream: StreamId, seq: u32, at: Instant) {
+        if let Some(stream) = self.streams.get_mut(stream.index()) {
+            stream.sender.handle_sent(seq, at);
+        }
+    }
+
+    /// A probe could not be sent: it measures nothing (law 6).
+    pub(crate) fn handle_send_failed(&mut self, stream: StreamId, seq: u32) {
+        if let Some(stream) = self.streams.get_mut(stream.index()) {
+            stream.sender.handle_send_failed(seq);
+        }
+    }
+
+    /// A datagram arrived on a stream's socket at `at`.
+    pub(crate) fn handle_received(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        bytes: &[u8],
+        (at, ttl): (Instant, Option<u8>),
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        let Some(Stream { path, nth, sender }) = self.streams.get_mut(stream.index()) else {
+            return;
+        };
+        let Some(reply) = sender.handle_received(bytes, at, ttl) else { return };
+        if reply.duplicate {
+            return;
+        }
+        let (path, nth) = (*path, *nth);
+        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply));
+        self.conclude(now, path, changed);
+    }
+
+    /// A path's link changed.
+    pub(crate) fn handle_link(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        up: bool,
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        let link = if up { LinkState::Up } else { LinkState::Down };
+        self.paths[path.index()].monitor.link(now, link);
+        self.conclude(now, path, changed);
+    }
+
+    /// Our own loop stood still until `now`: pending silence is void until the sockets were read.
+    pub(crate) fn handle_stall(&mut self, now: Instant) {
+        for path in 0..self.paths.len() {
+            self.paths[path].monitor.stalled(now);
+            self.rearm(now, path_id(path));
+        }
+    }
+
+    /// What `path` does for the services that use it, which sets its probe rate.
+    pub(crate) fn set_role(&mut self, now: Instant, path: PathId, role: Role) {
+        if self.paths[path.index()].role != role {
+            self.paths[path.index()].role = role;
+            self.rearm(now, path);
+        }
+    }
+
+    /// Sends one probe of a stream.
+    fn probe(&mut self, now: Instant, stream: StreamId, ask: &mut impl FnMut(Output)) {
+        let sender = &mut self.streams[stream.index()].sender;
+        while sender.poll_lost(now).is_some() {}
+        while let Some(seq) = sender.poll_transmit(now, &mut self.packet) {
+            let packet = ProbePacket::new(&self.packet);
+            ask(Output::Probe(ProbeOut { stream, seq, packet }));
+        }
+        self.rearm_stream(stream.index());
+    }
+
+    /// Reports a changed verdict and sets alarms and rates anew.
+    fn conclude(&mut self, now: Instant, path: PathId, changed: &mut Vec<(PathId, Verdict)>) {
+        if let Some(verdict) = self.paths[path.index()].monitor.poll_verdict() {
+            changed.push((path, verdict));
+        }
+        self.rearm(now, path);
+    }
+
+    /// Sets a path's alarm, and its streams' rates where they changed.
+    fn rearm(&mut self, now: Instant, path: PathId) {
+        let measured = &self.paths[path.index()];
+        self.alarms.set(Alarm::Path(path), measured.monitor.poll_timeout());
+        let interval = measured.monitor.probe_interval(measured.role);
+        for at in measured.streams.clone() {
+            if self.streams[at].sender.interval() != interval {
+                self.streams[at].sender.set_interval(now, interval);
+                self.rearm_stream(at);
+            }
+        }
+    }
+
+    fn rearm_stream(&mut self, at: usize) {
+        let due = self.streams[at].sender.poll_timeout();
+        self.alarms.set(Alarm::Stream(stream_id(at)), Some(due));
+    }
+}
+
+/// The monitor of a path: limits from the configuration, rates from the neediest class that uses it.
+fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
+    let classes = config.services.iter().filter(|service| service.paths.contains(&path));
+    let rates = classes.map(|service| ProbeRates::of(service.class)).reduce(ProbeRates::fastest);
+    let mut monitor = config.timing.monitor.clone();
+    monitor.rates = rates.unwrap_or(monitor.rates);
+    monitor
+}
+
+/// Protocol and identity of a path's `nth` stream, the `number`th of all.
+fn kind(path: &Path, nth: usize, number: u16) -> Kind {
+    let probe = &path.probes[nth];
+    match (probe.kind, probe.target.ip()) {
+        (ProbeKind::Stamp, _) => Kind::Stamp { ssid: number.wrapping_add(1).max(1) },
+        (ProbeKind::Icmp, IpAddr::V4(_)) => Kind::Icmp { version: Version::V4, identifier: number },
+        (ProbeKind::Icmp, IpAddr::V6(_)) => Kind::Icmp { version: Version::V6, identifier: number },
+    }
+}
+
+/// For each stream of a path the number of its reflector: streams to one address share it.
+fn reflectors(path: &Path) -> Vec<u8> {
+    let mut seen: Vec<IpAddr> = Vec::new();
+    let number = |probe: &crate::config::Probe| {
+        let ip = probe.target.ip();
+        let at = seen.iter().position(|&other| other == ip).unwrap_or_else(|| {
+            seen.push(ip);
+            seen.len() - 1
+        });
+        u8::try_from(at).unwrap_or(u8::MAX)
+    };
+    path.probes.iter().map(number).collect()
+}
+
+/// A sample in the words of the scoring crate.
+fn sample(reply: &pathvane_probe::Sample) -> Sample {
+    Sample {
+        seq: reply.seq,
+        at: reply.received_at,
+        rtt_ns: reply.rtt_ns,
+        fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
+        rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
+        reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful),
+        remarked: false,
+    }
+}
+
+fn path_id(at: usize) -> PathId {
+    PathId(u16::try_from(at).unwrap_or(u16::MAX))
+}
+
+fn stream_id(at: usize) -> StreamId {
+    StreamId(u16::try_from(at).unwrap_or(u16::MAX))
+}

@@ -1,0 +1,152 @@
+//! One peer: its session, its connections, and how far what it was told has come.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::BytesMut;
+use pathvane_clock::Instant;
+use pathvane_rib::{PeerId, Rib};
+use pathvane_session::{Session, Sink};
+use pathvane_wire::{DecodeContext, Notification, RouteRefresh, UpdateView};
+
+use crate::delivery::Delivery;
+use crate::ids::ConnId;
+
+/// One open connection of a peer.
+#[derive(Clone, Copy, Debug)]
+struct Conn {
+    id: ConnId,
+    local: SocketAddr,
+    /// Bytes handed out.
+    handed: u64,
+    /// The shell was told that bytes wait and has not drained them since.
+    asked: bool,
+}
+
+/// One peer's run-time state.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) session: Session,
+    pub(crate) delivery: Delivery,
+    /// Until when routes of the lost session are kept (RFC 4724).
+    pub(crate) stale_until: Option<Instant>,
+    /// Until when the peer may hold what we told it on the lost session.
+    pub(crate) held_until: Option<Instant>,
+    /// When the leader's undercut is given back.
+    pub(crate) relax_at: Option<Instant>,
+    conns: Vec<Conn>,
+}
+
+impl Peer {
+    pub(crate) fn new(session: Session) -> Self {
+        Self {
+            session,
+            delivery: Delivery::default(),
+            stale_until: None,
+            held_until: None,
+            relax_at: None,
+            conns: Vec::new(),
+        }
+    }
+
+    /// A connection opened.
+    pub(crate) fn opened(&mut self, id: ConnId, local: SocketAddr) {
+        self.conns.push(Conn { id, local, handed: 0, asked: false });
+    }
+
+    /// A connection is gone or given up.
+    pub(crate) fn gone(&mut self, id: ConnId) {
+        self.conns.retain(|conn| conn.id != id);
+    }
+
+    /// Our end of a connection.
+    pub(crate) fn local(&self, id: ConnId) -> Option<SocketAddr> {
+        self.conns.iter().find(|conn| conn.id == id).map(|conn| conn.local)
+    }
+
+    /// Whether any connection is open.
+    pub(crate) fn connected(&self) -> bool {
+        !self.conns.is_empty()
+    }
+
+    /// How many bytes were handed out on a connection.
+    pub(crate) fn handed(&self, id: ConnId) -> u64 {
+        self.conns.iter().find(|conn| conn.id == id).map_or(0, |conn| conn.handed)
+    }
+
+    /// The Established connection.
+    pub(crate) fn established(&self) -> Option<ConnId> {
+        self.session.established().map(|(conn, _)| conn)
+    }
+
+    /// Connections with something to say of which the shell does not know yet; it does afterwards.
+    pub(crate) fn unasked(&mut self, routes_pending: bool) -> impl Iterator<Item = ConnId> {
+        let established = self.established().filter(|_| routes_pending);
+        let session = &self.session;
+        self.conns.iter_mut().filter_map(move |conn| {
+            let talks = Some(conn.id) == established || session.transmits().any(|c| c == conn.id);
+            (talks && !core::mem::replace(&mut conn.asked, true)).then_some(conn.id)
+        })
+    }
+
+    /// Appends to `out` what waits for `conn`: the session's own messages, then UPDATEs up to about
+    /// `limit` bytes.
+    pub(crate) fn transmit(
+        &mut self,
+        now: Instant,
+        (id, conn): (PeerId, ConnId),
+        rib: &mut Rib,
+        out: &mut BytesMut,
+        limit: usize,
+    ) -> usize {
+        let before = out.len();
+        self.session.poll_transmit(conn, out);
+        if self.established() == Some(conn) && out.len() - before < limit {
+            let first = out.len();
+            rib.poll_transmit(id, out, limit - (first - before));
+            let updates = count_messages(&out[first..]);
+            if updates > 0 {
+                self.session.handle_sent(now, updates, 0);
+            }
+        }
+        let bytes = out.len() - before;
+        if let Some(conn) = self.conns.iter_mut().find(|open| open.id == conn) {
+            conn.handed += bytes as u64;
+            conn.asked &= bytes > 0;
+        }
+        self.delivery.handed(conn, bytes, rib.has_pending(id));
+        bytes
+    }
+}
+
+/// How many BGP messages lie back to back in `bytes` (RFC 4271 section 4.1: the length is in
+/// octets 16 and 17).
+fn count_messages(mut bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    while let Some(&[high, low]) = bytes.get(16..18) {
+        let length = usize::from(u16::from_be_bytes([high, low])).max(1);
+        bytes = bytes.get(length..).unwrap_or_default();
+        count += 1;
+    }
+    count
+}
+
+/// Takes a session's UPDATEs to the routes.
+pub(crate) struct Routes<'a> {
+    pub(crate) rib: &'a mut Rib,
+    pub(crate) peer: PeerId,
+}
+
+impl Sink for Routes<'_> {
+    fn update(
+        &mut self,
+        update: &UpdateView<'_>,
+        context: &DecodeContext,
+    ) -> Result<(), Notification> {
+        self.rib.update(self.peer, update, context)
+    }
+
+    fn route_refresh(&mut self, refresh: RouteRefresh) {
+        self.rib.refresh(self.peer, refresh.family);
+    }
+}

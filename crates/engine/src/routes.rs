@@ -1,0 +1,216 @@
+//! How peers and services look to the routes, and what routes mean to the kernel.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use pathvane_clock::Instant;
+use pathvane_rib::policy::{Match, PrefixRange, Term, Verdict};
+use pathvane_rib::{OriginAttrs, Outcome, PeerConfig, PeerId, PeerUp, Policy};
+use pathvane_session::Negotiated;
+
+use crate::config::{Condition, Config};
+use crate::engine::{Alarm, Engine};
+use crate::event::EventKind;
+use crate::ids::ServiceId;
+use crate::io::Output;
+
+/// The policies of a peer. What services announce over it, and the probe sources of its paths, are
+/// announced by that very configuration: a term in front of the export policy says so.
+pub(crate) fn peer_config(config: &Config, id: PeerId) -> PeerConfig {
+    let peer = &config.peers[id.index()];
+    let named = |index: Option<usize>| index.map(|index| config.policies[index].clone());
+    let own = own_prefixes(config, id);
+    let export = match (named(peer.export), own.is_empty()) {
+        (policy, true) => policy,
+        (policy, false) => Some(Arc::new(with_own(policy.as_deref(), own))),
+    };
+    PeerConfig { import: named(peer.import), export, next_hop_self: peer.next_hop_self }
+}
+
+/// The service prefixes and probe sources announced over the paths that a peer speaks for.
+fn own_prefixes(config: &Config, peer: PeerId) -> Vec<IpNet> {
+    let speaks = |path: &&crate::config::Path| path.announce_via.contains(&peer);
+    let probes = config.paths.iter().filter(speaks).map(|path| IpNet::from(path.probe_source));
+    let services = config
+        .services
+        .iter()
+        .filter(|service| service.paths.iter().any(|path| speaks(&&config.paths[path.index()])));
+    let announced = services.flat_map(|service| service.announce.iter().map(|a| a.prefix));
+    announced.chain(probes).collect()
+}
+
+fn with_own(policy: Option<&Policy>, own: Vec<IpNet>) -> Policy {
+    let first = Term {
+        name: "services".into(),
+        matches: vec![Match::Prefix(own.into_iter().map(PrefixRange::exact).collect())],
+        actions: Vec::new(),
+        verdict: Some(Verdict::Accept),
+    };
+    let (name, terms) = policy.map_or(("services", &[][..]), |p| (p.name(), p.terms()));
+    let terms = core::iter::once(first).chain(terms.iter().cloned()).collect();
+    Policy::new(name, terms).unwrap_or_else(|_| Policy::accept_all(name))
+}
+
+/// What the routes need to know of an Established session.
+pub(crate) fn peer_up(
+    config: &Config,
+    id: PeerId,
+    terms: &Negotiated,
+    local: Option<SocketAddr>,
+) -> PeerUp {
+    let peer = &config.peers[id.index()];
+    let ours = [peer.next_hop_v4, peer.next_hop_v6, local.map(|local| local.ip())];
+    let v4 = ours.iter().flatten().find_map(|ip| match ip {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    });
+    let v6 = ours.iter().flatten().find_map(|ip| match ip {
+        IpAddr::V6(v6) => Some(*v6),
+        IpAddr::V4(_) => None,
+    });
+    PeerUp {
+        asn: terms.remote_asn,
+        id: terms.remote_id,
+        address: peer.address,
+        families: terms.families,
+        encode: terms.encode,
+        local_v4: v4,
+        local_v6: v6,
+        local_link: None,
+        enhanced_refresh: terms.enhanced_refresh,
+    }
+}
+
+impl Engine {
+    /// Tells the routes which prefixes are steered and watched, and originates probe sources.
+    pub(crate) fn set_up_routes(&mut self) {
+        let steered: Vec<_> = self.ledger.steered().iter().map(|steered| steered.prefix).collect();
+        self.rib.set_services(&steered);
+        let reach = self.config.services.iter().flat_map(|service| &service.reach).copied();
+        let announced = self.config.services.iter().flat_map(|service| &service.announce);
+        let learned = announced.filter(|a| matches!(a.condition, Condition::PeerRoute(_)));
+        let watched: Vec<_> = reach.chain(learned.map(|announce| announce.prefix)).collect();
+        self.rib.watch(&watched);
+        for path in &self.config.paths {
+            self.rib.originate(IpNet::from(path.probe_source), &OriginAttrs::default());
+        }
+    }
+
+    /// Follows changes of the Loc-RIB into the kernel and into conditions on peers' routes.
+    pub(crate) fn follow_routes(&mut self, now: Instant) {
+        while let Some(change) = self.rib.poll_change() {
+            if self.acts()
+                && let Some(output) =
+                    self.forward.changed(&self.config, change.prefix, change.new.as_ref())
+            {
+                self.record.ask(output);
+            }
+            self.check_peer_routes(now, &change.prefix);
+        }
+        if !self.busy {
+            let record = &mut self.record;
+            self.forward.settled(&self.config, |output| record.ask(output));
+        }
+        if core::mem::take(&mut self.dirty) {
+            self.steer(now);
+        }
+    }
+
+    /// Law 4 for prefixes that are announced because a peer announces them.
+    fn check_peer_routes(&mut self, now: Instant, prefix: &IpNet) {
+        let mut found = Vec::new();
+        for service in self.config.service_ids() {
+            let announced = self.config.services[service.index()].announce.iter().enumerate();
+            for (nth, announce) in announced.filter(|(_, announce)| announce.prefix == *prefix) {
+                if let Condition::PeerRoute(peer) = announce.condition {
+                    found.push((service, nth, peer));
+                }
+            }
+        }
+        for (service, nth, peer) in found {
+            let holds = self.rib.explain(prefix).is_some_and(|explain| {
+                explain.candidates.iter().any(|candidate| {
+                    candidate.route.peer == peer
+                        && !matches!(candidate.outcome, Outcome::NotFeasible(_))
+                })
+            });
+            self.set_condition(now, service, nth, holds);
+        }
+    }
+
+    /// The kernel or an interface made a prefix true or false: it is ours to originate (law 4).
+    pub(crate) fn handle_condition(
+        &mut self,
+        now: Instant,
+        service: ServiceId,
+        nth: usize,
+        holds: bool,
+    ) {
+        let Some(announce) = self.config.services[service.index()].announce.get(nth) else {
+            return;
+        };
+        if matches!(announce.condition, Condition::PeerRoute(_)) {
+            return;
+        }
+        let prefix = announce.prefix;
+        if self.set_condition(now, service, nth, holds) {
+            if holds {
+                self.rib.originate(prefix, &OriginAttrs::default());
+            } else {
+                self.rib.withdraw_origin(prefix);
+            }
+            self.busy = true;
+        }
+    }
+
+    fn set_condition(&mut self, now: Instant, service: ServiceId, nth: usize, holds: bool) -> bool {
+        if !self.steers[service.index()].set_holds(nth, holds) {
+            return false;
+        }
+        let prefix = self.config.services[service.index()].announce[nth].prefix;
+        self.record.event(now, EventKind::Condition { service, prefix, holds });
+        self.dirty = true;
+        true
+    }
+
+    /// An instance's health changed.
+    pub(crate) fn handle_health(
+        &mut self,
+        now: Instant,
+        service: ServiceId,
+        nth: usize,
+        healthy: bool,
+    ) {
+        if !self.steers[service.index()].set_healthy(nth, healthy) {
+            return;
+        }
+        let check = &self.config.services[service.index()].checks[nth];
+        let (check, region) = (check.name.clone(), check.region.clone());
+        self.record.event(now, EventKind::Health { service, check, region, healthy });
+        self.dirty = true;
+    }
+
+    /// Whether every session that speaks for a path has told all it has; then the kernel's routes of
+    /// an earlier run can be pruned (law 10).
+    pub(crate) fn check_synced(&mut self) {
+        let complete = |&id: &PeerId| {
+            let ended = self.rib.end_of_rib_received(id);
+            let session = &self.peers[id.index()].session;
+            session.established().is_some_and(|(_, terms)| terms.families & ended == terms.families)
+        };
+        if self.config.paths.iter().flat_map(|path| &path.announce_via).all(complete) {
+            self.sync_fib();
+        }
+    }
+
+    /// Lets the shell prune what an earlier run left behind, once.
+    pub(crate) fn sync_fib(&mut self) {
+        self.alarms.set(Alarm::Prune, None);
+        if !core::mem::replace(&mut self.fib_synced, true) && self.acts() {
+            self.record.ask(Output::FibSynced);
+        }
+    }
+}

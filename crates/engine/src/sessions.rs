@@ -1,0 +1,216 @@
+//! Sessions come and go; what follows for routes and for what peers may still hold.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use pathvane_clock::Instant;
+use pathvane_rib::PeerId;
+use pathvane_session::{Action, DownCause, DownReason, Farewell, Negotiated, Session};
+use pathvane_wire::{FamilySet, Notification};
+
+use crate::engine::{Alarm, Engine};
+use crate::event::EventKind;
+use crate::ids::ConnId;
+use crate::io::Output;
+use crate::peer::Routes;
+
+/// Added to a peer's own timers before we believe that it dropped our routes.
+const HELD_SLACK: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Tells a session something and does what it asks.
+    pub(crate) fn with_session(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        tell: impl FnOnce(&mut Session),
+    ) {
+        tell(&mut self.peers[peer.index()].session);
+        self.after_session(now, peer);
+    }
+
+    /// Takes bytes from a peer: session, UPDATEs, routes.
+    pub(crate) fn handle_bytes(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8]) {
+        let ends = self.rib.end_of_rib_received(id);
+        let faults = self.faults_of(id);
+        let mut routes = Routes { rib: &mut self.rib, peer: id };
+        self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
+        if self.faults_of(id) != faults
+            && let Some(fault) = self.rib.faults(id).and_then(|faults| faults.last.as_ref())
+        {
+            let detail = format!("{fault}");
+            self.record.event(now, EventKind::Fault { peer: id, detail });
+        }
+        if self.rib.end_of_rib_received(id) != ends {
+            self.check_synced();
+        }
+        self.busy = true;
+        self.after_session(now, id);
+    }
+
+    /// How many UPDATEs of a peer were faulty.
+    fn faults_of(&self, id: PeerId) -> u64 {
+        self.rib.faults(id).map_or(0, |f| f.attribute_discard + f.treat_as_withdraw)
+    }
+
+    /// Does what a session asks, and sets its alarm.
+    pub(crate) fn after_session(&mut self, now: Instant, peer: PeerId) {
+        while let Some(action) = self.peers[peer.index()].session.poll_action() {
+            match action {
+                Action::Connect => self.record.ask(Output::Connect(peer)),
+                Action::CancelConnect => self.record.ask(Output::CancelConnect(peer)),
+                Action::Close { conn } => {
+                    self.peers[peer.index()].gone(conn);
+                    self.record.ask(Output::Close { peer, conn });
+                }
+                Action::Up { conn, negotiated } => self.session_up(now, peer, conn, &negotiated),
+                Action::Down(reason) => self.session_down(now, peer, &reason),
+                Action::Failed(reason) => {
+                    let reason = format!("{reason}");
+                    self.record.event(now, EventKind::PeerFailed { peer, reason });
+                }
+            }
+        }
+        let session = &self.peers[peer.index()].session;
+        self.alarms.set(Alarm::Session(peer), session.poll_timeout());
+    }
+
+    fn session_up(&mut self, now: Instant, id: PeerId, conn: ConnId, terms: &Negotiated) {
+        let peer = &mut self.peers[id.index()];
+        let handed = peer.handed(conn);
+        let local = peer.local(conn);
+        peer.delivery.up(conn, handed);
+        peer.held_until = None;
+        self.alarms.set(Alarm::Held(id), None);
+        self.keep_stale(now, id, terms);
+        self.rib.peer_up(id, crate::routes::peer_up(&self.config, id, terms, local));
+        self.record.event(now, EventKind::PeerUp { peer: id, detail: terms_text(terms) });
+        self.dirty = true;
+        self.busy = true;
+    }
+
+    /// A peer that came back has its restart time to send its routes again; one that did not
+    /// preserve forwarding loses the old ones at once (RFC 4724 section 4.2).
+    fn keep_stale(&mut self, now: Instant, id: PeerId, terms: &Negotiated) {
+        let peer = &mut self.peers[id.index()];
+        if peer.stale_until.is_none() {
+            return;
+        }
+        let keeps = |gr: &pathvane_session::PeerGr| !(gr.forwarding & gr.families).is_empty();
+        let Some(gr) = terms.graceful_restart.filter(keeps) else {
+            self.drop_stale(now, id);
+            return;
+        };
+        peer.stale_until = Some(now + gr.restart_time);
+        self.alarms.set(Alarm::Stale(id), peer.stale_until);
+    }
+
+    fn session_down(&mut self, now: Instant, id: PeerId, reason: &DownReason) {
+        let retained = reason.retain.is_some();
+        self.rib.peer_down(id, reason.retain.map_or(FamilySet::EMPTY, |gr| gr.families));
+        let peer = &mut self.peers[id.index()];
+        peer.stale_until = reason.retain.map(|gr| now + gr.restart_time);
+        self.alarms.set(Alarm::Stale(id), peer.stale_until);
+        peer.delivery.down();
+        self.ledger.lose(id);
+        if matches!(reason.cause, DownCause::Received(_)) {
+            self.purge(id);
+        } else {
+            self.expect_purge(now, id);
+        }
+        let reason = format!("{reason}");
+        self.record.event(now, EventKind::PeerDown { peer: id, reason, retained });
+        self.busy = true;
+        self.dirty = true;
+    }
+
+    /// Until when a peer that lost us without a word may hold our routes: its HoldTimer, and our
+    /// restart time if it helps us restart (`docs/adr/0003-what-a-peer-may-hold.md`).
+    fn expect_purge(&mut self, now: Instant, id: PeerId) {
+        let config = &self.config.peers[id.index()].session;
+        let hold = Duration::from_secs(u64::from(config.hold_time));
+        let restart = config
+            .graceful_restart
+            .filter(|gr| !gr.families.is_empty())
+            .map_or(Duration::ZERO, |gr| Duration::from_secs(u64::from(gr.restart_time)));
+        let until = now + hold + restart + HELD_SLACK;
+        self.peers[id.index()].held_until = Some(until);
+        self.alarms.set(Alarm::Held(id), Some(until));
+    }
+
+    /// The peer holds nothing of ours any more.
+    pub(crate) fn purge(&mut self, id: PeerId) {
+        self.peers[id.index()].held_until = None;
+        self.alarms.set(Alarm::Held(id), None);
+        self.ledger.purge(id);
+        self.dirty = true;
+    }
+
+    /// The restart time of a lost peer is over, or it did not send everything again in time.
+    pub(crate) fn drop_stale(&mut self, now: Instant, id: PeerId) {
+        self.peers[id.index()].stale_until = None;
+        self.alarms.set(Alarm::Stale(id), None);
+        self.rib.flush_stale(id);
+        self.busy = true;
+        self.record.event(now, EventKind::StaleDropped { peer: id });
+    }
+
+    /// How far bytes came.
+    pub(crate) fn handle_progress(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        conn: ConnId,
+        sent: u64,
+        acked: u64,
+    ) {
+        let peer = &mut self.peers[id.index()];
+        if sent < peer.handed(conn) {
+            peer.session.handle_blocked(now, conn);
+        } else {
+            peer.session.handle_writable(conn);
+        }
+        let reached = peer.delivery.progress(conn, sent, acked);
+        for move_id in reached.moves {
+            self.record.event(now, EventKind::Wire { move_id, peer: id, at: now });
+        }
+        if reached.confirmed {
+            self.ledger.confirm(id);
+            self.dirty = true;
+        }
+        self.after_session(now, id);
+    }
+
+    /// Closes and reopens a session at the operator's wish.
+    pub(crate) fn reset(&mut self, now: Instant, peer: PeerId) {
+        let farewell =
+            Farewell::Notify(Notification::cease(pathvane_wire::cease::ADMINISTRATIVE_RESET));
+        self.with_session(now, peer, |session| session.handle_reset(now, farewell));
+    }
+
+    /// Says once for each connection with something to say that bytes wait.
+    pub(crate) fn ask_transmits(&mut self) {
+        for id in self.config.peer_ids() {
+            let pending = self.rib.has_pending(id);
+            for conn in self.peers[id.index()].unasked(pending) {
+                self.record.ask(Output::Transmit { peer: id, conn });
+            }
+        }
+    }
+}
+
+/// What was negotiated, for people.
+fn terms_text(terms: &Negotiated) -> String {
+    let mut text = format!(
+        "AS {}, BGP Identifier {}, hold time {} s, {}",
+        terms.remote_asn,
+        terms.remote_id,
+        terms.hold_time.as_secs(),
+        terms.families
+    );
+    if let Some(gr) = &terms.graceful_restart {
+        text += &format!(", graceful restart {} s", gr.restart_time.as_secs());
+    }
+    text
+}

@@ -1,0 +1,280 @@
+//! One service: its candidates, its leader, and what every path is to it.
+//!
+//! The selector of the scoring crate chooses; this file gives it the facts, holds its wish against
+//! the laws (observe, freeze, symmetric services) and names each path's role.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use pathvane_clock::Instant;
+use pathvane_score::{Candidate, Cause, Compliance, Decision, Selector, State, Verdict};
+
+use crate::config::{Config, Service};
+use crate::event::Move;
+use crate::ids::{PathId, ServiceId};
+use crate::measure::Measure;
+use crate::signal::Role;
+
+/// The steering of one service.
+#[derive(Debug)]
+pub(crate) struct Steer {
+    id: ServiceId,
+    selector: Selector,
+    /// The path the selector wants, carried out or not.
+    wanted: Option<PathId>,
+    /// Per announced prefix: whether its condition holds (law 4).
+    holds: Vec<bool>,
+    /// Per check: whether the instance is healthy; nothing is known at first.
+    healthy: Vec<Option<bool>>,
+    /// The cause of the last refusal to move, told once.
+    kept: Cause,
+}
+
+/// What the engine knows besides measurements.
+pub(crate) struct Facts<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) measure: &'a Measure,
+    /// Whether any session that speaks for the path is Established.
+    pub(crate) signalled: &'a dyn Fn(PathId) -> bool,
+}
+
+impl Steer {
+    pub(crate) fn new(now: Instant, config: &Config, id: ServiceId, seed: u64) -> Self {
+        let service = &config.services[id.index()];
+        let mut selector = config.timing.selector.clone();
+        selector.strategy = service.strategy;
+        Self {
+            id,
+            selector: Selector::new(now, selector, seed),
+            wanted: None,
+            holds: service.announce.iter().map(|_| false).collect(),
+            healthy: service.checks.iter().map(|_| None).collect(),
+            kept: Cause::Kept,
+        }
+    }
+
+    /// The path the selector wants; the first of the configuration's order before it chose.
+    pub(crate) fn wanted(&self) -> Option<PathId> {
+        self.wanted
+    }
+
+    /// The last decision.
+    pub(crate) fn decision(&self) -> &Decision {
+        self.selector.decision()
+    }
+
+    /// Whether the `nth` announced prefix's condition holds.
+    pub(crate) fn holds(&self, nth: usize) -> bool {
+        self.holds.get(nth).copied().unwrap_or(false)
+    }
+
+    /// Takes a condition's state; true if it changed.
+    pub(crate) fn set_holds(&mut self, nth: usize, holds: bool) -> bool {
+        match self.holds.get_mut(nth) {
+            Some(before) if *before != holds => {
+                *before = holds;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The state of the `nth` check, if it was ever told.
+    pub(crate) fn healthy(&self, nth: usize) -> Option<bool> {
+        self.healthy.get(nth).copied().flatten()
+    }
+
+    /// Takes a check's result; true if it changed.
+    pub(crate) fn set_healthy(&mut self, nth: usize, healthy: bool) -> bool {
+        match self.healthy.get_mut(nth) {
+            Some(before) if *before != Some(healthy) => before.replace(healthy) != Some(healthy),
+            _ => false,
+        }
+    }
+
+    /// Decides again. Returns the move, if the wanted leader changed.
+    pub(crate) fn decide(&mut self, now: Instant, facts: &Facts<'_>) -> Option<Move> {
+        let candidates = self.candidates(facts);
+        let before = self.wanted;
+        let decision = self.selector.decide(now, &candidates).clone();
+        let to = path_of(decision.leader?);
+        self.wanted = Some(to);
+        if before == Some(to) {
+            return None;
+        }
+        Some(Move {
+            id: 0,
+            service: self.id,
+            from: before,
+            to,
+            cause: cause(&decision, facts.config),
+            evidence: evidence(&decision, facts),
+            alternatives: alternatives(&candidates, &decision),
+            detected_at: decision.detected_at,
+            decided_at: now,
+            done: false,
+        })
+    }
+
+    /// The reason why nothing moves although something is wrong, when it is a new one.
+    pub(crate) fn refusal(&mut self) -> Option<&'static str> {
+        let cause = self.selector.decision().cause;
+        let before = core::mem::replace(&mut self.kept, cause);
+        if before == cause {
+            return None;
+        }
+        match cause {
+            Cause::SharedFault => Some("every path that could take over fails at the same moment"),
+            Cause::Frozen => Some("nothing is measured at present: the last action stands"),
+            _ => None,
+        }
+    }
+
+    /// What each of the service's paths is to it, in the service's order, if `leader` leads.
+    pub(crate) fn roles(&self, facts: &Facts<'_>, leader: Option<PathId>) -> Vec<Role> {
+        let service = &facts.config.services[self.id.index()];
+        let role = |&path: &PathId| {
+            let verdict = facts.measure.verdict(path);
+            if Some(path) == leader {
+                return Role::Leader;
+            }
+            let compliance = facts.measure.score(path, service.class).compliance;
+            standing(verdict, compliance)
+        };
+        service.paths.iter().map(role).collect()
+    }
+
+    fn candidates(&self, facts: &Facts<'_>) -> Vec<Candidate> {
+        let service = &facts.config.services[self.id.index()];
+        let leader_passes = self.wanted.is_none_or(|path| facts.measure.verdict(path).passes());
+        let candidate = |&path: &PathId| {
+            let at = &facts.config.paths[path.index()];
+            Candidate {
+                path: pathvane_score::PathId(u32::from(path.0)),
+                verdict: *facts.measure.verdict(path),
+                score: facts.measure.score(path, service.class),
+                fate_group: Some(fate_group(facts.config, path)),
+                instances: self.instances(service, &at.region),
+                utilisation: None,
+                cost: f64::from(at.cost),
+            }
+        };
+        // Law 7: while the leader still passes, a symmetric service goes only where the return
+        // direction can follow.
+        let admissible = |path: &&PathId| {
+            !service.symmetric
+                || !leader_passes
+                || self.wanted == Some(**path)
+                || (facts.signalled)(**path)
+        };
+        service.paths.iter().filter(admissible).map(candidate).collect()
+    }
+
+    /// Healthy instances in `region`, and all of them. An instance not heard of counts as healthy.
+    pub(crate) fn instances(&self, service: &Service, region: &str) -> (u16, u16) {
+        let checks = service.checks.iter().zip(&self.healthy);
+        let in_region = checks.filter(|(check, _)| check.region == region);
+        in_region.fold((0, 0), |(healthy, all), (_, state)| {
+            (healthy + u16::from(*state != Some(false)), all + 1)
+        })
+    }
+}
+
+/// The role of a path that does not lead.
+fn standing(verdict: &Verdict, compliance: Compliance) -> Role {
+    match verdict.state {
+        _ if verdict.may_withdraw() => Role::Out,
+        State::Down | State::Degraded | State::Recovering | State::Suppressed | State::Admin => {
+            Role::Degraded
+        }
+        State::Init | State::Up | State::Suspect if compliance == Compliance::Violates => {
+            Role::Degraded
+        }
+        State::Init | State::Up | State::Suspect => Role::Standby,
+    }
+}
+
+/// The number of a path's fate group: the index of the first path that has it.
+fn fate_group(config: &Config, path: PathId) -> u32 {
+    let group = &config.paths[path.index()].fate_group;
+    let first = config.paths.iter().position(|other| other.fate_group == *group);
+    first.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
+}
+
+/// A path of the selector in our numbers.
+pub(crate) fn path_of(path: pathvane_score::PathId) -> PathId {
+    PathId(u16::try_from(path.0).unwrap_or(u16::MAX))
+}
+
+/// The cause of a move as a sentence.
+fn cause(decision: &Decision, config: &Config) -> String {
+    let name = |path: Option<PathId>| match path {
+        Some(path) => config.paths[path.index()].name.as_str(),
+        None => "nothing",
+    };
+    let (from, to) = (name(decision.previous.map(path_of)), name(decision.leader.map(path_of)));
+    match decision.cause {
+        Cause::First => format!("{to} is the first choice"),
+        Cause::LeaderDown => format!("nothing gets through {from}"),
+        Cause::LeaderRemoved => format!("{from} was taken out"),
+        Cause::LeaderDamped => format!("{from} failed too often lately"),
+        Cause::LeaderUnserved => {
+            format!("the region of {from} no longer serves: most instances are unhealthy")
+        }
+        Cause::LeaderViolates => format!("{from} breaks the limits of the class, {to} keeps them"),
+        Cause::LeaderFull => format!("{from} is full"),
+        Cause::Better => format!("{to} has been better by both margins for long enough"),
+        Cause::Preferred => format!("{to} comes earlier in the order and works again"),
+        Cause::Kept | Cause::SharedFault | Cause::Frozen => format!("{to} stays"),
+    }
+}
+
+/// The numbers behind a move: old leader, new leader.
+fn evidence(decision: &Decision, facts: &Facts<'_>) -> String {
+    let both = [decision.previous, decision.leader];
+    let told = both.into_iter().flatten().map(path_of).map(|path| {
+        let name = &facts.config.paths[path.index()].name;
+        format!("{name}: {}", numbers(facts.measure.verdict(path)))
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// A verdict in one line.
+pub(crate) fn numbers(verdict: &Verdict) -> String {
+    let evidence = &verdict.evidence;
+    let mut text = format!("{}", verdict.state);
+    if !verdict.reasons.is_empty() {
+        text += &format!(" ({})", verdict.reasons);
+    }
+    text += &format!(
+        ", MOS {:.2}, RTT {:.1} ms, jitter {:.1} ms, loss {:.2} %",
+        verdict.mos,
+        evidence.rtt_ns as f64 / 1e6,
+        evidence.jitter_ns as f64 / 1e6,
+        f64::from(evidence.loss_ppm) / 1e4,
+    );
+    if evidence.silent > 0 {
+        text += &format!(", {} of {} reflectors silent", evidence.silent, evidence.reflectors);
+    }
+    text
+}
+
+/// The candidates, best first, each with what speaks for or against it.
+fn alternatives(candidates: &[Candidate], decision: &Decision) -> Vec<(PathId, String)> {
+    let order = decision.leader.iter().chain(&decision.standbys).chain(&decision.out);
+    let told = order.filter_map(|id| candidates.iter().find(|candidate| candidate.path == *id));
+    told.map(|candidate| {
+        let score = &candidate.score;
+        let text = format!(
+            "{} {:.0} ({:.0} to {:.0}), {}",
+            score.class,
+            score.value,
+            score.lcb,
+            score.ucb,
+            numbers(&candidate.verdict)
+        );
+        (path_of(candidate.path), text)
+    })
+    .collect()
+}

@@ -1,0 +1,330 @@
+//! Decisions into deeds: next hops here, then signals there (law 2).
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use pathvane_clock::Instant;
+use pathvane_rib::{Directive, PeerId};
+use pathvane_score::{Role as ProbeRole, State, Verdict};
+
+use crate::config::{MedPlan, Service};
+use crate::engine::{Acting, Alarm, Engine};
+use crate::event::{EventKind, Move, Signal};
+use crate::ids::{PathId, ServiceId};
+use crate::ledger::{Owner, Steered, Wish};
+use crate::signal::{Role, Urgency, med_for};
+use crate::steer::{Facts, numbers, path_of};
+
+/// What a service follows before anything was decided, and for good while only observing: the
+/// first path of the configuration leads, the others stand by.
+pub(crate) fn neutral(service: &Service) -> Acting {
+    let role = |nth| if nth == 0 { Role::Leader } else { Role::Standby };
+    Acting {
+        leader: service.paths.first().copied(),
+        roles: (0..service.paths.len()).map(role).collect(),
+    }
+}
+
+impl Engine {
+    /// Decides for every service and carries the decisions out.
+    pub(crate) fn steer(&mut self, now: Instant) {
+        for service in self.config.service_ids() {
+            let move_id = self.decide(now, service);
+            self.carry_out(now, service, move_id);
+        }
+        self.set_probe_roles(now);
+        self.send_signals(now, None);
+    }
+
+    /// Asks the service's selector. Returns the number of the move, if one is to be carried out.
+    fn decide(&mut self, now: Instant, service: ServiceId) -> Option<u64> {
+        if self.frozen || !self.life.steers() {
+            return None;
+        }
+        let signalled = |path: PathId| {
+            let via = &self.config.paths[path.index()].announce_via;
+            via.iter().any(|peer| self.peers[peer.index()].established().is_some())
+        };
+        let facts = Facts { config: &self.config, measure: &self.measure, signalled: &signalled };
+        let decided = self.steers[service.index()].decide(now, &facts);
+        let next = self.steers[service.index()].decision().next_check;
+        self.alarms.set(Alarm::Check(service), next);
+        if let Some(reason) = self.steers[service.index()].refusal() {
+            self.record.event(now, EventKind::Held { service, reason: reason.to_string() });
+        }
+        decided.and_then(|decided| self.record_move(now, decided))
+    }
+
+    /// Writes a move down; its number if it is to be carried out.
+    fn record_move(&mut self, now: Instant, mut decided: Move) -> Option<u64> {
+        self.last_move += 1;
+        decided.id = self.last_move;
+        decided.done = self.acts();
+        let id = decided.done.then_some(decided.id);
+        if id.is_some() {
+            self.moves_of[decided.service.index()] = decided.id;
+        }
+        self.record.event(now, EventKind::Move(decided));
+        id
+    }
+
+    /// Brings next hops, roles and preferences in line with what the service's selector wants.
+    fn carry_out(&mut self, now: Instant, service: ServiceId, move_id: Option<u64>) {
+        if !self.acts() || self.frozen || !self.life.steers() {
+            return;
+        }
+        let steer = &self.steers[service.index()];
+        let Some(leader) = steer.wanted() else { return };
+        let facts = Facts { config: &self.config, measure: &self.measure, signalled: &|_| true };
+        let roles = steer.roles(&facts, Some(leader));
+        self.switch(now, service, leader);
+        let acting = &mut self.acting[service.index()];
+        let changed = acting.roles != roles;
+        *acting = Acting { leader: Some(leader), roles };
+        if changed {
+            self.set_preferences(service);
+        }
+        if move_id.is_some() {
+            self.send_signals(now, move_id);
+        }
+    }
+
+    /// Points the service's next-hop group at its leader.
+    fn switch(&mut self, now: Instant, service: ServiceId, leader: PathId) {
+        let Some(switch) = self.forward.switch(service, &[leader]) else { return };
+        if let crate::Output::FibGroup { generation, carry, .. } = &switch {
+            let (generation, carry) = (*generation, carry.clone());
+            self.record.ask(switch);
+            self.record.event(now, EventKind::FibGroup { service, generation, carry });
+        }
+    }
+
+    /// Site side: the routes of the service's reach are preferred in the order of the roles.
+    fn set_preferences(&mut self, service: ServiceId) {
+        let at = &self.config.services[service.index()];
+        let roles = &self.acting[service.index()].roles;
+        for peer in self.config.peer_ids() {
+            let Some(role) = best_role(&self.config, at, roles, peer) else { continue };
+            self.rib.set_preference(peer, &at.reach, preference(role));
+        }
+        self.busy = true;
+    }
+
+    /// Tells the measuring what each path does, which sets probe rates: a path leads, is about to
+    /// have to (the leader is suspect), or stands by.
+    fn set_probe_roles(&mut self, now: Instant) {
+        let mut roles: Vec<_> = self.config.paths.iter().map(|_| ProbeRole::Standby).collect();
+        for steer in &self.steers {
+            let Some(leader) = steer.wanted() else { continue };
+            roles[leader.index()] = roles[leader.index()].max(ProbeRole::Active);
+            if self.measure.verdict(leader).state == State::Suspect
+                && let Some(&next) = steer.decision().standbys.first()
+            {
+                let next = path_of(next);
+                roles[next.index()] = roles[next.index()].max(ProbeRole::Alerted);
+            }
+        }
+        for (path, role) in self.config.path_ids().zip(roles) {
+            self.measure.set_role(now, path, role);
+        }
+    }
+
+    /// Cloud side: tells every peer what it should now hear about every steered prefix.
+    pub(crate) fn send_signals(&mut self, now: Instant, move_id: Option<u64>) {
+        let mut next = None;
+        for at in 0..self.ledger.steered().len() {
+            for peer in self.config.peer_ids() {
+                let steered = self.ledger.steered()[at];
+                let Some(wish) = self.wish(now, at, &steered, peer) else { continue };
+                match self.ledger.due(now, &self.config, peer, at, &wish) {
+                    Some(due) if due <= now => self.tell(now, at, peer, &wish, move_id),
+                    Some(due) => next = Some(next.map_or(due, |next: Instant| next.min(due))),
+                    None => {}
+                }
+            }
+        }
+        let relax = self.peers.iter().filter_map(|peer| peer.relax_at).filter(|at| *at > now).min();
+        self.alarms.set(Alarm::Signals, [next, relax].into_iter().flatten().min());
+    }
+
+    /// What `peer` should hear about a steered prefix; `None` if it is none of its business.
+    fn wish(&mut self, now: Instant, at: usize, steered: &Steered, peer: PeerId) -> Option<Wish> {
+        let plan = self.config.med;
+        self.peers[peer.index()].established()?;
+        match steered.owner {
+            Owner::Probe(path) => {
+                let own = self.config.paths[path.index()].announce_via.contains(&peer);
+                if !own && !self.config.paths.iter().any(|path| path.announce_via.contains(&peer)) {
+                    return None;
+                }
+                let announced = own && !self.life.withdraws();
+                let signal = if announced { announce(plan.primary) } else { Signal::Withhold };
+                Some(Wish { signal, urgency: Urgency::Now, reason: "probe source of a path" })
+            }
+            Owner::Service(service, nth) => self.service_wish(now, (at, nth), service, peer),
+        }
+    }
+
+    fn service_wish(
+        &mut self,
+        now: Instant,
+        (at, nth): (usize, usize),
+        service: ServiceId,
+        peer: PeerId,
+    ) -> Option<Wish> {
+        let acting = &self.acting[service.index()];
+        let role =
+            best_role(&self.config, &self.config.services[service.index()], &acting.roles, peer)?;
+        let now_wish = |signal, reason| Some(Wish { signal, urgency: Urgency::Now, reason });
+        if !self.steers[service.index()].holds(nth) {
+            return now_wish(Signal::Withhold, "its condition does not hold");
+        }
+        if self.life.withdraws() {
+            return now_wish(Signal::Withhold, "leaving");
+        }
+        let plan = self.config.med;
+        if self.life.raises() {
+            return now_wish(announce(plan.degraded), "about to leave");
+        }
+        match role {
+            Role::Out if self.may_withdraw(at, service, peer) => {
+                now_wish(Signal::Withhold, "nothing gets through its path")
+            }
+            Role::Leader => self.leader_wish(now, at, acting.leader?, peer, &plan),
+            _ => {
+                // Making room for a new leader is part of the move; the rest is paced (law 9).
+                let before = self.ledger.told(peer, at).now();
+                let led = matches!(before, Some(Signal::Announce { med }) if med < plan.backup);
+                let urgency = if led || role == Role::Out { Urgency::Now } else { Urgency::Paced };
+                let signal = announce(med_for(role, &plan, None));
+                Some(Wish { signal, urgency, reason: role.word() })
+            }
+        }
+    }
+
+    /// The leader's MED: lowered at once when it must win, given back after a while.
+    fn leader_wish(
+        &mut self,
+        now: Instant,
+        at: usize,
+        leader: PathId,
+        peer: PeerId,
+        plan: &MedPlan,
+    ) -> Option<Wish> {
+        let elsewhere = self.ledger.lowest_elsewhere(&self.config, at, leader, peer);
+        let med = med_for(Role::Leader, plan, elsewhere);
+        let reason = if med < plan.primary {
+            "undercut: another peer may still hold an older route"
+        } else {
+            "leader"
+        };
+        let wish = Wish { signal: announce(med), urgency: Urgency::Now, reason };
+        let told = self.ledger.told(peer, at).now();
+        let relaxes = matches!(told, Some(Signal::Announce { med: before }) if before < med && before < plan.primary);
+        let relax_at = &mut self.peers[peer.index()].relax_at;
+        if !relaxes {
+            *relax_at = None;
+            return Some(wish);
+        }
+        let due = *relax_at.get_or_insert(now + self.config.timing.undercut_restore);
+        if now < due {
+            return None;
+        }
+        *relax_at = None;
+        Some(wish)
+    }
+
+    /// Law 3: whether the prefix may be withdrawn from `peer`: another Established peer of the same
+    /// domain holds it over a path that passes, or the operator opted in.
+    fn may_withdraw(&self, at: usize, service: ServiceId, peer: PeerId) -> bool {
+        let config = &self.config;
+        let service = &config.services[service.index()];
+        let domain = &config.peers[peer.index()].domain;
+        let survives = |path: &&PathId| self.measure.verdict(**path).passes();
+        let elsewhere = service.paths.iter().filter(survives).any(|path| {
+            config.paths[path.index()].announce_via.iter().any(|other| {
+                let told = self.ledger.told(*other, at);
+                *other != peer
+                    && config.peers[other.index()].domain == *domain
+                    && self.peers[other.index()].established().is_some()
+                    && matches!(told.now(), Some(Signal::Announce { .. }))
+            })
+        });
+        elsewhere || service.withdraw_last
+    }
+
+    fn tell(&mut self, now: Instant, at: usize, peer: PeerId, wish: &Wish, move_id: Option<u64>) {
+        let Steered { prefix, .. } = self.ledger.steered()[at];
+        self.ledger.told_mut(peer, at).tell(now, wish.signal);
+        let directive = match wish.signal {
+            Signal::Announce { med } => {
+                Directive::Announce { med: Some(med), communities: Vec::new() }
+            }
+            Signal::Withhold => Directive::Withhold,
+        };
+        self.rib.direct(peer, prefix, Some(directive));
+        self.peers[peer.index()].delivery.decided(move_id);
+        let Wish { signal, reason, .. } = *wish;
+        self.record.event(now, EventKind::Signal { move_id, peer, prefix, signal, reason });
+    }
+
+    /// A path's verdict changed.
+    pub(crate) fn report_verdict(&mut self, now: Instant, path: PathId, verdict: &Verdict) {
+        self.dirty = true;
+        let from = core::mem::replace(&mut self.states[path.index()], verdict.state);
+        if from == verdict.state {
+            return;
+        }
+        let evidence = numbers(verdict);
+        let (to, detected_at) = (verdict.state, verdict.detected_at);
+        self.record.event(now, EventKind::Verdict { path, from, to, evidence, detected_at });
+    }
+
+    /// The operator stops or releases all moves.
+    pub(crate) fn freeze(&mut self, now: Instant, frozen: bool) {
+        if self.frozen != frozen {
+            self.frozen = frozen;
+            self.dirty = true;
+            self.record.event(now, EventKind::Frozen(frozen));
+        }
+    }
+
+    /// The kernel answered a switch: the newest move of the service is in place, or was refused.
+    pub(crate) fn handle_fib_done(
+        &mut self,
+        now: Instant,
+        service: ServiceId,
+        generation: u64,
+        ok: bool,
+    ) {
+        if self.forward.generation(service) == generation {
+            let move_id = self.moves_of[service.index()];
+            self.record.event(now, EventKind::Kernel { move_id, ok, at: now });
+        }
+    }
+}
+
+fn announce(med: u32) -> Signal {
+    Signal::Announce { med }
+}
+
+/// The best role of the paths that `peer` speaks for; `None` if it speaks for none of the service.
+fn best_role(
+    config: &crate::Config,
+    service: &Service,
+    roles: &[Role],
+    peer: PeerId,
+) -> Option<Role> {
+    let speaks = |path: &PathId| config.paths[path.index()].announce_via.contains(&peer);
+    service.paths.iter().zip(roles).filter(|(path, _)| speaks(path)).map(|(_, role)| *role).min()
+}
+
+/// The offset to the degree of preference of routes learned from a path's peers.
+fn preference(role: Role) -> i32 {
+    match role {
+        Role::Leader => 100,
+        Role::Standby => 80,
+        Role::Degraded => 60,
+        Role::Out => 40,
+    }
+}

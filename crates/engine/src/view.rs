@@ -1,0 +1,135 @@
+//! What the engine shows: a look at peers, paths and services as they are now.
+
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+use pathvane_clock::{Duration, Instant};
+use pathvane_rib::Rib;
+use pathvane_score::{ClassScore, Decision, Verdict};
+use pathvane_session::Session;
+
+use crate::config::{Config, Mode};
+use crate::engine::Engine;
+use crate::event::Signal;
+use crate::ids::{PathId, PeerId, ServiceId, StreamId};
+use crate::signal::Role;
+
+/// One peer.
+#[derive(Debug)]
+pub struct PeerView<'a> {
+    /// Its session: state, terms, counters.
+    pub session: &'a Session,
+    /// Until when routes of its lost session are kept.
+    pub stale_until: Option<Instant>,
+    /// Until when it may hold what it was told on its lost session.
+    pub held_until: Option<Instant>,
+    /// What it was told about steered prefixes.
+    pub told: Vec<Told>,
+}
+
+/// What a peer was told about one prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The latest decision on this session, if one was made.
+    pub signal: Option<Signal>,
+    /// The lowest MED the peer may still hold.
+    pub lowest_held: Option<u32>,
+}
+
+/// One path.
+#[derive(Debug)]
+pub struct PathView<'a> {
+    /// The verdict.
+    pub verdict: &'a Verdict,
+    /// Its probe streams: what became of the probes, and the interval now.
+    pub streams: Vec<(StreamId, pathvane_probe::Counters, Duration)>,
+}
+
+/// One service.
+#[derive(Debug)]
+pub struct ServiceView<'a> {
+    /// The path that carries it.
+    pub leader: Option<PathId>,
+    /// The path its selector wants; differs while observing or frozen.
+    pub wanted: Option<PathId>,
+    /// What each of its paths is to it, with its score for the service's class.
+    pub paths: Vec<(PathId, Role, ClassScore)>,
+    /// The selector's last decision.
+    pub decision: &'a Decision,
+    /// Per announced prefix: whether its condition holds.
+    pub announced: Vec<(IpNet, bool)>,
+    /// Per check: the last result.
+    pub healthy: Vec<Option<bool>>,
+}
+
+/// # Getters
+impl Engine {
+    /// What the engine was told to be.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The routes.
+    pub fn rib(&self) -> &Rib {
+        &self.rib
+    }
+
+    /// Whether decisions are carried out.
+    pub fn mode(&self) -> Mode {
+        self.config.mode
+    }
+
+    /// Whether the operator stopped all moves.
+    pub fn frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Whether the speaker is leaving.
+    pub fn draining(&self) -> bool {
+        !self.life.steers()
+    }
+
+    /// One peer.
+    pub fn peer(&self, id: PeerId) -> PeerView<'_> {
+        let peer = &self.peers[id.index()];
+        let told = self.ledger.steered().iter().enumerate().map(|(at, steered)| {
+            let told = self.ledger.told(id, at);
+            Told { prefix: steered.prefix, signal: told.now(), lowest_held: told.lowest_held() }
+        });
+        PeerView {
+            session: &peer.session,
+            stale_until: peer.stale_until,
+            held_until: peer.held_until,
+            told: told.collect(),
+        }
+    }
+
+    /// One path.
+    pub fn path(&self, id: PathId) -> PathView<'_> {
+        let streams = self.measure.streams(id);
+        PathView {
+            verdict: self.measure.verdict(id),
+            streams: streams.map(|(id, counters, interval)| (id, *counters, interval)).collect(),
+        }
+    }
+
+    /// One service.
+    pub fn service(&self, id: ServiceId) -> ServiceView<'_> {
+        let service = &self.config.services[id.index()];
+        let (steer, acting) = (&self.steers[id.index()], &self.acting[id.index()]);
+        let paths = service.paths.iter().zip(&acting.roles);
+        let announced = service.announce.iter().enumerate();
+        ServiceView {
+            leader: acting.leader,
+            wanted: steer.wanted(),
+            paths: paths
+                .map(|(&path, &role)| (path, role, self.measure.score(path, service.class)))
+                .collect(),
+            decision: steer.decision(),
+            announced: announced.map(|(nth, a)| (a.prefix, steer.holds(nth))).collect(),
+            healthy: (0..service.checks.len()).map(|nth| steer.healthy(nth)).collect(),
+        }
+    }
+}
