@@ -44,3 +44,82 @@ pub const SLA_INTERACTIVE: Sla =
 /// small fraction of the target.
 pub const SLA_BULK: Sla =
     Sla { min_score: 50.0, max_loss_ppm: 50_000, max_delay_variation: None, max_rtt: None };
+
+// ---- Missed probes ----
+
+/// A probe is missed no sooner than this after its expected reply: user-space scheduling
+/// delays stay below it, and a gap of two voice packets is above it.
+pub const SILENCE_MARGIN_NS: f32 = 5e6;
+/// Before the first reply: RFC 6298 section 2.1.
+pub const PATIENCE_INITIAL: Duration = Duration::from_secs(1);
+/// One reply that came very late must not blind the detector for longer than this.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// A round trip longer than this is a broken clock.
+pub const RTT_BELIEVED_NS: u64 = 30_000_000_000;
+/// After our own loop stood still nothing counts as missed for this long: one turn of the
+/// loop, in which the sockets are read.
+pub const STALL_HOLD: Duration = Duration::from_millis(5);
+
+// ---- Loss estimates ----
+
+/// Half-life of recent loss: it weighs about as many probes as a window of 15 s.
+pub const LOSS_RECENT: Duration = Duration::from_secs(5);
+/// Half-life of usual loss: learns a path's habits in minutes, outlasts a fault of seconds.
+pub const LOSS_USUAL: Duration = Duration::from_secs(300);
+/// Usual loss before anything was measured ...
+pub const LOSS_PRIOR: f64 = 0.001;
+/// ... and how many probes that guess is worth: 4 s at 50/s.
+pub const LOSS_PRIOR_WEIGHT: f64 = 200.0;
+/// How many losses the guess of a path's burstiness is worth: one burst corrects it.
+pub const BURST_PRIOR_WEIGHT: f64 = 4.0;
+/// Two-sided 95 %.
+pub const CONFIDENCE_Z: f64 = 1.96;
+
+// ---- Loss detector ----
+
+/// Usual loss is taken for at least this: rarer loss cannot be told from it in an hour.
+pub const LOSS_NULL_MIN: f64 = 0.001;
+/// ... and for at most this: a path that loses more is bad whatever is usual.
+pub const LOSS_NULL_MAX: f64 = 0.10;
+/// Loss worth an alarm: where voice with concealment begins to suffer.
+pub const LOSS_SHIFT: f64 = 0.05;
+/// ... but never less than this multiple of the usual.
+pub const LOSS_SHIFT_RATIO: f64 = 2.5;
+/// The guess of burstiness that the loss detector starts with: low, so that consecutive
+/// losses count until the path has shown that they are its habit.
+pub const BURST_PRIOR_SHIFT: f64 = 0.02;
+/// Loss after loss is never taken for more certain than this.
+pub const BURST_MAX: f64 = 0.95;
+/// One false alarm a day at 50 probes a second.
+pub const LOSS_PROBES_PER_ALARM: f64 = 4_320_000.0;
+/// Part of the last step by which a sum overshoots the threshold on average (Wald's bound
+/// ignores it); fitted to exact run lengths: 11.1 nats at 0.1 % against 5 %.
+pub const LOSS_OVERSHOOT: f64 = 0.28;
+
+// ---- Delay and jitter detectors ----
+
+/// Standard deviations that are not yet evidence of a step.
+pub const SHIFT_SLACK: f32 = 1.5;
+/// The most one sample can add or take.
+pub const SHIFT_CLIP: f32 = 2.0;
+/// Alarm: at least six samples, 120 ms at 50/s.
+pub const SHIFT_THRESHOLD: f32 = 12.0;
+/// Samples that teach what is usual before anything can be unusual.
+pub const SHIFT_LEARN: u16 = 50;
+/// Deviations below 1 ms are measurement noise.
+pub const SHIFT_SIGMA_MIN_NS: f32 = 1e6;
+/// Steps below 10 ms change no score worth a word.
+pub const SHIFT_MIN_NS: f32 = 1e7;
+/// The usual level follows with this time constant, in seconds.
+pub const SHIFT_USUAL_S: f32 = 20.0;
+/// A step that lasts this long is the usual level from then on; scores go by absolute delay.
+pub const SHIFT_REBASE_AFTER: Duration = Duration::from_secs(30);
+
+// ---- Delay variation ----
+
+/// Histograms forget half this often.
+pub const VARIATION_HALF_LIFE: Duration = Duration::from_secs(5);
+/// The least delay is that of the running and the last window of this length.
+pub const LEAST_DELAY_WINDOW: Duration = Duration::from_secs(30);
+/// The zero of a histogram moves when the least delay is off by more than this.
+pub const VARIATION_ANCHOR_SLACK_NS: u64 = 500_000;

@@ -22,6 +22,7 @@ mod class;
 pub mod defaults;
 pub mod emodel;
 mod grade;
+mod meter;
 mod monitor;
 mod rates;
 mod sample;
@@ -30,6 +31,7 @@ mod verdict;
 
 pub use class::{Class, ClassScore, Compliance, Sla, Violations};
 pub use grade::Grade;
+pub use meter::{Arrival, Counters, Figures, Meter};
 pub use monitor::{BfdState, LinkState, MonitorConfig, PathMonitor};
 pub use rates::{ProbeRates, Role};
 pub use sample::Sample;

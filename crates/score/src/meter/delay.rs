@@ -1,0 +1,147 @@
+//! Delay and its variation.
+
+use pathvane_clock::{Duration, Instant};
+
+use super::histogram::Histogram;
+use crate::defaults as d;
+
+/// RFC 6298 smoothing and RFC 3550 jitter, in nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Smooth {
+    srtt: f32,
+    rttvar: f32,
+    jitter: f32,
+    last: f32,
+    known: bool,
+}
+
+impl Smooth {
+    /// Takes a round-trip delay in the order of arrival; returns by how much it differs
+    /// from the one before.
+    pub(crate) fn update(&mut self, rtt: f32) -> Option<f32> {
+        if !self.known {
+            *self = Self { srtt: rtt, rttvar: rtt / 2.0, jitter: 0.0, last: rtt, known: true };
+            return None;
+        }
+        let difference = libm::fabsf(rtt - self.last);
+        self.rttvar += (libm::fabsf(self.srtt - rtt) - self.rttvar) / 4.0;
+        self.srtt += (rtt - self.srtt) / 8.0;
+        self.jitter += (difference - self.jitter) / 16.0;
+        self.last = rtt;
+        Some(difference)
+    }
+
+    pub(crate) fn srtt(&self) -> f32 {
+        self.srtt
+    }
+
+    pub(crate) fn rttvar(&self) -> f32 {
+        self.rttvar
+    }
+
+    pub(crate) fn jitter(&self) -> f32 {
+        self.jitter
+    }
+
+    /// How long to wait for a reply before a probe counts as missed: the larger of the
+    /// smoothed and the last delay, and a margin of four deviations (RFC 6298) or 5 ms.
+    pub(crate) fn patience(&self) -> Duration {
+        if !self.known {
+            return d::PATIENCE_INITIAL;
+        }
+        let margin = (4.0 * self.rttvar).max(d::SILENCE_MARGIN_NS);
+        let patience = Duration::from_nanos((self.srtt.max(self.last) + margin) as u64);
+        patience.min(d::PATIENCE_MAX)
+    }
+}
+
+/// Delay variation over the least delay of the last half to one minute (RFC 5481 PDV).
+///
+/// The least delay is forgotten because routes change and, for one-way delays, because
+/// clocks drift: within a minute by less than what a bucket can tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Variation {
+    histogram: Histogram,
+    /// The least delay of this window and of the one before; `MAX` while nothing is known.
+    least: i64,
+    least_before: i64,
+    /// What the histogram counts from.
+    anchor: i64,
+}
+
+impl Default for Variation {
+    fn default() -> Self {
+        let unknown = i64::MAX;
+        Self {
+            histogram: Histogram::default(),
+            least: unknown,
+            least_before: unknown,
+            anchor: unknown,
+        }
+    }
+}
+
+impl Variation {
+    /// Takes one delay; `roll` begins a new window for the least delay.
+    pub(crate) fn record(&mut self, delay: i64, roll: bool) {
+        if self.anchor == i64::MAX {
+            self.anchor = delay;
+        } else if roll {
+            self.least_before = self.least;
+            self.least = delay;
+        }
+        self.least = self.least.min(delay);
+        let least = self.least();
+        let moved = self.anchor.saturating_sub(least);
+        if moved.unsigned_abs() > d::VARIATION_ANCHOR_SLACK_NS {
+            self.histogram.shift(moved);
+            self.anchor = least;
+        }
+        self.histogram.record(delay.saturating_sub(self.anchor).max(0) as u64);
+    }
+
+    pub(crate) fn halve(&mut self) {
+        self.histogram.halve();
+    }
+
+    /// The least delay; `MAX` if nothing was recorded.
+    pub(crate) fn least(&self) -> i64 {
+        self.least.min(self.least_before)
+    }
+
+    /// Counts of the delay above the least; `None` if nothing was recorded.
+    pub(crate) fn histogram(&self) -> Option<&Histogram> {
+        (self.anchor != i64::MAX).then_some(&self.histogram)
+    }
+}
+
+/// Times at which histograms are halved and least delays begin anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Rounds {
+    halved_at: Instant,
+    rolled_at: Instant,
+}
+
+impl Rounds {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { halved_at: now, rolled_at: now }
+    }
+
+    /// How many halvings are due, 16 at most (which empty a histogram), and whether a
+    /// window is over.
+    pub(crate) fn due(&mut self, now: Instant) -> (u32, bool) {
+        let mut halvings = 0;
+        while now.since(self.halved_at) >= d::VARIATION_HALF_LIFE && halvings < 16 {
+            self.halved_at += d::VARIATION_HALF_LIFE;
+            halvings += 1;
+        }
+        if halvings == 16 {
+            self.halved_at = now;
+        }
+        let roll = now.since(self.rolled_at) >= d::LEAST_DELAY_WINDOW;
+        if roll {
+            self.rolled_at = now;
+        }
+        (halvings, roll)
+    }
+}

@@ -1,0 +1,220 @@
+//! How much is lost now, how much usually, and how losses cluster.
+
+use pathvane_clock::{Duration, Instant};
+
+use crate::defaults as d;
+
+/// Counts that fade with time, by halves. Fading in steps instead of at every probe saves
+/// the exponential; the error is below the step's share of the half-life (2 %).
+#[derive(Clone, Debug)]
+struct Fading<const N: usize> {
+    at: Instant,
+    counts: [f32; N],
+}
+
+impl<const N: usize> Fading<N> {
+    fn new(now: Instant) -> Self {
+        Self { at: now, counts: [0.0; N] }
+    }
+
+    /// Fades to `now` if a fiftieth of the half-life passed; says whether it did.
+    fn fade(&mut self, now: Instant, half_life: Duration) -> bool {
+        let age = now.since(self.at);
+        if age < half_life / 50 {
+            return false;
+        }
+        let factor = libm::exp2f(-age.as_secs_f32() / half_life.as_secs_f32());
+        self.counts.iter_mut().for_each(|count| *count *= factor);
+        self.at = now;
+        true
+    }
+}
+
+const TRIALS: usize = 0;
+const LOSSES: usize = 1;
+const LOSSES_REV: usize = 2;
+
+const AFTER_ANSWER: usize = 0;
+const AFTER_ANSWER_LOST: usize = 1;
+const AFTER_LOSS: usize = 2;
+const AFTER_LOSS_LOST: usize = 3;
+
+/// Loss of one stream: recent, and as a two-state process over minutes.
+#[derive(Clone, Debug)]
+pub(crate) struct LossLedger {
+    recent: Fading<3>,
+    usual: Fading<4>,
+    previous_lost: bool,
+}
+
+impl LossLedger {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { recent: Fading::new(now), usual: Fading::new(now), previous_lost: false }
+    }
+
+    /// Counts the fate of one probe, in the order of sending. Returns whether the probe
+    /// before it was lost, and whether the usual figures moved on.
+    pub(crate) fn settle(&mut self, now: Instant, lost: bool) -> (bool, bool) {
+        self.recent.fade(now, d::LOSS_RECENT);
+        let moved = self.usual.fade(now, d::LOSS_USUAL);
+        self.recent.counts[TRIALS] += 1.0;
+        self.recent.counts[LOSSES] += f32::from(u8::from(lost));
+        let previous_lost = self.previous_lost;
+        let row = if previous_lost { AFTER_LOSS } else { AFTER_ANSWER };
+        self.usual.counts[row] += 1.0;
+        self.usual.counts[row + 1] += f32::from(u8::from(lost));
+        self.previous_lost = lost;
+        (previous_lost, moved)
+    }
+
+    /// A probe counted lost was only late.
+    pub(crate) fn rescue(&mut self) {
+        take_one(&mut self.recent.counts[LOSSES]);
+        let lost = &mut self.usual.counts;
+        let from = if lost[AFTER_ANSWER_LOST] >= lost[AFTER_LOSS_LOST] {
+            AFTER_ANSWER_LOST
+        } else {
+            AFTER_LOSS_LOST
+        };
+        take_one(&mut lost[from]);
+    }
+
+    /// `count` of the losses happened on the way back.
+    pub(crate) fn attribute_reverse(&mut self, count: u32) {
+        self.recent.counts[LOSSES_REV] += count as f32;
+    }
+
+    /// Probes and losses of the last seconds, weighed by age.
+    pub(crate) fn recent(&self) -> Tally {
+        let [trials, losses, reverse] = self.recent.counts.map(f64::from);
+        Tally { trials, losses, reverse: reverse.min(losses) }
+    }
+
+    /// The usual probability that a probe is lost whose predecessor was answered.
+    pub(crate) fn usual_start(&self) -> f64 {
+        let [trials, losses, ..] = self.usual.counts.map(f64::from);
+        (losses + d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT) / (trials + d::LOSS_PRIOR_WEIGHT)
+    }
+
+    /// The usual probability that a probe is lost whose predecessor was lost; `prior` with
+    /// the weight of a few probes until this path has shown its own.
+    pub(crate) fn usual_continuation(&self, prior: f64) -> f64 {
+        let [_, _, trials, losses] = self.usual.counts.map(f64::from);
+        (losses + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
+    }
+
+    /// The usual share of probes lost.
+    pub(crate) fn usual(&self) -> f64 {
+        let [ok, ok_lost, bad, bad_lost] = self.usual.counts.map(f64::from);
+        let prior = d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT;
+        (ok_lost + bad_lost + prior) / (ok + bad + d::LOSS_PRIOR_WEIGHT)
+    }
+}
+
+fn take_one(count: &mut f32) {
+    *count = (*count - 1.0).max(0.0);
+}
+
+/// Faded counts. Adding those of several streams pools them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Tally {
+    pub(crate) trials: f64,
+    pub(crate) losses: f64,
+    pub(crate) reverse: f64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.trials += other.trials;
+        self.losses += other.losses;
+        self.reverse += other.reverse;
+    }
+
+    /// The share lost; 0 without probes.
+    pub(crate) fn share(&self) -> f64 {
+        if self.trials > 0.0 { (self.losses / self.trials).min(1.0) } else { 0.0 }
+    }
+
+    /// The number of probes with the same information if none had faded: `(sum w)^2 / sum w^2`,
+    /// twice the sum for exponential weights.
+    pub(crate) fn effective(&self) -> f64 {
+        2.0 * self.trials
+    }
+
+    /// The 95 % bounds of the share lost, wider by `design`: how much less bursty samples
+    /// say than independent ones.
+    pub(crate) fn bounds(&self, design: f64) -> (f64, f64) {
+        wilson(self.share(), self.effective() / design.max(1.0))
+    }
+}
+
+/// Wilson's score interval of a share `p` seen in `n` trials.
+pub(crate) fn wilson(p: f64, n: f64) -> (f64, f64) {
+    if n <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let z2 = d::CONFIDENCE_Z * d::CONFIDENCE_Z;
+    let middle = p + z2 / (2.0 * n);
+    let half = d::CONFIDENCE_Z * libm::sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n));
+    let scale = 1.0 + z2 / n;
+    (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_loss_bounds_loss_as_published() {
+        for (n, percent) in [(50.0, 7.1), (500.0, 0.76), (3000.0, 0.13)] {
+            let (lower, upper) = wilson(0.0, n);
+            assert!(lower < 1e-12);
+            assert!((upper * 100.0 - percent).abs() < percent * 0.02, "{n}: {upper}");
+        }
+        assert_eq!(wilson(0.5, 0.0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn recent_loss_follows_and_fades() {
+        let mut ledger = LossLedger::new(Instant::ZERO);
+        let mut now = Instant::ZERO;
+        let mut run = |ledger: &mut LossLedger, probes: u32, every: u32| {
+            for i in 0..probes {
+                now += Duration::from_millis(20);
+                ledger.settle(now, every > 0 && i % every == 0);
+            }
+        };
+        run(&mut ledger, 3000, 10);
+        assert!((ledger.recent().share() - 0.10).abs() < 0.01);
+        assert!((ledger.recent().trials - 360.7).abs() < 10.0, "50/s * 5 s / ln 2");
+        run(&mut ledger, 500, 0);
+        assert!((ledger.recent().share() - 0.025).abs() < 0.005, "two half-lives later");
+        assert!(ledger.usual() > 0.05, "the usual figure is slow");
+    }
+
+    #[test]
+    fn bursts_are_told_from_random_loss() {
+        let (mut random, mut bursty) =
+            (LossLedger::new(Instant::ZERO), LossLedger::new(Instant::ZERO));
+        for i in 0..20_000_u64 {
+            let now = Instant::from_millis(20 * i);
+            random.settle(now, i % 100 == 0);
+            bursty.settle(now, i % 400 < 4);
+        }
+        assert!((random.usual() - bursty.usual()).abs() < 0.002);
+        assert!(random.usual_continuation(0.1) < 0.05);
+        assert!((bursty.usual_continuation(0.1) - 0.75).abs() < 0.05);
+        assert!((bursty.usual_start() - 0.0025).abs() < 0.0005);
+    }
+
+    #[test]
+    fn rescued_probes_are_not_lost() {
+        let mut ledger = LossLedger::new(Instant::ZERO);
+        for i in 0..100 {
+            ledger.settle(Instant::from_millis(i), i % 2 == 0);
+        }
+        (0..60).for_each(|_| ledger.rescue());
+        assert_eq!(ledger.recent().share(), 0.0);
+        assert!(ledger.usual() < 0.01);
+    }
+}

@@ -1,0 +1,426 @@
+//! One probe stream: what was sent, what came back, and what that says.
+
+mod cusum;
+mod delay;
+mod histogram;
+mod loss;
+mod window;
+
+use pathvane_clock::{Duration, Instant};
+
+use crate::{Sample, defaults as d};
+use cusum::{LossCusum, ShiftCusum};
+use delay::{Rounds, Smooth, Variation};
+use histogram::Histogram;
+use loss::LossLedger;
+use window::{Mark, Window};
+
+pub(crate) use loss::{Tally, wilson};
+pub(crate) use window::MAX_OUTSTANDING;
+
+/// What became of the probes of a stream since it began. Counters wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Probes sent.
+    pub sent: u32,
+    /// Probes answered, late ones included.
+    pub answered: u32,
+    /// Probes that ran out of time, those answered late included.
+    pub missed: u32,
+    /// Probes answered after they had been counted missed. Lost are `missed - late`.
+    pub late: u32,
+    /// Further replies to a probe that was answered (RFC 5560).
+    pub duplicates: u32,
+    /// Replies to a probe sent before one that was answered earlier (RFC 4737).
+    pub reordered: u32,
+    /// Replies to no probe of the last 1024.
+    pub unknown: u32,
+}
+
+/// What a reply turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Not the first reply to one of the last 1024 probes: counted apart, used for nothing.
+    Ignored,
+    /// In time.
+    OnTime,
+    /// The probe had been counted missed; it is not any more.
+    Late,
+}
+
+/// The estimators and detectors of one probe stream, in at most 1 KiB.
+///
+/// A probe counts as missed `max(SRTT, last delay) + max(5 ms, 4 RTTVAR)` after it was sent
+/// (RFC 6298, at most 1 s). Nothing counts unless it was sent: a prober that stands still
+/// leaves the meter as it was.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    window: Window,
+    counters: Counters,
+    smooth: Smooth,
+    round_trip: Variation,
+    forward: Variation,
+    reverse: Variation,
+    /// Difference of delay between probes that follow each other (RFC 5481 IPDV).
+    ipdv: Histogram,
+    rounds: Rounds,
+    loss: LossLedger,
+    loss_cusum: LossCusum,
+    delay_cusum: ShiftCusum,
+    jitter_cusum: ShiftCusum,
+    /// Missed probes since the newest that was answered.
+    run: u32,
+    newest_answered: u32,
+    /// When the newest probe that was answered was sent; `ZERO` if none.
+    answered_sent: Instant,
+    last_reply: Instant,
+    /// When the newest probe was sent.
+    last_sent: Instant,
+    /// No probe counts as missed before this.
+    hold_until: Instant,
+    /// Delays of probes sent before this are not to be trusted.
+    void_before: Instant,
+    /// Smoothed time between probes.
+    period_ns: f32,
+    reflector_seq: Option<u32>,
+    remarked: bool,
+}
+
+impl Meter {
+    /// A meter of a stream on which nothing was sent yet.
+    pub fn new(now: Instant) -> Self {
+        let loss = LossLedger::new(now);
+        Self {
+            window: Window::new(),
+            counters: Counters::default(),
+            smooth: Smooth::default(),
+            round_trip: Variation::default(),
+            forward: Variation::default(),
+            reverse: Variation::default(),
+            ipdv: Histogram::default(),
+            rounds: Rounds::new(now),
+            loss_cusum: LossCusum::new(&loss),
+            loss,
+            delay_cusum: ShiftCusum::new(),
+            jitter_cusum: ShiftCusum::new(),
+            run: 0,
+            newest_answered: 0,
+            answered_sent: Instant::ZERO,
+            last_reply: Instant::ZERO,
+            last_sent: Instant::ZERO,
+            hold_until: Instant::ZERO,
+            void_before: Instant::ZERO,
+            period_ns: 0.0,
+            reflector_seq: None,
+            remarked: false,
+        }
+    }
+
+    /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.
+    pub fn sent(&mut self, now: Instant, seq: u32) {
+        if self.window.is_full() {
+            self.settle_head(now);
+        }
+        if self.counters.sent > 0 {
+            let gap = now.since(self.last_sent).as_nanos() as f32;
+            let first = self.period_ns == 0.0;
+            self.period_ns += (gap - self.period_ns) * if first { 1.0 } else { 0.125 };
+        }
+        self.window.sent(now, seq);
+        self.last_sent = now;
+        self.counters.sent = self.counters.sent.wrapping_add(1);
+    }
+
+    /// A reply arrived.
+    pub fn reply(&mut self, now: Instant, sample: &Sample) -> Arrival {
+        let mark = self.window.mark(sample.seq);
+        let count = match mark {
+            Mark::Unknown => &mut self.counters.unknown,
+            Mark::Duplicate => &mut self.counters.duplicates,
+            Mark::OnTime | Mark::Late => &mut self.counters.answered,
+        };
+        *count = count.wrapping_add(1);
+        if matches!(mark, Mark::Unknown | Mark::Duplicate) {
+            return Arrival::Ignored;
+        }
+        let follows = self.note_order(sample);
+        self.remarked = sample.remarked;
+        self.last_reply = self.last_reply.max(sample.at);
+        self.run = 0;
+        if mark == Mark::Late {
+            self.rescue(now, sample);
+        }
+        self.measure(now, sample, follows);
+        while self.window.head().is_some_and(|(_, answered)| answered) {
+            self.settle_head(now);
+        }
+        if mark == Mark::Late { Arrival::Late } else { Arrival::OnTime }
+    }
+
+    /// Counts the probes as missed whose time is over at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while self.poll_timeout().is_some_and(|at| at <= now) {
+            self.settle_head(now);
+        }
+    }
+
+    /// When the oldest probe under way will count as missed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let head_sent = self.window.head_sent()?;
+        Some((head_sent + self.smooth.patience()).max(self.hold_until))
+    }
+
+    /// Our own event loop stood still until `now`: replies may wait in the sockets. Nothing
+    /// counts as missed for a moment, and delays of probes sent before now are ignored.
+    pub fn stalled(&mut self, now: Instant) {
+        self.hold_until = now + d::STALL_HOLD;
+        self.void_before = now;
+    }
+
+    /// What became of the probes.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The figures of now, for people.
+    pub fn figures(&self) -> Figures {
+        let quantile = |histogram: &Histogram, q| histogram.quantile(q);
+        let pdv = self.round_trip.histogram();
+        Figures {
+            counters: self.counters,
+            srtt_ns: self.srtt_ns(),
+            rttvar_ns: self.smooth.rttvar() as u64,
+            least_rtt_ns: self.least_rtt_ns(),
+            usual_rtt_ns: self.delay_cusum.usual() as u64,
+            jitter_ns: self.jitter_ns(),
+            pdv_ns: [0.5, 0.95, 0.98].map(|q| pdv.map_or(0, |pdv| quantile(pdv, q))),
+            ipdv_ns: [0.5, 0.95, 0.98].map(|q| quantile(&self.ipdv, q)),
+            loss_ppm: ppm(self.loss.recent().share()),
+            usual_loss_ppm: ppm(self.loss.usual()),
+            burst_ratio: self.burst_ratio(),
+            missed_run: self.run,
+            last_reply: self.last_reply(),
+        }
+    }
+
+    /// Whether the delay of the sample counts, and the stream's numbers: order, and which
+    /// way losses happened. Returns whether the probe sent just before was the last answered.
+    fn note_order(&mut self, sample: &Sample) -> bool {
+        let first = self.counters.answered == 1;
+        let ahead = sample.seq.wrapping_sub(self.newest_answered);
+        let in_order = first || (ahead as i32) > 0;
+        if !in_order {
+            self.counters.reordered = self.counters.reordered.wrapping_add(1);
+            return false;
+        }
+        if let (Some(before), Some(number)) = (self.reflector_seq, sample.reflector_seq) {
+            let reflected = number.wrapping_sub(before);
+            if (1..=ahead).contains(&reflected) {
+                self.loss.attribute_reverse(reflected - 1);
+            }
+        }
+        self.reflector_seq = sample.reflector_seq;
+        self.newest_answered = sample.seq;
+        self.answered_sent = sample.at - Duration::from_nanos(sample.rtt_ns);
+        !first && ahead == 1
+    }
+
+    /// A probe counted missed was only late: take the evidence back, and read it as delay.
+    fn rescue(&mut self, now: Instant, sample: &Sample) {
+        self.counters.late = self.counters.late.wrapping_add(1);
+        self.loss.rescue();
+        self.loss_cusum.rescue();
+        if self.trusts(sample) {
+            self.delay_cusum.force(now, sample.rtt_ns as f32);
+        }
+    }
+
+    fn measure(&mut self, now: Instant, sample: &Sample, follows: bool) {
+        if !self.trusts(sample) {
+            return;
+        }
+        let (halvings, roll) = self.rounds.due(now);
+        for _ in 0..halvings {
+            self.ipdv.halve();
+            [&mut self.round_trip, &mut self.forward, &mut self.reverse].map(Variation::halve);
+        }
+        let rtt = sample.rtt_ns as f32;
+        let gap_s = self.period_ns / 1e9;
+        let difference = self.smooth.update(rtt);
+        self.delay_cusum.update(now, rtt, self.smooth.srtt(), gap_s);
+        if let Some(difference) = difference.filter(|_| follows) {
+            self.ipdv.record(difference as u64);
+            self.jitter_cusum.update(now, difference, self.smooth.jitter(), gap_s);
+        }
+        self.round_trip.record(sample.rtt_ns as i64, roll);
+        if let Some(delay) = sample.fwd_delay_ns {
+            self.forward.record(delay, roll);
+        }
+        if let Some(delay) = sample.rev_delay_ns {
+            self.reverse.record(delay, roll);
+        }
+    }
+
+    fn trusts(&self, sample: &Sample) -> bool {
+        let sent = sample.at - Duration::from_nanos(sample.rtt_ns);
+        sample.rtt_ns <= d::RTT_BELIEVED_NS && sent >= self.void_before
+    }
+
+    /// Settles the oldest probe under way: answered, or missed.
+    fn settle_head(&mut self, now: Instant) {
+        let Some((seq, answered)) = self.window.head() else { return };
+        self.window.settle();
+        if !answered {
+            self.counters.missed = self.counters.missed.wrapping_add(1);
+            let after_newest = (seq.wrapping_sub(self.newest_answered) as i32) > 0;
+            if after_newest || self.counters.answered == 0 {
+                self.run = self.run.saturating_add(1);
+            }
+        }
+        let (previous_lost, moved) = self.loss.settle(now, !answered);
+        self.loss_cusum.settle(previous_lost, !answered);
+        if moved {
+            self.loss_cusum.tune(&self.loss);
+        }
+    }
+}
+
+/// What the rest of the crate asks a meter.
+impl Meter {
+    pub(crate) fn missed_run(&self) -> u32 {
+        self.run
+    }
+
+    /// When the newest answered probe was sent: a fault that runs now began later.
+    pub(crate) fn answered_sent(&self) -> Option<Instant> {
+        (self.counters.answered > 0).then_some(self.answered_sent)
+    }
+
+    pub(crate) fn last_reply(&self) -> Option<Instant> {
+        (self.counters.answered > 0).then_some(self.last_reply)
+    }
+
+    pub(crate) fn last_sent(&self) -> Option<Instant> {
+        (self.counters.sent > 0).then_some(self.last_sent)
+    }
+
+    pub(crate) fn period(&self) -> Duration {
+        Duration::from_nanos(self.period_ns as u64)
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.smooth.patience()
+    }
+
+    pub(crate) fn srtt_ns(&self) -> u64 {
+        self.smooth.srtt() as u64
+    }
+
+    pub(crate) fn jitter_ns(&self) -> u64 {
+        self.smooth.jitter() as u64
+    }
+
+    pub(crate) fn usual_rtt_ns(&self) -> u64 {
+        self.delay_cusum.usual() as u64
+    }
+
+    pub(crate) fn least_rtt_ns(&self) -> u64 {
+        let least = self.round_trip.least();
+        if least == i64::MAX { 0 } else { least.max(0) as u64 }
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.loss.recent()
+    }
+
+    pub(crate) fn usual_loss(&self) -> f64 {
+        self.loss.usual()
+    }
+
+    /// The probability of a loss after a loss, as far as this stream has shown it.
+    pub(crate) fn continuation(&self, prior: f64) -> f64 {
+        self.loss.usual_continuation(prior)
+    }
+
+    /// BurstR of G.107.
+    pub(crate) fn burst_ratio(&self) -> f64 {
+        let leave = 1.0 - self.loss.usual_continuation(self.loss.usual());
+        crate::emodel::burst_ratio(self.loss.usual_start(), leave)
+    }
+
+    /// The probability of loss before the running series of misses began.
+    pub(crate) fn loss_before_run(&self) -> f64 {
+        let recent = self.loss.recent();
+        let run = f64::from(self.run);
+        let (trials, losses) = (recent.trials - run, recent.losses - run);
+        let now = if trials >= 1.0 { (losses / trials).max(0.0) } else { 0.0 };
+        now.max(self.loss.usual_start()).clamp(d::LOSS_NULL_MIN, d::BURST_MAX)
+    }
+
+    /// The loss detector's evidence and what it takes for an alarm.
+    pub(crate) fn loss_evidence(&self) -> (f32, f32) {
+        (self.loss_cusum.sum(), self.loss_cusum.threshold())
+    }
+
+    pub(crate) fn delay_shifted(&self) -> bool {
+        self.delay_cusum.shifted()
+    }
+
+    pub(crate) fn jitter_shifted(&self) -> bool {
+        self.jitter_cusum.shifted()
+    }
+
+    pub(crate) fn remarked(&self) -> bool {
+        self.remarked
+    }
+
+    /// Delay variation of each direction if the reflector has a clock, else of the round trip.
+    pub(crate) fn variations(&self) -> [Option<&Histogram>; 2] {
+        match (self.forward.histogram(), self.reverse.histogram()) {
+            (None, None) => [self.round_trip.histogram(), None],
+            both => [both.0, both.1],
+        }
+    }
+
+    pub(crate) fn round_trip_variation(&self) -> Option<&Histogram> {
+        self.round_trip.histogram()
+    }
+}
+
+/// The figures of one stream at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// What became of the probes.
+    pub counters: Counters,
+    /// Smoothed round-trip delay (RFC 6298).
+    pub srtt_ns: u64,
+    /// Its smoothed deviation.
+    pub rttvar_ns: u64,
+    /// The least round-trip delay of the last half to one minute.
+    pub least_rtt_ns: u64,
+    /// The usual round-trip delay, which follows slowly.
+    pub usual_rtt_ns: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), of round-trip delays.
+    pub jitter_ns: u64,
+    /// 50th, 95th and 98th percentile of the delay above the least (RFC 5481 PDV).
+    pub pdv_ns: [u64; 3],
+    /// The same of the difference between probes that follow each other (RFC 5481 IPDV).
+    pub ipdv_ns: [u64; 3],
+    /// Recent loss.
+    pub loss_ppm: u32,
+    /// Usual loss.
+    pub usual_loss_ppm: u32,
+    /// Mean length of loss bursts over that of random loss (G.107 BurstR).
+    pub burst_ratio: f64,
+    /// Missed probes since the newest that was answered.
+    pub missed_run: u32,
+    /// When the last reply arrived.
+    pub last_reply: Option<Instant>,
+}
+
+pub(crate) fn ppm(share: f64) -> u32 {
+    (share * 1e6 + 0.5) as u32
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! A meter fed by hand.
+
+use super::*;
+
+const MS: u64 = 1_000_000;
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(ms)
+}
+
+/// Sends probe `seq` at `20 ms * seq`; it is answered `rtt_ms` later.
+fn probe(meter: &mut Meter, seq: u32, rtt_ms: u64) {
+    let sent = 20 * u64::from(seq);
+    meter.sent(at(sent), seq);
+    meter.reply(at(sent + rtt_ms), &Sample::round_trip(seq, at(sent + rtt_ms), rtt_ms * MS));
+}
+
+fn calm(probes: u32, rtt_ms: u64) -> Meter {
+    let mut meter = Meter::new(at(0));
+    (0..probes).for_each(|seq| probe(&mut meter, seq, rtt_ms));
+    meter
+}
+
+#[test]
+fn a_stream_takes_at_most_one_kibibyte() {
+    assert!(size_of::<Meter>() <= 1024, "{} bytes", size_of::<Meter>());
+}
+
+#[test]
+fn jitter_follows_rfc_3550() {
+    // 20 ms G.711, extra delays in ms, one packet lost; figures from an RTP analyser.
+    let extra = [
+        Some(0),
+        Some(2),
+        Some(0),
+        Some(7),
+        Some(1),
+        Some(30),
+        Some(0),
+        Some(0),
+        Some(5),
+        None,
+        Some(0),
+        Some(12),
+        Some(3),
+        Some(0),
+        Some(0),
+    ];
+    let mut meter = Meter::new(at(0));
+    let mut seen = alloc::vec::Vec::new();
+    for (seq, extra) in (0..).zip(extra) {
+        let sent = 20 * u64::from(seq);
+        meter.sent(at(sent), seq);
+        if let Some(extra) = extra {
+            let arrived = at(sent + 10 + extra);
+            meter.reply(arrived, &Sample::round_trip(seq, arrived, (10 + extra) * MS));
+            seen.push(meter.jitter_ns() as f64 / 1e6);
+        }
+    }
+    let max = seen.iter().copied().fold(0.0, f64::max);
+    let mean = seen.iter().sum::<f64>() / (seen.len() - 1) as f64;
+    assert!((max - 5.021).abs() < 0.001, "max {max}");
+    assert!((mean - 3.166).abs() < 0.001, "mean {mean}");
+}
+
+#[test]
+fn a_missed_probe_counts_at_the_instant_it_announced() {
+    let mut meter = calm(100, 30);
+    meter.sent(at(2000), 100);
+    let due = meter.poll_timeout().unwrap();
+    assert_eq!(due, at(2035), "SRTT 30 ms and the least margin of 5 ms");
+    meter.handle_timeout(due - Duration::from_nanos(1));
+    assert_eq!((meter.counters().missed, meter.missed_run()), (0, 0));
+    meter.handle_timeout(due);
+    assert_eq!((meter.counters().missed, meter.missed_run()), (1, 1));
+    assert_eq!(meter.poll_timeout(), None, "nothing else was sent");
+}
+
+#[test]
+fn late_duplicate_reordered_and_strange_replies_are_counted_apart() {
+    let mut meter = calm(100, 30);
+    for seq in 100..104 {
+        meter.sent(at(20 * u64::from(seq)), seq);
+    }
+    let reply = |meter: &mut Meter, seq: u32, ms: u64| {
+        let rtt = (ms - 20 * u64::from(seq)) * MS;
+        meter.reply(at(ms), &Sample::round_trip(seq, at(ms), rtt))
+    };
+    meter.handle_timeout(at(2036));
+    assert_eq!(reply(&mut meter, 101, 2050), Arrival::OnTime);
+    assert_eq!(reply(&mut meter, 101, 2051), Arrival::Ignored);
+    assert_eq!(reply(&mut meter, 100, 2060), Arrival::Late);
+    assert_eq!(reply(&mut meter, 103, 2090), Arrival::OnTime);
+    assert_eq!(reply(&mut meter, 102, 2091), Arrival::OnTime);
+    assert_eq!(meter.reply(at(2092), &Sample::round_trip(777, at(2092), MS)), Arrival::Ignored);
+    let counters = *meter.counters();
+    assert_eq!((counters.sent, counters.answered, counters.missed), (104, 104, 1));
+    assert_eq!((counters.late, counters.duplicates), (1, 1));
+    assert_eq!((counters.reordered, counters.unknown), (2, 1));
+    assert_eq!(meter.tally().losses, 0.0, "the late one is not lost");
+}
+
+#[test]
+fn a_dead_prober_leaves_everything_as_it_was() {
+    let mut meter = calm(100, 30);
+    meter.handle_timeout(at(3_600_000));
+    assert_eq!(meter.missed_run(), 0);
+    assert_eq!(meter.counters().missed, 0);
+}
+
+#[test]
+fn a_stall_holds_the_verdict_until_the_sockets_were_read() {
+    let mut meter = calm(100, 30);
+    for seq in 100..103 {
+        meter.sent(at(20 * u64::from(seq)), seq);
+    }
+    meter.stalled(at(2400));
+    meter.handle_timeout(at(2400));
+    assert_eq!(meter.missed_run(), 0);
+    // The replies had waited in the socket; user space stamped them late.
+    for seq in 100..103 {
+        let rtt = 2400 - 20 * u64::from(seq);
+        meter.reply(at(2401), &Sample::round_trip(seq, at(2400), rtt * MS));
+    }
+    meter.handle_timeout(at(2500));
+    assert_eq!(meter.counters().missed, 0);
+    assert!(meter.srtt_ns() < 31 * MS, "delays across the stall are not believed");
+}
+
+#[test]
+fn a_step_of_delay_ends_as_delay_and_not_as_loss() {
+    let mut meter = calm(500, 20);
+    // From probe 500 on everything takes 170 ms.
+    let step = 500;
+    for ms in 10_000..12_000 {
+        meter.handle_timeout(at(ms));
+        if ms % 20 == 0 {
+            meter.sent(at(ms), (ms / 20) as u32);
+        }
+        if ms >= 10_170 && (ms - 170) % 20 == 0 {
+            let seq = ((ms - 170) / 20) as u32;
+            meter.reply(at(ms), &Sample::round_trip(seq, at(ms), 170 * MS));
+        }
+        if ms == 10_165 {
+            assert!(meter.missed_run() >= 6, "silence until the first late reply");
+        }
+        if ms == 10_170 {
+            assert_eq!(meter.missed_run(), 0);
+            assert!(meter.delay_shifted(), "one late reply is enough");
+        }
+    }
+    assert!(meter.delay_shifted());
+    assert_eq!(meter.tally().losses, 0.0);
+    assert!(meter.loss_evidence().0 < 1.0);
+    assert!(meter.counters().late >= 6 && meter.counters().sent == step + 100);
+}
+
+#[test]
+fn a_step_of_30_ms_is_seen_within_seven_probes_and_spikes_are_not() {
+    let mut meter = calm(500, 20);
+    for seq in 500..1500 {
+        probe(&mut meter, seq, if seq % 100 == 0 { 220 } else { 20 });
+        assert!(!meter.delay_shifted(), "1 % of spikes are not a step");
+    }
+    let seen = (1500..1520).find(|&seq| {
+        probe(&mut meter, seq, 50);
+        meter.delay_shifted()
+    });
+    assert!(seen.is_some_and(|seq| seq < 1507), "{seen:?}");
+}
+
+#[test]
+fn a_lasting_step_becomes_the_usual_delay() {
+    let mut meter = calm(500, 20);
+    (500..1000).for_each(|seq| probe(&mut meter, seq, 60));
+    assert!(meter.delay_shifted());
+    (1000..2600).for_each(|seq| probe(&mut meter, seq, 60));
+    assert!(!meter.delay_shifted());
+    assert!(meter.usual_rtt_ns() > 58 * MS);
+    // Falling is an improvement, and the old level is a step again.
+    (2600..2700).for_each(|seq| probe(&mut meter, seq, 20));
+    assert!(!meter.delay_shifted());
+    (2700..2710).for_each(|seq| probe(&mut meter, seq, 60));
+    assert!(meter.delay_shifted());
+}
+
+#[test]
+fn jitter_shift_needs_more_than_one_step() {
+    let mut meter = calm(500, 20);
+    probe(&mut meter, 500, 170);
+    assert!(!meter.jitter_shifted());
+    for seq in 501..530 {
+        probe(&mut meter, seq, if seq % 2 == 0 { 20 } else { 60 });
+    }
+    assert!(meter.jitter_shifted());
+}
+
+#[test]
+fn a_stateful_reflector_tells_the_direction_of_loss() {
+    let mut meter = Meter::new(at(0));
+    let mut reflected = 0;
+    for seq in 0..500_u32 {
+        let sent = 20 * u64::from(seq);
+        meter.handle_timeout(at(sent));
+        meter.sent(at(sent), seq);
+        if seq % 10 == 3 {
+            continue;
+        }
+        reflected += 1;
+        if seq % 10 == 7 {
+            continue;
+        }
+        let arrived = at(sent + 10);
+        let sample =
+            Sample { reflector_seq: Some(reflected), ..Sample::round_trip(seq, arrived, 10 * MS) };
+        meter.reply(arrived, &sample);
+    }
+    let tally = meter.tally();
+    assert!((tally.share() - 0.2).abs() < 0.02);
+    assert!((tally.reverse / tally.losses - 0.5).abs() < 0.05);
+}
+
+#[test]
+fn variation_is_per_direction_and_ignores_the_offset_of_clocks() {
+    let mut meter = Meter::new(at(0));
+    for seq in 0..500_u32 {
+        let arrived = at(20 * u64::from(seq) + 30);
+        meter.sent(at(20 * u64::from(seq)), seq);
+        let wobble = i64::from(seq % 10) * 5 * MS as i64;
+        let sample = Sample {
+            fwd_delay_ns: Some(-3_600_000_000_000 + wobble),
+            rev_delay_ns: Some(3_600_000_000_000),
+            ..Sample::round_trip(seq, arrived, 30 * MS)
+        };
+        meter.reply(arrived, &sample);
+    }
+    let [forward, reverse] = meter.variations();
+    let p95 = |histogram: Option<&Histogram>| histogram.unwrap().quantile(0.95) / MS;
+    assert!((35..=55).contains(&p95(forward)), "{}", p95(forward));
+    assert_eq!(p95(reverse), 0);
+}
+
+#[test]
+fn whatever_arrives_the_meter_stands() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut meter = Meter::new(at(0));
+    let mut seq = 0_u32;
+    for step in 0..200_000_u64 {
+        let now = Instant::from_nanos(step * rng.u64(1..2_000_000));
+        match rng.u8(0..4) {
+            0 => {
+                seq = if rng.u8(..) == 0 { rng.u32(..) } else { seq.wrapping_add(1) };
+                meter.sent(now, seq);
+            }
+            1 => meter.handle_timeout(now),
+            _ => {
+                let sample = Sample {
+                    fwd_delay_ns: Some(rng.i64(..)),
+                    rev_delay_ns: Some(rng.i64(..)),
+                    reflector_seq: Some(rng.u32(..)),
+                    ..Sample::round_trip(
+                        seq.wrapping_sub(rng.u32(0..70)),
+                        Instant::from_nanos(rng.u64(..)),
+                        rng.u64(..),
+                    )
+                };
+                meter.reply(now, &sample);
+            }
+        }
+    }
+    let figures = meter.figures();
+    assert!(figures.loss_ppm <= 1_000_000 && figures.burst_ratio.is_finite());
+}

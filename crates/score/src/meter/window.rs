@@ -1,0 +1,208 @@
+//! Which probes were sent, answered, lost: the last 1024 of a stream in 256 bytes and a few.
+
+use pathvane_clock::{Duration, Instant};
+
+/// Probes whose fate can still be told apart.
+const SPAN: u32 = 1024;
+
+/// Probes that may be under way at once. The monitor keeps its advice on intervals above
+/// the round trip divided by this.
+pub(crate) const MAX_OUTSTANDING: u32 = 64;
+
+/// Send times are kept as gaps in units of 2^16 ns (66 us), 4.3 s at most.
+const GAP_SHIFT: u32 = 16;
+
+/// What a reply is to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Never sent, or too long ago to tell.
+    Unknown,
+    /// Answered before.
+    Duplicate,
+    /// In time.
+    OnTime,
+    /// The probe had been counted lost.
+    Late,
+}
+
+/// Probes in order of their numbers: below `head` the fate is settled, from `head` to
+/// `next` they are under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    answered: [u64; (SPAN / 64) as usize],
+    gaps: [u16; MAX_OUTSTANDING as usize],
+    first: u32,
+    head: u32,
+    next: u32,
+    /// When `head` was sent, if it is below `next`.
+    head_sent: Instant,
+    /// When `next - 1` was sent, as the gaps say it: their rounding must not add up.
+    last_sent: Instant,
+}
+
+impl Window {
+    pub(crate) fn new() -> Self {
+        Self {
+            answered: [0; (SPAN / 64) as usize],
+            gaps: [0; MAX_OUTSTANDING as usize],
+            first: 0,
+            head: 0,
+            next: 0,
+            head_sent: Instant::ZERO,
+            last_sent: Instant::ZERO,
+        }
+    }
+
+    /// Whether one more probe would push out one whose fate is open.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outstanding() >= MAX_OUTSTANDING
+    }
+
+    /// Notes probe `seq`. A number that does not follow the last one starts the window anew.
+    pub(crate) fn sent(&mut self, now: Instant, seq: u32) {
+        if seq != self.next {
+            *self = Self { first: seq, head: seq, next: seq, ..Self::new() };
+        }
+        let gap = if self.outstanding() == 0 {
+            self.head_sent = now;
+            self.last_sent = now;
+            0
+        } else {
+            let gap = (now.since(self.last_sent).as_nanos() >> GAP_SHIFT).min(u16::MAX.into());
+            self.last_sent += Duration::from_nanos((gap as u64) << GAP_SHIFT);
+            gap as u16
+        };
+        self.gaps[(seq % MAX_OUTSTANDING) as usize] = gap;
+        self.set_answered(seq, false);
+        self.next = seq.wrapping_add(1);
+        if self.next.wrapping_sub(self.first) > SPAN {
+            self.first = self.next.wrapping_sub(SPAN);
+        }
+    }
+
+    /// Notes a reply to probe `seq`.
+    pub(crate) fn mark(&mut self, seq: u32) -> Mark {
+        let age = self.next.wrapping_sub(seq);
+        if age == 0 || age > self.next.wrapping_sub(self.first) {
+            return Mark::Unknown;
+        }
+        if self.is_answered(seq) {
+            return Mark::Duplicate;
+        }
+        self.set_answered(seq, true);
+        if age > self.outstanding() { Mark::Late } else { Mark::OnTime }
+    }
+
+    /// When the oldest probe under way was sent.
+    pub(crate) fn head_sent(&self) -> Option<Instant> {
+        (self.outstanding() > 0).then_some(self.head_sent)
+    }
+
+    /// The number of the oldest probe under way, and whether its answer is here.
+    pub(crate) fn head(&self) -> Option<(u32, bool)> {
+        (self.outstanding() > 0).then(|| (self.head, self.is_answered(self.head)))
+    }
+
+    /// Settles the oldest probe under way.
+    pub(crate) fn settle(&mut self) {
+        if self.outstanding() == 0 {
+            return;
+        }
+        self.head = self.head.wrapping_add(1);
+        if self.outstanding() > 0 {
+            let gap = u64::from(self.gaps[(self.head % MAX_OUTSTANDING) as usize]);
+            self.head_sent += Duration::from_nanos(gap << GAP_SHIFT);
+        }
+    }
+
+    fn outstanding(&self) -> u32 {
+        self.next.wrapping_sub(self.head)
+    }
+
+    fn is_answered(&self, seq: u32) -> bool {
+        self.answered[word(seq)] & bit(seq) != 0
+    }
+
+    fn set_answered(&mut self, seq: u32, answered: bool) {
+        if answered {
+            self.answered[word(seq)] |= bit(seq);
+        } else {
+            self.answered[word(seq)] &= !bit(seq);
+        }
+    }
+}
+
+fn word(seq: u32) -> usize {
+    (seq % SPAN / 64) as usize
+}
+
+fn bit(seq: u32) -> u64 {
+    1 << (seq % 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    #[test]
+    fn every_kind_of_reply_is_told_apart_across_the_wrap() {
+        for start in [0, u32::MAX - 2] {
+            let mut window = Window::new();
+            for i in 0..5 {
+                window.sent(ms(20 * u64::from(i)), start.wrapping_add(i));
+            }
+            let seq = |i| start.wrapping_add(i);
+            window.settle();
+            assert_eq!(window.mark(seq(0)), Mark::Late);
+            assert_eq!(window.mark(seq(0)), Mark::Duplicate);
+            assert_eq!(window.mark(seq(2)), Mark::OnTime);
+            assert_eq!(window.mark(seq(5)), Mark::Unknown, "not sent yet");
+            assert_eq!(window.mark(seq(u32::MAX)), Mark::Unknown, "before the first");
+        }
+    }
+
+    #[test]
+    fn a_reply_older_than_the_window_is_unknown() {
+        let mut window = Window::new();
+        for seq in 0..2000 {
+            window.sent(ms(u64::from(seq)), seq);
+            window.settle();
+        }
+        assert_eq!(window.mark(2000 - SPAN - 1), Mark::Unknown);
+        assert_eq!(window.mark(2000 - SPAN), Mark::Late);
+    }
+
+    #[test]
+    fn send_times_do_not_drift() {
+        let mut window = Window::new();
+        let odd = Duration::from_nanos(20_033_333);
+        let mut now = ms(5);
+        let mut times = alloc::vec::Vec::new();
+        for seq in 0..10_000_u32 {
+            window.sent(now, seq);
+            times.push(now);
+            if seq >= 5 {
+                window.settle();
+            }
+            now += odd;
+            let head = window.head().unwrap().0 as usize;
+            let error = times[head].since(window.head_sent().unwrap());
+            assert!(error < Duration::from_micros(66), "{error:?} at {seq}");
+        }
+    }
+
+    #[test]
+    fn a_jump_in_numbers_starts_anew() {
+        let mut window = Window::new();
+        window.sent(ms(0), 10);
+        window.sent(ms(20), 11);
+        window.sent(ms(40), 500);
+        assert_eq!(window.mark(11), Mark::Unknown);
+        assert_eq!(window.head(), Some((500, false)));
+        assert_eq!(window.head_sent(), Some(ms(40)));
+    }
+}
