@@ -8,6 +8,7 @@
 //! Does not know: how the speaker decides.
 #![forbid(unsafe_code)]
 
+pub mod configuration;
 pub mod judge;
 pub mod links;
 pub mod mono;
@@ -15,4 +16,5 @@ pub mod region;
 pub mod report;
 pub mod scenario;
 pub mod seen;
+pub mod speaker_process;
 pub mod voice;

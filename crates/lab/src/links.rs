@@ -44,7 +44,7 @@ impl Direction {
 /// What a link connects and how good it is without faults.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Address of its near end, where the site sends to.
+    /// Address of its near end, where the site dials the cloud router.
     pub near: Ipv4Addr,
     /// Address of its far end, where the region sends to.
     pub far: Ipv4Addr,
@@ -63,6 +63,8 @@ pub struct Spec {
 /// One datagram flow over a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
+    /// Address of the near end, where the site sends to.
+    pub near: Ipv4Addr,
     /// Who is at the site; if unknown, whoever sent last.
     pub site: Option<SocketAddr>,
     /// Who is in the region.
@@ -113,9 +115,9 @@ impl Link {
         let mut flows = Vec::new();
         let mut sockets = Vec::new();
         for flow in &spec.flows {
-            let (near, far) = (bind(spec.near)?, bind(spec.far)?);
+            let (near, far) = (bind(flow.near)?, bind(spec.far)?);
             flows.push(Ends { near: near.local_addr()?, far: far.local_addr()? });
-            let Flow { site, region } = *flow;
+            let Flow { site, region, .. } = *flow;
             let learn_site = site.is_none();
             sockets.push(relay::FlowSockets { near, far, site, learn_site, region });
         }

@@ -35,6 +35,7 @@ mod tests {
             ambient: Loss::None,
             seed: 1,
             flows: vec![Flow {
+                near: [127, 78, 0, 3].into(),
                 site: Some(endpoints.site().expect("address")),
                 region: endpoints.region(0).expect("address"),
             }],

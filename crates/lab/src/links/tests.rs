@@ -28,7 +28,11 @@ fn bench(near: [u8; 4], far: [u8; 4]) -> Bench {
         delay: DELAY,
         ambient: Loss::None,
         seed: 1,
-        flows: vec![Flow { site: None, region: region.local_addr().expect("address") }],
+        flows: vec![Flow {
+            near: near.into(),
+            site: None,
+            region: region.local_addr().expect("address"),
+        }],
         router: router.local_addr().expect("address"),
     })
     .expect("link");
