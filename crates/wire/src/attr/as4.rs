@@ -41,15 +41,15 @@ fn decode_aggregator(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultRea
 
 /// Puts the four-octet numbers in their places (RFC 6793 section 4.2.3).
 ///
-/// An AGGREGATOR that names another AS than AS_TRANS was written by someone with two octets after
-/// the AS4 attributes were: those are stale then, both of them.
+/// An AGGREGATOR beside AS4_AGGREGATOR that names another AS than AS_TRANS was written by someone
+/// with two octets after the AS4 attributes were: both of those are stale then.
 pub(super) fn merge(draft: &mut Draft<'_>) {
     let attrs = &mut draft.attrs;
-    if attrs.aggregator.is_some_and(|aggregator| aggregator.asn != Asn::TRANS) {
-        return;
-    }
-    if attrs.aggregator.is_some() && draft.as4_aggregator.is_some() {
-        attrs.aggregator = draft.as4_aggregator;
+    if let (Some(narrow), Some(wide)) = (&mut attrs.aggregator, draft.as4_aggregator) {
+        if narrow.asn != Asn::TRANS {
+            return;
+        }
+        *narrow = wide;
     }
     if let Some(wide) = &draft.as4_path {
         attrs.as_path.merge_as4(wide);
@@ -62,6 +62,9 @@ fn encode_path(attrs: &Attrs, ctx: &EncodeContext, out: &mut BytesMut) {
     }
     let mut path = attrs.as_path.clone();
     path.remove_confederation();
+    if path.fits_two_octets() {
+        return;
+    }
     put_header(out, PATH_ROW.flags, PATH_ROW.code, path.encoded_len(true));
     path.encode(true, out);
 }

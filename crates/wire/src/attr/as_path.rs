@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::iter::repeat_n;
 use core::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
@@ -16,17 +17,19 @@ use crate::{Asn, EncodeContext, FaultReason, Invalid, PeerKind};
 
 pub(super) const ROW: Row = Row::well_known(code::AS_PATH, "AS_PATH", decode, encode);
 
-/// The most AS numbers of one segment.
+/// The most AS numbers of one segment on the wire.
 const SEGMENT_MAX: usize = u8::MAX as usize;
 
 /// The ASes that the route came through, the nearest first.
+///
+/// Canonical: sequences that follow each other are one, however the peer cut them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AsPath {
     /// The AS numbers of all segments.
     asns: Vec<Asn>,
-    /// Kind and size of each segment, never 0. Empty for the most frequent path, a single
-    /// sequence, so that it costs one allocation.
-    runs: Vec<(SegmentKind, u8)>,
+    /// Kind and size of each segment. Empty for the most frequent path, a single sequence, so that
+    /// it costs one allocation.
+    runs: Vec<(SegmentKind, usize)>,
 }
 
 /// The kinds of segments.
@@ -67,6 +70,10 @@ impl SegmentKind {
         matches!(self, SegmentKind::ConfedSequence | SegmentKind::ConfedSet)
     }
 
+    const fn is_sequence(self) -> bool {
+        matches!(self, SegmentKind::Sequence | SegmentKind::ConfedSequence)
+    }
+
     /// The marks around the segment in text.
     const fn brackets(self) -> (&'static str, &'static str) {
         match self {
@@ -83,7 +90,7 @@ impl SegmentKind {
 pub struct Segment<'a> {
     /// What the AS numbers mean.
     pub kind: SegmentKind,
-    /// One to 255 AS numbers.
+    /// The AS numbers; never none.
     pub asns: &'a [Asn],
 }
 
@@ -96,35 +103,33 @@ impl Segment<'_> {
             SegmentKind::ConfedSequence | SegmentKind::ConfedSet => 0,
         }
     }
+
+    /// The sizes to send it in: the far end in full segments, as prepending one by one would.
+    fn sizes(&self) -> impl Iterator<Item = usize> + use<> {
+        let (full, odd) = (self.asns.len() / SEGMENT_MAX, self.asns.len() % SEGMENT_MAX);
+        (odd > 0).then_some(odd).into_iter().chain(repeat_n(SEGMENT_MAX, full))
+    }
 }
 
 impl AsPath {
-    /// A path of one sequence, nearest AS first; longer than 255, of several.
+    /// A path of one sequence, nearest AS first.
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> AsPath {
-        let asns: Vec<Asn> = asns.into_iter().collect();
-        let mut path = AsPath::default();
-        asns.chunks(SEGMENT_MAX).for_each(|chunk| path.push(SegmentKind::Sequence, chunk));
-        path
+        AsPath { asns: asns.into_iter().collect(), runs: Vec::new() }
     }
 
-    /// Adds a segment of one to 255 AS numbers at the far end.
-    fn push(&mut self, kind: SegmentKind, asns: &[Asn]) {
-        let Some(size) = u8::try_from(asns.len()).ok().filter(|size| *size > 0) else { return };
-        if !self.asns.is_empty() {
-            self.mark_runs();
+    /// Adds a segment at the far end; sequences join.
+    fn push(&mut self, kind: SegmentKind, asns: impl Iterator<Item = Asn>) {
+        let before = self.asns.len();
+        self.asns.extend(asns);
+        let added = self.asns.len() - before;
+        if self.runs.is_empty() && before > 0 && kind != SegmentKind::Sequence {
+            self.runs.push((SegmentKind::Sequence, before));
         }
-        if !self.asns.is_empty() || kind != SegmentKind::Sequence {
-            self.runs.push((kind, size));
-        }
-        self.asns.extend_from_slice(asns);
-    }
-
-    /// Writes down the run of a path that is a single sequence.
-    fn mark_runs(&mut self) {
-        if self.runs.is_empty()
-            && let Ok(size) = u8::try_from(self.asns.len())
-        {
-            self.runs.push((SegmentKind::Sequence, size));
+        match self.runs.last_mut() {
+            _ if added == 0 => {}
+            None if kind == SegmentKind::Sequence => {}
+            Some((last, size)) if *last == kind && kind.is_sequence() => *size += added,
+            _ => self.runs.push((kind, added)),
         }
     }
 
@@ -133,7 +138,7 @@ impl AsPath {
         let single = self.runs.is_empty() && !self.asns.is_empty();
         let whole = single.then_some(Segment { kind: SegmentKind::Sequence, asns: &self.asns });
         let parts = self.runs.iter().scan(self.asns.as_slice(), |rest, (kind, size)| {
-            let (asns, after) = rest.split_at_checked(usize::from(*size))?;
+            let (asns, after) = rest.split_at_checked(*size)?;
             *rest = after;
             Some(Segment { kind: *kind, asns })
         });
@@ -176,82 +181,53 @@ impl AsPath {
 
     /// Puts an AS number before the path, `times` times (RFC 4271 section 5.1.2).
     pub fn prepend(&mut self, asn: Asn, times: usize) {
-        let mut front = AsPath::default();
-        let mut rest = self.segments().peekable();
-        let joined = rest.next_if(|s| s.kind == SegmentKind::Sequence).map_or(&[][..], |s| s.asns);
-        let asns: Vec<Asn> =
-            core::iter::repeat_n(asn, times).chain(joined.iter().copied()).collect();
-        // The nearest segment is the one with room, so that prepending again fills it.
-        let (odd, full) = asns.split_at(asns.len() % SEGMENT_MAX);
-        front.push(SegmentKind::Sequence, odd);
-        full.chunks(SEGMENT_MAX).for_each(|chunk| front.push(SegmentKind::Sequence, chunk));
-        rest.for_each(|segment| front.push(segment.kind, segment.asns));
-        *self = front;
+        match self.runs.first_mut() {
+            _ if times == 0 => {}
+            None => {}
+            Some((SegmentKind::Sequence, size)) => *size += times,
+            Some(_) => self.runs.insert(0, (SegmentKind::Sequence, times)),
+        }
+        self.asns.splice(0..0, repeat_n(asn, times));
     }
 
     /// Takes the segments of confederations out.
     pub(super) fn remove_confederation(&mut self) {
-        if self.runs.iter().any(|(kind, _)| kind.is_confederation()) {
+        if self.has_confederation() {
             let mut path = AsPath::default();
             self.segments()
                 .filter(|segment| !segment.kind.is_confederation())
-                .for_each(|segment| path.push(segment.kind, segment.asns));
+                .for_each(|segment| path.push(segment.kind, segment.asns.iter().copied()));
             *self = path;
         }
     }
 
+    fn has_confederation(&self) -> bool {
+        self.runs.iter().any(|(kind, _)| kind.is_confederation())
+    }
+
     /// Replaces the far end of the path by that of AS4_PATH (RFC 6793 section 4.2.3).
     ///
-    /// AS4_PATH covers as many ASes as it counts; what the path has before them stays. One that
-    /// counts more than the path is ignored.
+    /// AS4_PATH covers as many ASes as it counts; what the path has before them stays, with the
+    /// confederation segments that lead it or follow it. One that counts more is ignored.
     pub(super) fn merge_as4(&mut self, wide: &AsPath) {
         let Some(mut keep) = self.len().checked_sub(wide.len()) else { return };
         let mut merged = AsPath::default();
         for segment in self.segments() {
             let length = segment.length();
-            if segment.kind == SegmentKind::Sequence {
-                let (kept, _) = segment.asns.split_at(length.min(keep));
-                merged.push_joined(kept);
-            } else if length <= keep && (length > 0 || keep > 0) {
-                merged.push(segment.kind, segment.asns);
+            if keep == 0 && !segment.kind.is_confederation() {
+                break;
             }
-            keep = keep.saturating_sub(length);
+            if segment.kind == SegmentKind::Sequence && keep < length {
+                merged.push(segment.kind, segment.asns.iter().copied().take(keep));
+                break;
+            }
+            merged.push(segment.kind, segment.asns.iter().copied());
+            keep -= length;
         }
         for segment in wide.segments() {
-            match segment.kind {
-                SegmentKind::Sequence => merged.push_joined(segment.asns),
-                kind => merged.push(kind, segment.asns),
-            }
+            merged.push(segment.kind, segment.asns.iter().copied());
         }
         *self = merged;
-    }
-
-    /// Adds to a final sequence as far as there is room, and a further one for the rest.
-    fn push_joined(&mut self, asns: &[Asn]) {
-        self.mark_runs_unless_empty();
-        let mut rest = asns;
-        if let Some((SegmentKind::Sequence, size)) = self.runs.last_mut() {
-            let room = usize::from(u8::MAX - *size).min(rest.len());
-            let (fits, after) = rest.split_at(room);
-            *size = size.saturating_add(u8::try_from(room).unwrap_or(u8::MAX));
-            self.asns.extend_from_slice(fits);
-            rest = after;
-        }
-        self.push(SegmentKind::Sequence, rest);
-        self.forget_single_run();
-    }
-
-    fn mark_runs_unless_empty(&mut self) {
-        if !self.asns.is_empty() {
-            self.mark_runs();
-        }
-    }
-
-    /// Restores the canonical form of a path that is a single sequence.
-    fn forget_single_run(&mut self) {
-        if matches!(self.runs.as_slice(), [(SegmentKind::Sequence, _)]) {
-            self.runs.clear();
-        }
     }
 
     /// Whether all AS numbers fit two octets.
@@ -273,41 +249,39 @@ impl AsPath {
         if path.contains(Asn(0)) { Err(FaultReason::AsZero) } else { Ok(path) }
     }
 
+    /// Adds a segment as it was sent; `None` if it has no members.
     fn push_members(&mut self, kind: SegmentKind, members: &[u8], wide: bool) -> Option<()> {
-        let size = members.len() / if wide { 4 } else { 2 };
-        let size = u8::try_from(size).ok().filter(|size| *size > 0)?;
-        if !self.asns.is_empty() {
-            self.mark_runs();
-        }
-        if !self.asns.is_empty() || kind != SegmentKind::Sequence {
-            self.runs.push((kind, size));
-        }
         if wide {
-            self.asns.extend(words(members)?.map(Asn));
+            self.push(kind, words(members)?.map(Asn));
         } else {
             let (pairs, _) = members.as_chunks::<2>();
-            self.asns.extend(pairs.iter().map(|pair| Asn(u32::from(u16::from_be_bytes(*pair)))));
+            let asns = pairs.iter().map(|pair| Asn(u32::from(u16::from_be_bytes(*pair))));
+            self.push(kind, asns);
         }
-        Some(())
+        (!members.is_empty()).then_some(())
     }
 
     /// Octets of the encoded path.
     pub(super) fn encoded_len(&self, four_octet_as: bool) -> usize {
-        let size = if four_octet_as { 4 } else { 2 };
-        self.segments().map(|segment| 2 + segment.asns.len() * size).sum()
+        let octets = if four_octet_as { 4 } else { 2 };
+        let len = |segment: Segment<'_>| segment.sizes().count() * 2 + segment.asns.len() * octets;
+        self.segments().map(len).sum()
     }
 
     /// Appends the segments with AS numbers of four octets, or of two with AS_TRANS for those
     /// that do not fit.
     pub(super) fn encode(&self, four_octet_as: bool, out: &mut BytesMut) {
         for segment in self.segments() {
-            out.put_u8(segment.kind.code());
-            out.put_u8(u8::try_from(segment.asns.len()).unwrap_or(u8::MAX));
-            for asn in segment.asns {
-                if four_octet_as {
-                    out.put_u32(asn.0);
-                } else {
-                    out.put_u16(asn.two_octets());
+            let mut asns = segment.asns.iter();
+            for size in segment.sizes() {
+                out.put_u8(segment.kind.code());
+                out.put_u8(u8::try_from(size).unwrap_or(u8::MAX));
+                for asn in asns.by_ref().take(size) {
+                    if four_octet_as {
+                        out.put_u32(asn.0);
+                    } else {
+                        out.put_u16(asn.two_octets());
+                    }
                 }
             }
         }
@@ -323,8 +297,7 @@ fn segment(input: &[u8], four_octet_as: bool) -> Parsed<'_, (u8, &[u8])> {
 
 fn decode(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultReason> {
     let path = AsPath::decode(value, draft.ctx.four_octet_as)?;
-    let confederation = path.runs.iter().any(|(kind, _)| kind.is_confederation());
-    if confederation && draft.ctx.peer == PeerKind::External {
+    if path.has_confederation() && draft.ctx.peer == PeerKind::External {
         return Err(FaultReason::Segment);
     }
     draft.attrs.as_path = path;
@@ -365,11 +338,13 @@ impl FromStr for AsPath {
             let (kind, members, after) = text_segment(rest).ok_or(invalid)?;
             let asns: Vec<Asn> =
                 members.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-            match kind {
-                SegmentKind::Sequence => path.push_joined(&asns),
-                _ if (1..=SEGMENT_MAX).contains(&asns.len()) => path.push(kind, &asns),
-                _ => return Err(invalid),
+            if asns.is_empty() || asns.contains(&Asn(0)) {
+                return Err(invalid);
             }
+            if !kind.is_sequence() && asns.len() > SEGMENT_MAX {
+                return Err(Invalid::new("as_path", "more than 255 AS numbers in a set"));
+            }
+            path.push(kind, asns.into_iter());
             rest = after.trim_start();
         }
         Ok(path)
