@@ -1,0 +1,225 @@
+//! The configuration file: read, checked, and turned into what the engine and the shell are told.
+//!
+//! What it promises: a wrong configuration never starts half-way. Every mistake is reported,
+//! not only the first, each with file, line, column, the offending text and a remedy; unknown
+//! keys come with a suggestion; passwords are never shown. What it does not know: whether
+//! interfaces, peers or reflectors exist.
+//!
+//! The way of a file: text -> spanned tree ([`toml`]) -> tables as read (`speaker`, `peer`,
+//! `path`, `service`, `policy`, `timing`) -> rules between them (`rules`) -> [`Loaded`].
+
+mod finding;
+mod names;
+mod path;
+mod peer;
+mod policy;
+mod read;
+mod rules;
+pub mod schema;
+mod secret;
+mod service;
+mod shell;
+mod speaker;
+pub mod timing;
+mod value;
+mod web;
+
+#[cfg(test)]
+mod tests;
+
+use core::cell::RefCell;
+use core::time::Duration;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use pathvane_engine::config::{MedPlan, Timing};
+use pathvane_engine::{Config, PathId, ServiceId};
+use pathvane_rib::Policy;
+use pathvane_score::Class;
+use toml::Spanned;
+use toml::de::DeTable;
+
+pub use finding::{Finding, Findings, Severity};
+pub use policy::BUILT_IN as BUILT_IN_POLICIES;
+pub use secret::Secret;
+pub use shell::{
+    FibMode, HealthCheck, HealthProbe, PathLink, PeerTcp, ShellConfig, StreamSocket, Watched,
+};
+pub use speaker::DEFAULT_CONTROL;
+
+use names::{NameList, Names};
+use path::Path;
+use peer::Peer;
+use read::Section;
+use service::Service;
+use speaker::Speaker;
+
+/// A configuration that may start.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// For the engine.
+    pub engine: Config,
+    /// For the shell.
+    pub shell: ShellConfig,
+}
+
+/// What came of a file: the configuration unless there are errors, and all findings either way.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The configuration; `None` if the findings contain an error.
+    pub loaded: Option<Loaded>,
+    /// Errors, warnings and notes.
+    pub findings: Findings,
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+///
+/// If the file cannot be read at all.
+pub fn load(path: &FilePath) -> std::io::Result<Outcome> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(parse(&path.display().to_string(), &text))
+}
+
+/// Checks a text, which messages call `file`.
+pub fn parse(file: &str, text: &str) -> Outcome {
+    let findings = RefCell::new(Findings::new(file, text));
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let message = format!("not TOML: {}", error.message().trim_end());
+        let span = error.span().unwrap_or_default();
+        findings.borrow_mut().error(span, message, "strings are quoted, tables are in brackets");
+    }
+    if !errors.is_empty() {
+        return Outcome { loaded: None, findings: findings.into_inner() };
+    }
+    let root_section = Section::open("the file", 0..0, root.get_ref(), schema::FILE, &findings);
+    let loaded = File::read(&root_section).and_then(|file| {
+        rules::apply(&file, &findings);
+        file.build(&findings)
+    });
+    let findings = findings.into_inner();
+    Outcome { loaded: loaded.filter(|_| !findings.has_errors()), findings }
+}
+
+/// The tables as read, names not yet resolved.
+#[derive(Debug)]
+struct File {
+    speaker: Speaker,
+    peers: Vec<Peer>,
+    paths: Vec<Path>,
+    services: Vec<Service>,
+    policies: Vec<Policy>,
+    timing: Timing,
+    probe_timeout: Duration,
+    names: Names,
+}
+
+impl File {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let speaker = root.section("speaker", "[speaker]", schema::SPEAKER);
+        if !root.has("speaker") {
+            root.findings().borrow_mut().error(
+                0..0,
+                "the file has no [speaker]",
+                "begin it with [speaker], `asn = ...` and `bgp_identifier = \"...\"`",
+            );
+        }
+        let peers = root.named_sections("peers", "peer", schema::PEER);
+        let paths = root.named_sections("paths", "path", schema::PATH);
+        let services = root.named_sections("services", "service", schema::SERVICE);
+        let policies = root.named_sections("policies", "policy", schema::POLICY);
+        let timing = root.section("timing", "[timing]", timing::KEYS);
+        let names = Names {
+            peers: NameList::new("peer", names_of(&peers)),
+            paths: NameList::new("path", names_of(&paths)),
+            policies: NameList::new("policy", policy_names(&policies)),
+        };
+        let speaker = speaker.as_ref().map(Speaker::read);
+        let read_peer = |(name, section)| Peer::read(name, &section);
+        let read_path = |(index, (name, section))| Path::read(index, name, &section);
+        let read_service = |(name, section)| Service::read(name, &section);
+        let file = |speaker: Speaker| Self {
+            peers: peers.into_iter().map(read_peer).collect(),
+            paths: (0..).zip(paths).map(read_path).collect(),
+            services: services.into_iter().map(read_service).collect(),
+            policies: policy::read(&policies),
+            timing: timing::read(timing.as_ref(), speaker.drain_wait),
+            probe_timeout: timing::probe_timeout(timing.as_ref()),
+            names,
+            speaker,
+        };
+        speaker.map(file)
+    }
+
+    /// Resolves names to numbers. `None` only if a mistake was reported.
+    fn build(self, findings: &RefCell<Findings>) -> Option<Loaded> {
+        let mut loaded = self.skeleton()?;
+        for (id, path) in (0..).map(PathId).zip(&self.paths) {
+            let peers = path.peers(&self.names, findings);
+            loaded.shell.paths.extend(path.link(loaded.shell.fib));
+            loaded.shell.streams.extend(path.streams(id, self.dscp(path)).unwrap_or_default());
+            loaded.engine.paths.extend(path.engine(peers));
+        }
+        for (id, service) in (0..).map(ServiceId).zip(&self.services) {
+            let announces = service.announces(&self.names, findings);
+            let paths = service.path_ids(&self.names, findings);
+            let first = paths.first().and_then(|path| self.paths.get(path.index()));
+            let region = first.map_or("", |path| path.region.as_str());
+            loaded.shell.conditions.extend(service::watched(id, &announces));
+            loaded.shell.checks.extend(service.health_checks(id));
+            loaded.engine.services.extend(service.engine(announces, paths, region));
+        }
+        let engine = &loaded.engine;
+        let complete = (engine.peers.len(), engine.paths.len(), engine.services.len())
+            == (self.peers.len(), self.paths.len(), self.services.len());
+        complete.then_some(loaded)
+    }
+
+    fn skeleton(&self) -> Option<Loaded> {
+        let speaker = &self.speaker;
+        let peer = |peer: &Peer| peer.engine(speaker, &self.names);
+        let engine = Config {
+            asn: *speaker.asn.as_ref()?.get_ref(),
+            id: *speaker.id.as_ref()?.get_ref(),
+            mode: *speaker.steering.get_ref(),
+            peers: self.peers.iter().filter_map(peer).collect(),
+            paths: Vec::new(),
+            services: Vec::new(),
+            policies: self.policies.iter().cloned().map(Arc::new).collect(),
+            med: MedPlan::default(),
+            timing: self.timing.clone(),
+            probe_timeout: self.probe_timeout,
+        };
+        let shell = ShellConfig {
+            listen: speaker.listen.clone(),
+            control: speaker.control.clone(),
+            fib: *speaker.fib.get_ref(),
+            log: speaker.log.clone(),
+            peers: self.peers.iter().filter_map(|peer| peer.tcp(speaker)).collect(),
+            paths: Vec::new(),
+            streams: Vec::new(),
+            conditions: Vec::new(),
+            checks: Vec::new(),
+        };
+        Some(Loaded { engine, shell })
+    }
+
+    /// The marking of the most demanding class among the services that use `path`.
+    fn dscp(&self, path: &Path) -> u8 {
+        let uses =
+            |service: &&Service| service.paths.iter().any(|name| name.get_ref() == path.name());
+        let class = self.services.iter().filter(uses).filter_map(|service| service.class).min();
+        service::dscp(class.unwrap_or(Class::Bulk))
+    }
+}
+
+fn names_of(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {
+    sections.iter().map(|(name, _)| name.get_ref().clone()).collect()
+}
+
+fn policy_names(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {
+    let built_in = BUILT_IN_POLICIES.iter().map(|name| (*name).to_owned());
+    built_in.chain(names_of(sections)).collect()
+}

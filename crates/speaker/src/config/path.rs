@@ -1,0 +1,159 @@
+//! `[paths.NAME]`: forwarding paths and the probes that measure them.
+
+use core::cell::RefCell;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+
+use pathvane_engine::PathId;
+use pathvane_engine::config::ProbeKind;
+use pathvane_rib::PeerId;
+use toml::Spanned;
+
+use super::finding::Findings;
+use super::names::Names;
+use super::read::Section;
+use super::schema;
+use super::shell::{FibMode, PathLink, StreamSocket};
+use super::value::{Interface, Number, words};
+
+words!(ProbeKind, "a kind of probe", "stamp" => ProbeKind::Stamp, "icmp" => ProbeKind::Icmp);
+
+/// The port of STAMP (RFC 8762 section 4.1).
+const STAMP_PORT: u32 = 862;
+
+/// The fwmark of the first path's probes; the following ones count up.
+const FIRST_MARK: u32 = 0x7076_0001;
+
+/// The routing table of the first path's probes; the following ones count up.
+const FIRST_TABLE: u32 = 7_076_001;
+
+/// The table as read.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) name: Spanned<String>,
+    pub(super) span: Range<usize>,
+    pub(super) interface: Option<Interface>,
+    pub(super) next_hop: Option<Spanned<IpAddr>>,
+    pub(super) announce_via: Vec<Spanned<String>>,
+    pub(super) fate_group: String,
+    pub(super) region: String,
+    pub(super) probe_source: Option<Spanned<IpAddr>>,
+    pub(super) probes: Vec<Probe>,
+    pub(super) probes_span: Range<usize>,
+    pub(super) cost: Number<0, 100>,
+    pub(super) mark: Spanned<u32>,
+    pub(super) table: Spanned<Number<1, 0xffff_fffe>>,
+}
+
+/// One element of `probes`.
+#[derive(Debug)]
+pub(super) struct Probe {
+    pub(super) kind: ProbeKind,
+    pub(super) target: Spanned<IpAddr>,
+    pub(super) port: u16,
+}
+
+impl Path {
+    /// Reads the `index`-th path of the file.
+    pub(super) fn read(index: u32, name: Spanned<String>, section: &Section<'_>) -> Self {
+        let own = name.get_ref().clone();
+        Self {
+            span: section.span.clone(),
+            interface: section.optional("interface").map(Spanned::into_inner),
+            next_hop: section.required("next_hop", "\"169.254.10.1\""),
+            announce_via: section.list("announce_via").unwrap_or_default(),
+            fate_group: section.or("fate_group", own.clone()),
+            region: section.or("region", own),
+            probe_source: section.required("probe_source", "\"10.255.1.1\""),
+            probes: probes(section),
+            probes_span: section.span_of("probes"),
+            cost: section.or("cost", Number(0)),
+            mark: section.spanned_or("mark", FIRST_MARK + index),
+            table: section.spanned_or("table", Number(FIRST_TABLE + index)),
+            name,
+        }
+    }
+
+    /// The name as text.
+    pub(super) fn name(&self) -> &str {
+        self.name.get_ref()
+    }
+
+    /// The far ends measured, each once.
+    pub(super) fn reflectors(&self) -> Vec<IpAddr> {
+        let mut targets: Vec<IpAddr> =
+            self.probes.iter().map(|probe| *probe.target.get_ref()).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        targets
+    }
+
+    /// The numbers of the peers in `announce_via`; reports names that no peer has.
+    pub(super) fn peers(&self, names: &Names, findings: &RefCell<Findings>) -> Vec<PeerId> {
+        let user = format!("path `{}`", self.name());
+        let resolve = |name| names.peers.resolve(&user, name, findings).map(PeerId);
+        self.announce_via.iter().filter_map(resolve).collect()
+    }
+
+    /// The engine's half.
+    pub(super) fn engine(&self, peers: Vec<PeerId>) -> Option<pathvane_engine::config::Path> {
+        let probe = |probe: &Probe| pathvane_engine::config::Probe {
+            kind: probe.kind,
+            target: SocketAddr::new(*probe.target.get_ref(), probe.port),
+        };
+        Some(pathvane_engine::config::Path {
+            name: self.name().to_owned(),
+            interface: self.interface.clone().map(Interface::into_name),
+            next_hop: *self.next_hop.as_ref()?.get_ref(),
+            announce_via: peers,
+            fate_group: self.fate_group.clone(),
+            region: self.region.clone(),
+            probe_source: *self.probe_source.as_ref()?.get_ref(),
+            probes: self.probes.iter().map(probe).collect(),
+            cost: self.cost.small(),
+        })
+    }
+
+    /// The shell's half.
+    pub(super) fn link(&self, fib: FibMode) -> Option<PathLink> {
+        Some(PathLink {
+            name: self.name().to_owned(),
+            interface: self.interface.clone().map(Interface::into_name),
+            next_hop: *self.next_hop.as_ref()?.get_ref(),
+            probe_source: *self.probe_source.as_ref()?.get_ref(),
+            mark: (fib == FibMode::Kernel).then_some(*self.mark.get_ref()),
+            table: self.table.get_ref().0,
+        })
+    }
+
+    /// The sockets of its probe streams.
+    pub(super) fn streams(&self, path: PathId, dscp: u8) -> Option<Vec<StreamSocket>> {
+        let source = *self.probe_source.as_ref()?.get_ref();
+        let socket = |probe: &Probe| StreamSocket {
+            path,
+            kind: probe.kind,
+            source,
+            target: SocketAddr::new(*probe.target.get_ref(), probe.port),
+            dscp,
+        };
+        Some(self.probes.iter().map(socket).collect())
+    }
+}
+
+fn probes(section: &Section<'_>) -> Vec<Probe> {
+    section.sections("probes", "probe", schema::PROBE).iter().filter_map(probe).collect()
+}
+
+fn probe(section: &Section<'_>) -> Option<Probe> {
+    let kind = section.required("kind", "\"stamp\"").map(Spanned::into_inner);
+    let target = section.required("target", "\"10.128.0.9\"");
+    let port = section.or("port", Number::<1, 65535>(STAMP_PORT)).small();
+    if kind == Some(ProbeKind::Icmp) && section.has("port") {
+        section.findings().borrow_mut().error(
+            section.span_of("port"),
+            format!("{} has a port, but ICMP knows none", section.what),
+            "remove `port`, or set `kind = \"stamp\"`",
+        );
+    }
+    Some(Probe { kind: kind?, target: target?, port })
+}

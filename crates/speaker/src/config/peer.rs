@@ -1,0 +1,272 @@
+//! `[peers.NAME]`: sessions, with the defaults of their profiles.
+
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+use core::time::Duration;
+use std::path::PathBuf;
+
+use pathvane_wire::{Asn, Family, FamilySet};
+use toml::Spanned;
+
+use super::names::Names;
+use super::read::Section;
+use super::secret::Secret;
+use super::shell::PeerTcp;
+use super::speaker::{BGP_PORT, Speaker};
+use super::value::{Interface, Number, words};
+use crate::tcp::{Hops, Options};
+
+/// The product at the far end, which decides defaults and checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Profile {
+    Generic,
+    CloudRouter,
+}
+
+words!(Profile, "a profile", "generic" => Profile::Generic, "cloud-router" => Profile::CloudRouter);
+words!(Family, "a family", "ipv4" => Family::IPV4_UNICAST, "ipv6" => Family::IPV6_UNICAST);
+
+/// Our side of graceful restart (RFC 4724).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Restart {
+    Off,
+    Helper,
+}
+
+words!(Restart, "a role in graceful restart", "off" => Restart::Off, "helper" => Restart::Helper);
+
+impl Profile {
+    /// Cloud routers ask for 60 s, so that their maintenance is harmless; 90 s is RFC 4271's advice.
+    fn hold_time(self) -> Duration {
+        match self {
+            Self::Generic => Duration::from_secs(90),
+            Self::CloudRouter => Duration::from_secs(60),
+        }
+    }
+
+    /// What an external session sends with: cloud routers behind an interconnect are a few hops away.
+    fn external_ttl(self) -> u8 {
+        match self {
+            Self::Generic => 1,
+            Self::CloudRouter => 4,
+        }
+    }
+}
+
+/// The table as read.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) name: Spanned<String>,
+    pub(super) span: Range<usize>,
+    pub(super) profile: Profile,
+    pub(super) address: Option<Spanned<IpAddr>>,
+    pub(super) port: u16,
+    pub(super) local_address: Option<Spanned<IpAddr>>,
+    pub(super) interface: Option<Interface>,
+    pub(super) asn: Option<Spanned<Asn>>,
+    pub(super) hold_time: Spanned<Duration>,
+    pub(super) connect_retry: Duration,
+    pub(super) passive: bool,
+    pub(super) delay_open: Duration,
+    pub(super) families: Option<Vec<Spanned<Family>>>,
+    pub(super) next_hop_ipv4: Option<Spanned<IpAddr>>,
+    pub(super) next_hop_ipv6: Option<Spanned<IpAddr>>,
+    pub(super) password: Option<Spanned<Secret>>,
+    pub(super) ttl_security: Option<Spanned<Number<1, 254>>>,
+    pub(super) multihop: Option<Spanned<Number<1, 255>>>,
+    pub(super) graceful_restart: Restart,
+    pub(super) import: Option<Spanned<String>>,
+    pub(super) export: Option<Spanned<String>>,
+    pub(super) next_hop_self: bool,
+    pub(super) domain: String,
+    pub(super) user_timeout: Option<Spanned<Duration>>,
+}
+
+impl Peer {
+    pub(super) fn read(name: Spanned<String>, section: &Section<'_>) -> Self {
+        let profile = section.or("profile", Profile::Generic);
+        Self {
+            name,
+            span: section.span.clone(),
+            profile,
+            address: section.required("address", "\"169.254.10.1\""),
+            port: section.or("port", Number::<1, 65535>(u32::from(BGP_PORT))).small(),
+            local_address: section.optional("local_address"),
+            interface: section.optional("interface").map(Spanned::into_inner),
+            asn: section.required("asn", "16550"),
+            hold_time: section.spanned_or("hold_time", profile.hold_time()),
+            connect_retry: section.or("connect_retry", Duration::from_secs(5)),
+            passive: section.or("passive", false),
+            delay_open: section.or("delay_open", Duration::ZERO),
+            families: section.list("families"),
+            next_hop_ipv4: section.optional("next_hop_ipv4"),
+            next_hop_ipv6: section.optional("next_hop_ipv6"),
+            password: password(section),
+            ttl_security: section.optional("ttl_security"),
+            multihop: section.optional("multihop"),
+            graceful_restart: section.or("graceful_restart", Restart::Helper),
+            import: section.optional("import"),
+            export: section.optional("export"),
+            next_hop_self: section.or("next_hop_self", false),
+            domain: section.or("domain", "default".to_owned()),
+            user_timeout: section.optional("user_timeout"),
+        }
+    }
+
+    /// The name as text.
+    pub(super) fn name(&self) -> &str {
+        self.name.get_ref()
+    }
+
+    /// The families asked for, or the one the session runs over.
+    pub(super) fn family_set(&self) -> FamilySet {
+        match (&self.families, &self.address) {
+            (Some(list), _) => {
+                let mut set = FamilySet::EMPTY;
+                list.iter().for_each(|family| set.insert(*family.get_ref()));
+                set
+            }
+            (None, Some(address)) if address.get_ref().is_ipv6() => FamilySet::IPV6,
+            (None, _) => FamilySet::IPV4,
+        }
+    }
+
+    /// The engine's half.
+    pub(super) fn engine(
+        &self,
+        speaker: &Speaker,
+        names: &Names,
+    ) -> Option<pathvane_engine::config::Peer> {
+        let address = *self.address.as_ref()?.get_ref();
+        let policy = |key: &Option<Spanned<String>>| {
+            key.as_ref().and_then(|name| names.policies.position(name.get_ref()))
+        };
+        Some(pathvane_engine::config::Peer {
+            name: self.name().to_owned(),
+            address,
+            session: self.session(speaker, address)?,
+            next_hop_v4: self.next_hop_ipv4.as_ref().map(|hop| *hop.get_ref()),
+            next_hop_v6: self.next_hop_ipv6.as_ref().map(|hop| *hop.get_ref()),
+            import: policy(&self.import),
+            export: policy(&self.export),
+            next_hop_self: self.next_hop_self,
+            domain: self.domain.clone(),
+        })
+    }
+
+    fn session(&self, speaker: &Speaker, address: IpAddr) -> Option<pathvane_session::Config> {
+        let local_asn = *speaker.asn.as_ref()?.get_ref();
+        let local_id = *speaker.id.as_ref()?.get_ref();
+        let families = self.family_set();
+        let helper = pathvane_session::GracefulRestart {
+            restart_time: 0,
+            restarting: false,
+            notification: false,
+            families: FamilySet::EMPTY,
+            forwarding: FamilySet::EMPTY,
+        };
+        let v4_over_v6 = address.is_ipv6() && self.next_hop_ipv4.is_none();
+        let mut config =
+            pathvane_session::Config::new(local_asn, local_id, *self.asn.as_ref()?.get_ref());
+        config.hold_time = u16::try_from(self.hold_time.get_ref().as_secs()).unwrap_or(u16::MAX);
+        config.connect_retry = self.connect_retry;
+        config.passive = self.passive;
+        config.delay_open = (!self.delay_open.is_zero()).then_some(self.delay_open);
+        config.families = families;
+        config.graceful_restart = (self.graceful_restart == Restart::Helper).then_some(helper);
+        if v4_over_v6 && families.contains(Family::IPV4_UNICAST) {
+            config.extended_next_hop = FamilySet::IPV4;
+        }
+        Some(config)
+    }
+
+    /// The shell's half.
+    pub(super) fn tcp(&self, speaker: &Speaker) -> Option<PeerTcp> {
+        let options = Options {
+            peer: SocketAddr::new(*self.address.as_ref()?.get_ref(), self.port),
+            local: self.local_address.as_ref().map(|address| *address.get_ref()),
+            interface: self.interface.clone().map(Interface::into_name),
+            hops: self.hops(speaker),
+            password: self.password.as_ref().map(|secret| secret.get_ref().clone()),
+            hold_time: *self.hold_time.get_ref(),
+            user_timeout: self.user_timeout.as_ref().map(|time| *time.get_ref()),
+        };
+        Some(PeerTcp { name: self.name().to_owned(), passive: self.passive, options })
+    }
+
+    fn hops(&self, speaker: &Speaker) -> Hops {
+        let asn = |spanned: &Option<Spanned<Asn>>| spanned.as_ref().map(|asn| *asn.get_ref());
+        match (&self.ttl_security, &self.multihop) {
+            (Some(hops), _) => Hops::Security(hops.get_ref().small()),
+            (None, Some(ttl)) => Hops::Limit(ttl.get_ref().small()),
+            (None, None) if asn(&self.asn) == asn(&speaker.asn) => Hops::Limit(u8::MAX),
+            (None, None) => Hops::Limit(self.profile.external_ttl()),
+        }
+    }
+}
+
+/// The longest key of the kernel (TCP_MD5SIG_MAXKEYLEN).
+const PASSWORD_MAX: usize = 80;
+
+/// The key from `password` or from the file named by `password_file`.
+fn password(section: &Section<'_>) -> Option<Spanned<Secret>> {
+    if section.has("password") && section.has("password_file") {
+        section.findings().borrow_mut().error(
+            section.span_of("password_file"),
+            format!("{} has both `password` and `password_file`", section.what),
+            "keep `password_file`, readable by the speaker alone",
+        );
+        return None;
+    }
+    let inline = section.optional::<String>("password");
+    let secret = match inline {
+        Some(text) => Some(text),
+        None => section.optional::<PathBuf>("password_file").and_then(|path| {
+            let span = path.span();
+            read_password(section, path).map(|text| Spanned::new(span, text))
+        }),
+    }?;
+    let span = secret.span();
+    let complaint = match secret.get_ref() {
+        text if text.is_empty() => "the password is empty",
+        text if text.len() > PASSWORD_MAX => "the password is longer than 80 bytes",
+        text if text.chars().any(char::is_control) => "the password has a control character",
+        text => return Some(Spanned::new(span, Secret::new(text.as_str()))),
+    };
+    section.findings().borrow_mut().error(
+        span,
+        format!("{}: {complaint}", section.what),
+        "use 1 to 80 printable characters, the same at both ends (RFC 2385)",
+    );
+    None
+}
+
+fn read_password(section: &Section<'_>, path: Spanned<PathBuf>) -> Option<String> {
+    let mut findings = section.findings().borrow_mut();
+    let name = path.get_ref().display();
+    match std::fs::read_to_string(path.get_ref()) {
+        Ok(text) => {
+            if readable_by_others(path.get_ref()) {
+                findings.warning(
+                    path.span(),
+                    format!("everybody on this machine can read {name}"),
+                    format!("run `chmod o= {name}`"),
+                );
+            }
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        Err(error) => {
+            findings.error(
+                path.span(),
+                format!("the password of {} cannot be read: {error}", section.what),
+                format!("put the password into {name}, readable by the speaker"),
+            );
+            None
+        }
+    }
+}
+
+fn readable_by_others(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
+}

@@ -1,0 +1,219 @@
+//! `[policies.NAME]`: ordered terms that match routes, change them, accept or reject them.
+
+use core::str::FromStr;
+
+use pathvane_rib::Policy;
+use pathvane_rib::policy::{Action, Match, PrefixList, PrefixRange, Term, Verdict};
+use pathvane_wire::{Asn, Community, Family, LargeCommunity};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::read::Section;
+use super::schema;
+use super::value::{self, FromToml, Number, Refusal, words};
+
+/// The policies that exist without being written.
+pub const BUILT_IN: [&str; 2] = ["accept-all", "reject-all"];
+
+/// What a term or a policy's default says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Say(Option<Verdict>);
+
+const ACCEPT: Say = Say(Some(Verdict::Accept));
+const REJECT: Say = Say(Some(Verdict::Reject));
+const NEXT: Say = Say(None);
+
+words!(Say, "an action", "accept" => ACCEPT, "reject" => REJECT, "next" => NEXT);
+
+/// The built-in policies, then those of the file, with the names they are called by.
+pub(super) fn read(named: &[(Spanned<String>, Section<'_>)]) -> Vec<Policy> {
+    let mut policies = vec![Policy::accept_all(BUILT_IN[0]), reject_all()];
+    policies.extend(named.iter().map(|(name, section)| policy(name, section)));
+    policies
+}
+
+fn reject_all() -> Policy {
+    Policy::new(BUILT_IN[1], Vec::new()).unwrap_or_else(|_| unreachable!("no term, no match"))
+}
+
+fn policy(name: &Spanned<String>, section: &Section<'_>) -> Policy {
+    if BUILT_IN.contains(&name.get_ref().as_str()) {
+        section.findings().borrow_mut().error(
+            name.span(),
+            format!("policy `{}` is built in", name.get_ref()),
+            "choose another name",
+        );
+    }
+    let mut terms: Vec<Term> = section
+        .sections("terms", "term", schema::TERM)
+        .iter()
+        .enumerate()
+        .map(|(at, section)| term(at, section))
+        .collect();
+    let default = section.spanned_or("default", REJECT);
+    if *default.get_ref() == NEXT {
+        section.findings().borrow_mut().error(
+            default.span(),
+            format!("the default of {} has nothing next", section.what),
+            "write \"accept\" or \"reject\"",
+        );
+    }
+    if *default.get_ref() == ACCEPT {
+        let verdict = Some(Verdict::Accept);
+        terms.push(Term { name: "default".to_owned(), verdict, ..Term::default() });
+    }
+    Policy::new(name.get_ref().as_str(), terms).unwrap_or_else(|invalid| {
+        section.findings().borrow_mut().error(
+            section.span.clone(),
+            format!("{}: {}", section.what, invalid.reason),
+            "split the policy, or put several prefixes into one match",
+        );
+        reject_all()
+    })
+}
+
+fn term(at: usize, section: &Section<'_>) -> Term {
+    let matching = section.section("match", format!("`match` of {}", section.what), schema::MATCH);
+    let setting = section.section("set", format!("`set` of {}", section.what), schema::SET);
+    Term {
+        name: section.or("name", format!("{}", at + 1)),
+        matches: matching.as_ref().map(matches).unwrap_or_default(),
+        actions: setting.as_ref().map(actions).unwrap_or_default(),
+        verdict: section.required::<Say>("action", "\"accept\"").and_then(|say| say.get_ref().0),
+    }
+}
+
+fn matches(section: &Section<'_>) -> Vec<Match> {
+    let mut matches = Vec::new();
+    if let Some(ranges) = section.list::<Range>("prefixes") {
+        let list: PrefixList = ranges.into_iter().map(|range| range.into_inner().0).collect();
+        matches.push(Match::Prefix(list));
+    }
+    let mut push = |wanted: Option<Match>| matches.extend(wanted);
+    push(section.optional::<Family>("family").map(|family| Match::Family(family.into_inner())));
+    push(
+        section.optional::<Asn>("as_path_contains").map(|a| Match::AsPathContains(a.into_inner())),
+    );
+    push(section.optional::<Asn>("neighbor_as").map(|asn| Match::NeighborAs(asn.into_inner())));
+    let communities = section.list::<Plain<Community>>("community").unwrap_or_default();
+    matches.extend(communities.into_iter().map(|each| Match::Community(each.into_inner().0)));
+    let large = section.list::<Plain<LargeCommunity>>("large_community").unwrap_or_default();
+    matches.extend(large.into_iter().map(|each| Match::LargeCommunity(each.into_inner().0)));
+    matches
+}
+
+/// Replacing comes before removing, and that before adding.
+fn actions(section: &Section<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let number = |key| section.optional::<u32>(key).map(Spanned::into_inner);
+    let offset = |key| section.optional::<Offset>(key).map(|offset| offset.into_inner().0);
+    actions.extend(number("med").map(Action::SetMed));
+    actions.extend(offset("add_med").map(Action::AddMed));
+    actions.extend(number("local_pref").map(Action::SetLocalPref));
+    actions.extend(offset("add_local_pref").map(Action::AddLocalPref));
+    let communities = |key| plain::<Community>(section, key);
+    actions.extend(communities("communities").map(Action::SetCommunities));
+    let each = |key| communities(key).unwrap_or_default().into_iter();
+    actions.extend(each("remove_communities").map(Action::RemoveCommunity));
+    actions.extend(each("add_communities").map(Action::AddCommunity));
+    let large = |key| plain::<LargeCommunity>(section, key);
+    actions.extend(large("large_communities").map(Action::SetLargeCommunities));
+    let each = |key| large(key).unwrap_or_default().into_iter();
+    actions.extend(each("remove_large_communities").map(Action::RemoveLargeCommunity));
+    actions.extend(each("add_large_communities").map(Action::AddLargeCommunity));
+    let prepend = section.optional::<Number<1, 16>>("prepend");
+    actions.extend(prepend.map(|times| Action::Prepend(times.into_inner().small())));
+    actions
+}
+
+fn plain<T>(section: &Section<'_>, key: &str) -> Option<Vec<T>>
+where
+    Plain<T>: FromToml,
+{
+    let list = section.list::<Plain<T>>(key)?;
+    Some(list.into_iter().map(|each| each.into_inner().0).collect())
+}
+
+/// "10.0.0.0/8", "10.0.0.0/8 ge 16 le 24".
+struct Range(PrefixRange);
+
+impl FromToml for Range {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let text = value::text(value, "a prefix range", "\"10.0.0.0/8 ge 16 le 24\"")?;
+        let mut words = text.split_ascii_whitespace();
+        let net = value::prefix(words.next().unwrap_or_default())?;
+        let (mut ge, mut le) = (None, None);
+        while let Some(word) = words.next() {
+            let bound = match word {
+                "ge" => &mut ge,
+                "le" => &mut le,
+                _ => return Err(range_refusal(text)),
+            };
+            let length = words.next().and_then(|word| word.parse::<u8>().ok());
+            if bound.is_some() || length.is_none() {
+                return Err(range_refusal(text));
+            }
+            *bound = length;
+        }
+        let longest = net.max_prefix_len();
+        let low = ge.unwrap_or(net.prefix_len());
+        let high = le.unwrap_or(if ge.is_some() { longest } else { net.prefix_len() });
+        PrefixRange::new(net, low, high).map(Self).map_err(|invalid| {
+            Refusal::new(
+                format!("`{text}`: {}", invalid.reason),
+                format!("keep {} <= ge <= le <= {longest}", net.prefix_len()),
+            )
+        })
+    }
+}
+
+fn range_refusal(text: &str) -> Refusal {
+    Refusal::new(
+        format!("`{text}` is not a prefix range"),
+        "write \"10.0.0.0/8\" (exactly), \"10.0.0.0/8 le 24\" or \"10.0.0.0/8 ge 16 le 24\"",
+    )
+}
+
+/// A value written as the text that its own crate reads.
+struct Plain<T>(T);
+
+fn from_text<T: FromStr>(
+    value: &DeValue<'_>,
+    what: &str,
+    example: &str,
+) -> Result<Plain<T>, Refusal> {
+    let text = value::text(value, what, example)?;
+    text.parse().map(Plain).map_err(|_| {
+        Refusal::new(format!("`{text}` is not {what}"), format!("write it like {example}"))
+    })
+}
+
+impl FromToml for Plain<Community> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "a community", "\"65000:100\" or \"no-export\"")
+    }
+}
+
+impl FromToml for Plain<LargeCommunity> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "a large community", "\"65000:1:2\"")
+    }
+}
+
+/// A number to add, negative to subtract.
+struct Offset(i32);
+
+impl FromToml for Offset {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let remedy = "write a whole number such as 10 or -10";
+        match value {
+            DeValue::Integer(integer) => i32::from_str_radix(integer.as_str(), integer.radix())
+                .map(Self)
+                .map_err(|_| Refusal::new(format!("{integer} is out of range"), remedy)),
+            other => Err(Refusal::new(
+                format!("expected a number, found {}", value::kind_of(other)),
+                remedy,
+            )),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What must hold between the parts of a configuration, and what looks like a mistake.
+
+mod addresses;
+mod cloud;
+mod paths;
+mod peers;
+mod services;
+
+use core::cell::RefCell;
+
+use super::File;
+use super::finding::Findings;
+
+/// Adds a finding for every rule that `file` breaks.
+pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
+    let findings = &mut findings.borrow_mut();
+    peers::apply(file, findings);
+    paths::apply(file, findings);
+    services::apply(file, findings);
+    addresses::apply(file, findings);
+    cloud::apply(file, findings);
+}

@@ -1,0 +1,90 @@
+//! Rules about one path at a time.
+
+use core::net::IpAddr;
+
+use super::super::File;
+use super::super::finding::Findings;
+use super::super::path::Path;
+
+pub(super) fn apply(file: &File, findings: &mut Findings) {
+    for path in &file.paths {
+        peers(path, findings);
+        reflectors(path, findings);
+        families(path, findings);
+        used(file, path, findings);
+    }
+}
+
+fn peers(path: &Path, findings: &mut Findings) {
+    if path.announce_via.is_empty() {
+        findings.error(
+            path.span.clone(),
+            format!("no peer speaks for path `{}`", path.name()),
+            "add `announce_via = [\"PEER\"]`: without a session the path can be measured by \
+             nobody and steered by nothing",
+        );
+    }
+}
+
+/// Law 3: silence of a single reflector may be the reflector's own.
+fn reflectors(path: &Path, findings: &mut Findings) {
+    match path.reflectors().len() {
+        0 => findings.error(
+            path.probes_span.clone(),
+            format!("path `{}` is not measured", path.name()),
+            "add `probes = [{ kind = \"stamp\", target = \"...\" }]`, better two of them",
+        ),
+        1 => findings.warning(
+            path.probes_span.clone(),
+            format!(
+                "path `{}` has one reflector: its silence moves, but never withdraws",
+                path.name()
+            ),
+            "add a probe to a second target, so that a dead path and a dead reflector differ",
+        ),
+        _ => {}
+    }
+}
+
+fn families(path: &Path, findings: &mut Findings) {
+    let Some(source) = &path.probe_source else { return };
+    let ours = source.get_ref().is_ipv4();
+    if path.next_hop.as_ref().is_some_and(|hop| hop.get_ref().is_ipv4() != ours) {
+        findings.error(
+            source.span(),
+            format!(
+                "probes of path `{}` cannot leave through a next hop of another family",
+                path.name()
+            ),
+            "give `probe_source` and `next_hop` the same family",
+        );
+    }
+    for probe in path.probes.iter().filter(|probe| probe.target.get_ref().is_ipv4() != ours) {
+        findings.error(
+            probe.target.span(),
+            format!("path `{}` probes a target of another family than `probe_source`", path.name()),
+            "give `target` and `probe_source` the same family",
+        );
+    }
+    for address in [Some(source), path.next_hop.as_ref()].into_iter().flatten() {
+        let ip: IpAddr = *address.get_ref();
+        if ip.is_unspecified() || ip.is_multicast() {
+            findings.error(
+                address.span(),
+                format!("{ip} cannot be used by path `{}`", path.name()),
+                "write the address of one machine",
+            );
+        }
+    }
+}
+
+fn used(file: &File, path: &Path, findings: &mut Findings) {
+    let uses = |name: &toml::Spanned<String>| name.get_ref() == path.name();
+    if !file.services.iter().any(|service| service.paths.iter().any(uses)) {
+        findings.note(
+            path.span.clone(),
+            format!("path `{}` is measured, but no service uses it", path.name()),
+            "name it in `paths` of a service",
+        );
+    }
+}

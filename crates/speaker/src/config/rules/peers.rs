@@ -1,0 +1,161 @@
+//! Rules about one session at a time.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use pathvane_wire::Family;
+
+use super::super::File;
+use super::super::finding::Findings;
+use super::super::peer::{Peer, Profile};
+
+pub(super) fn apply(file: &File, findings: &mut Findings) {
+    for peer in &file.peers {
+        timers(peer, findings);
+        addresses(file, peer, findings);
+        families(peer, findings);
+        ttl(peer, findings);
+        policies(file, peer, findings);
+    }
+}
+
+fn timers(peer: &Peer, findings: &mut Findings) {
+    let hold = *peer.hold_time.get_ref();
+    let whole = hold.subsec_nanos() == 0 && hold.as_secs() <= u64::from(u16::MAX);
+    if !whole || matches!(hold.as_secs(), 1 | 2) {
+        findings.error(
+            peer.hold_time.span(),
+            format!("the hold time of peer `{}` cannot be sent in an OPEN", peer.name()),
+            "use whole seconds: 0s (never expires) or 3s and more (RFC 4271 section 4.2)",
+        );
+    }
+    if let Some(user_timeout) = &peer.user_timeout
+        && (*user_timeout.get_ref() < hold || hold.is_zero())
+    {
+        findings.error(
+            user_timeout.span(),
+            format!("`user_timeout` of peer `{}` undercuts its hold time", peer.name()),
+            "remove it: TCP must not give a session up that BGP still holds",
+        );
+    }
+    if peer.connect_retry < Duration::from_secs(1) {
+        findings.error(
+            peer.span.clone(),
+            format!("`connect_retry` of peer `{}` is below one second", peer.name()),
+            "use \"1s\" or more: dialling faster helps nobody",
+        );
+    }
+}
+
+fn addresses(file: &File, peer: &Peer, findings: &mut Findings) {
+    let Some(address) = &peer.address else { return };
+    let remote = *address.get_ref();
+    if remote.is_unspecified() || remote.is_multicast() {
+        findings.error(
+            address.span(),
+            format!("{remote} cannot be the address of peer `{}`", peer.name()),
+            "write the address the peer dials from and listens on",
+        );
+    }
+    let Some(local) = &peer.local_address else { return };
+    if local.get_ref().is_ipv4() != remote.is_ipv4() {
+        findings.error(
+            local.span(),
+            format!("peer `{}` mixes IPv4 and IPv6 in one TCP connection", peer.name()),
+            "give `address` and `local_address` the same family",
+        );
+    }
+    if *local.get_ref() == remote && peer.port == listening_port(file, remote) {
+        findings.error(
+            local.span(),
+            format!("peer `{}` is this speaker itself", peer.name()),
+            "correct `address` or `local_address`",
+        );
+    }
+}
+
+/// The port we accept connections on at `address`, 0 if we do not.
+fn listening_port(file: &File, address: IpAddr) -> u16 {
+    let reachable = |at: &&core::net::SocketAddr| {
+        at.ip() == address || at.ip().is_unspecified() && at.is_ipv4() == address.is_ipv4()
+    };
+    file.speaker.listen.iter().find(reachable).map_or(0, |at| at.port())
+}
+
+fn families(peer: &Peer, findings: &mut Findings) {
+    let hops = [
+        (&peer.next_hop_ipv4, "next_hop_ipv4", true),
+        (&peer.next_hop_ipv6, "next_hop_ipv6", false),
+    ];
+    for (hop, key, is_v4) in hops {
+        if let Some(hop) = hop
+            && hop.get_ref().is_ipv4() != is_v4
+        {
+            findings.error(
+                hop.span(),
+                format!("`{key}` of peer `{}` is of the other family", peer.name()),
+                "write an address of the family in the key's name",
+            );
+        }
+    }
+    if peer.families.as_ref().is_some_and(Vec::is_empty) {
+        findings.error(
+            peer.span.clone(),
+            format!("peer `{}` has no family", peer.name()),
+            "write `families = [\"ipv4\"]`, or remove the key",
+        );
+    }
+    let session_v6 = peer.address.as_ref().is_some_and(|address| address.get_ref().is_ipv6());
+    let carries_v6 = peer.family_set().contains(Family::IPV6_UNICAST);
+    if carries_v6 && !session_v6 && peer.next_hop_ipv6.is_none() {
+        findings.warning(
+            peer.span.clone(),
+            format!("peer `{}` carries IPv6 over an IPv4 session without a next hop", peer.name()),
+            "add `next_hop_ipv6 = \"...\"`; without it no IPv6 prefix is announced to this peer",
+        );
+    }
+}
+
+fn ttl(peer: &Peer, findings: &mut Findings) {
+    if let (Some(security), Some(multihop)) = (&peer.ttl_security, &peer.multihop) {
+        findings.error(
+            multihop.span(),
+            format!("peer `{}` has both `ttl_security` and `multihop`", peer.name()),
+            format!(
+                "keep one; `ttl_security = {}` already allows that many hops",
+                security.get_ref().0
+            ),
+        );
+    }
+}
+
+fn policies(file: &File, peer: &Peer, findings: &mut Findings) {
+    let known = |name: &str| file.names.policies.position(name).is_some();
+    for policy in [&peer.import, &peer.export].into_iter().flatten() {
+        if !known(policy.get_ref()) {
+            let user = format!("peer `{}`", peer.name());
+            findings.push(file.names.policies.unknown(&user, policy));
+        }
+    }
+    let internal = peer.asn.as_ref().zip(file.speaker.asn.as_ref());
+    if internal.is_some_and(|(theirs, ours)| theirs.get_ref() == ours.get_ref()) {
+        return;
+    }
+    if peer.import.is_none() {
+        findings.note(
+            peer.span.clone(),
+            format!("peer `{}` has no import policy: its routes are not accepted", peer.name()),
+            "to accept them (RFC 8212), add `import = \"accept-all\"` or a policy of your own",
+        );
+    }
+    if peer.export.is_none() && peer.profile == Profile::Generic {
+        findings.note(
+            peer.span.clone(),
+            format!(
+                "peer `{}` has no export policy: it gets prefixes of services and probes only",
+                peer.name()
+            ),
+            "to announce more (RFC 8212), add `export = \"accept-all\"` or a policy of your own",
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! Rules about services and what they share.
+
+use toml::Spanned;
+
+use super::super::File;
+use super::super::finding::{Finding, Findings, Severity};
+use super::super::path::Path;
+use super::super::service::Service;
+
+pub(super) fn apply(file: &File, findings: &mut Findings) {
+    for service in &file.services {
+        purpose(service, findings);
+        paths(file, service, findings);
+        checks(file, service, findings);
+        last_way(service, findings);
+    }
+}
+
+fn purpose(service: &Service, findings: &mut Findings) {
+    if service.announce.is_empty() && service.reach.is_empty() {
+        findings.error(
+            service.span.clone(),
+            format!("service `{}` has nothing to steer", service.name()),
+            "add `announce` (what the cloud reaches here) or `reach` (what we reach there)",
+        );
+    }
+    if service.paths.is_empty() {
+        findings.error(
+            service.span.clone(),
+            format!("service `{}` has no path", service.name()),
+            "add `paths = [\"PATH\", ...]`",
+        );
+    }
+}
+
+fn paths(file: &File, service: &Service, findings: &mut Findings) {
+    for (at, name) in service.paths.iter().enumerate() {
+        let earlier = service.paths[..at].iter().find(|other| other.get_ref() == name.get_ref());
+        if let Some(earlier) = earlier {
+            let message =
+                format!("service `{}` names path `{}` twice", service.name(), name.get_ref());
+            findings.push(
+                Finding::new(Severity::Error, name.span(), message, "remove one of them")
+                    .other(earlier.span(), "first named here"),
+            );
+        }
+    }
+    let used = paths_of(file, service);
+    if used.len() == 1 {
+        findings.warning(
+            service.span.clone(),
+            format!("service `{}` has one path: there is nothing to move to", service.name()),
+            "name a second path in `paths`",
+        );
+    }
+    let together = used.iter().all(|path| path.fate_group == used[0].fate_group);
+    if used.len() > 1 && together {
+        findings.warning(
+            service.span.clone(),
+            format!(
+                "all paths of service `{}` fail together (fate group `{}`)",
+                service.name(),
+                used[0].fate_group
+            ),
+            "add a path of another fate group: a dead group cannot carry its own withdrawal",
+        );
+    }
+    shared_sessions(service, &used, findings);
+}
+
+/// A session that speaks for two paths of a service cannot tell the cloud which one is meant.
+fn shared_sessions(service: &Service, used: &[&Path], findings: &mut Findings) {
+    for (at, path) in used.iter().enumerate() {
+        for peer in &path.announce_via {
+            let shares = |other: &Path| {
+                other.announce_via.iter().any(|theirs| theirs.get_ref() == peer.get_ref())
+            };
+            if let Some(other) = used[..at].iter().find(|other| shares(other)) {
+                findings.error(
+                    peer.span(),
+                    format!(
+                        "peer `{}` speaks for paths `{}` and `{}` of service `{}`",
+                        peer.get_ref(),
+                        other.name(),
+                        path.name(),
+                        service.name()
+                    ),
+                    "use one session per path: one announcement cannot rank two paths",
+                );
+            }
+        }
+    }
+}
+
+fn paths_of<'f>(file: &'f File, service: &Service) -> Vec<&'f Path> {
+    let find =
+        |name: &Spanned<String>| file.paths.iter().find(|path| path.name() == name.get_ref());
+    service.paths.iter().filter_map(find).collect()
+}
+
+fn checks(file: &File, service: &Service, findings: &mut Findings) {
+    let used = paths_of(file, service);
+    for check in &service.checks {
+        let Some(region) = &check.region else {
+            if used.iter().any(|path| path.region != used[0].region) {
+                findings.error(
+                    check.span.clone(),
+                    format!(
+                        "a check of service `{}` does not say which region it is in",
+                        service.name()
+                    ),
+                    "add `region`, as the paths to that region have it",
+                );
+            }
+            continue;
+        };
+        if !used.iter().any(|path| path.region == *region.get_ref()) {
+            let known: Vec<&str> = used.iter().map(|path| path.region.as_str()).collect();
+            findings.error(
+                region.span(),
+                format!(
+                    "no path of service `{}` leads to region `{}`",
+                    service.name(),
+                    region.get_ref()
+                ),
+                format!("write one of the regions of its paths: {}", known.join(", ")),
+            );
+        }
+    }
+    if service.checks.len() == 1 {
+        findings.note(
+            service.checks[0].span.clone(),
+            format!(
+                "service `{}` has one check: its failure is told, and moves nothing",
+                service.name()
+            ),
+            "a region is left on a majority of at least two instances: add a check",
+        );
+    }
+}
+
+fn last_way(service: &Service, findings: &mut Findings) {
+    if *service.withdraw_last.get_ref() && !service.announce.is_empty() {
+        findings.warning(
+            service.withdraw_last.span(),
+            format!(
+                "the last usable way to service `{}` may be withdrawn: the cloud then has no route",
+                service.name()
+            ),
+            "remove `withdraw_last` unless another site announces the same prefixes",
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! The keys that each table of the file may have: the schema in one place.
+//!
+//! `docs/OPERATING.md` names every one of them; a test compares.
+
+/// The top of the file.
+pub const FILE: &[&str] = &["speaker", "peers", "policies", "paths", "services", "timing"];
+
+/// `[speaker]`
+pub const SPEAKER: &[&str] =
+    &["asn", "bgp_identifier", "steering", "listen", "control", "fib", "log", "drain_wait"];
+
+/// `[peers.NAME]`
+pub const PEER: &[&str] = &[
+    "profile",
+    "address",
+    "port",
+    "local_address",
+    "interface",
+    "asn",
+    "hold_time",
+    "connect_retry",
+    "passive",
+    "delay_open",
+    "families",
+    "next_hop_ipv4",
+    "next_hop_ipv6",
+    "password",
+    "password_file",
+    "ttl_security",
+    "multihop",
+    "graceful_restart",
+    "import",
+    "export",
+    "next_hop_self",
+    "domain",
+    "user_timeout",
+];
+
+/// `[policies.NAME]`
+pub const POLICY: &[&str] = &["default", "terms"];
+
+/// An element of `terms`.
+pub const TERM: &[&str] = &["name", "match", "set", "action"];
+
+/// `match` of a term.
+pub const MATCH: &[&str] =
+    &["prefixes", "family", "community", "large_community", "as_path_contains", "neighbor_as"];
+
+/// `set` of a term.
+pub const SET: &[&str] = &[
+    "med",
+    "add_med",
+    "local_pref",
+    "add_local_pref",
+    "communities",
+    "add_communities",
+    "remove_communities",
+    "large_communities",
+    "add_large_communities",
+    "remove_large_communities",
+    "prepend",
+];
+
+/// `[paths.NAME]`
+pub const PATH: &[&str] = &[
+    "interface",
+    "next_hop",
+    "announce_via",
+    "fate_group",
+    "region",
+    "probe_source",
+    "probes",
+    "cost",
+    "mark",
+    "table",
+];
+
+/// An element of `probes`.
+pub const PROBE: &[&str] = &["kind", "target", "port"];
+
+/// `[services.NAME]`
+pub const SERVICE: &[&str] =
+    &["class", "announce", "reach", "paths", "strategy", "symmetric", "withdraw_last", "checks"];
+
+/// An element of `announce`.
+pub const ANNOUNCE: &[&str] = &["prefix", "while"];
+
+/// An element of `checks`.
+pub const CHECK: &[&str] = &[
+    "kind", "url", "target", "region", "interval", "timeout", "fall", "rise", "status", "body",
+    "source",
+];
+
+/// Every table by its heading.
+pub const TABLES: &[(&str, &[&str])] = &[
+    ("the file", FILE),
+    ("[speaker]", SPEAKER),
+    ("[peers.NAME]", PEER),
+    ("[policies.NAME]", POLICY),
+    ("terms", TERM),
+    ("match", MATCH),
+    ("set", SET),
+    ("[paths.NAME]", PATH),
+    ("probes", PROBE),
+    ("[services.NAME]", SERVICE),
+    ("announce", ANNOUNCE),
+    ("checks", CHECK),
+    ("[timing]", super::timing::KEYS),
+];

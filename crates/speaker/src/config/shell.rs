@@ -1,0 +1,144 @@
+//! What the shell is told: sockets, kernel, files. Lists are indexed as the engine's are.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use pathvane_engine::config::{Condition, ProbeKind};
+use pathvane_engine::{PathId, ServiceId};
+
+use super::value::words;
+use crate::tcp::Options;
+
+/// Everything the shell needs and the engine does not know.
+#[derive(Clone, Debug)]
+pub struct ShellConfig {
+    /// Where connections are accepted; empty: dial only.
+    pub listen: Vec<SocketAddr>,
+    /// The unix socket of the control interface.
+    pub control: PathBuf,
+    /// What becomes of next-hop switches and routes.
+    pub fib: FibMode,
+    /// The filter of the log, in the syntax of `tracing`.
+    pub log: String,
+    /// TCP options, by [`pathvane_engine::PeerId`].
+    pub peers: Vec<PeerTcp>,
+    /// Kernel side of the paths, by [`PathId`].
+    pub paths: Vec<PathLink>,
+    /// Probe sockets, by [`pathvane_engine::StreamId`].
+    pub streams: Vec<StreamSocket>,
+    /// Conditions to watch, in the order of the services and their `announce`.
+    pub conditions: Vec<Watched>,
+    /// Instance health checks, in the order of the services and their `checks`.
+    pub checks: Vec<HealthCheck>,
+}
+
+/// What becomes of next-hop switches and learned routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FibMode {
+    /// They are installed in the kernel.
+    #[default]
+    Kernel,
+    /// They are only told on the control interface; needs no privilege.
+    Report,
+}
+
+words!(FibMode, "a kind of forwarding table", "kernel" => FibMode::Kernel, "report" => FibMode::Report);
+
+/// The TCP side of one peer.
+#[derive(Clone, Debug)]
+pub struct PeerTcp {
+    /// The name operators use.
+    pub name: String,
+    /// Never dial.
+    pub passive: bool,
+    /// How its connections are set up.
+    pub options: Options,
+}
+
+/// The kernel's side of one path.
+#[derive(Clone, Debug)]
+pub struct PathLink {
+    /// The name operators use.
+    pub name: String,
+    /// The interface traffic and probes leave through.
+    pub interface: Option<String>,
+    /// The next hop of traffic and probes.
+    pub next_hop: IpAddr,
+    /// The source address of probes.
+    pub probe_source: IpAddr,
+    /// The fwmark of probes; `None` with [`FibMode::Report`], where no rule is made.
+    pub mark: Option<u32>,
+    /// The routing table that the mark selects.
+    pub table: u32,
+}
+
+/// One probe stream's socket.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSocket {
+    /// The path it measures.
+    pub path: PathId,
+    /// The protocol.
+    pub kind: ProbeKind,
+    /// The source address.
+    pub source: IpAddr,
+    /// The far end; the port is unused by ICMP.
+    pub target: SocketAddr,
+    /// The DSCP of the most demanding class that uses the path, so that probes share its queue.
+    pub dscp: u8,
+}
+
+/// A condition the shell watches for the engine.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Whose announcement depends on it.
+    pub service: ServiceId,
+    /// Which of the service's `announce`.
+    pub announce: u16,
+    /// The prefix.
+    pub prefix: IpNet,
+    /// What has to hold.
+    pub condition: Condition,
+}
+
+/// One instance health check.
+#[derive(Clone, Debug)]
+pub struct HealthCheck {
+    /// Whose instance.
+    pub service: ServiceId,
+    /// Which of the service's `checks`.
+    pub check: u16,
+    /// What is asked.
+    pub probe: HealthProbe,
+    /// The source address, if fixed.
+    pub source: Option<IpAddr>,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// Time one check may take.
+    pub timeout: Duration,
+    /// Failures in a row until unhealthy.
+    pub fall: u8,
+    /// Successes in a row until healthy.
+    pub rise: u8,
+}
+
+/// What a health check asks.
+#[derive(Clone, Debug)]
+pub enum HealthProbe {
+    /// A TCP connection to this address comes about.
+    Tcp(SocketAddr),
+    /// An HTTP GET is answered as expected.
+    Http {
+        /// Where to connect.
+        address: SocketAddr,
+        /// The Host header.
+        host: String,
+        /// Path and query.
+        path: String,
+        /// Accepted status codes, both ends included.
+        status: (u16, u16),
+        /// A text the body must contain.
+        body: Option<String>,
+    },
+}

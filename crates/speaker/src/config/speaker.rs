@@ -1,0 +1,80 @@
+//! `[speaker]`: who we are and how the daemon behaves.
+
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use std::path::PathBuf;
+
+use pathvane_engine::config::Mode;
+use pathvane_wire::{Asn, BgpId};
+use toml::Spanned;
+
+use super::read::Section;
+use super::shell::FibMode;
+use super::value::words;
+
+/// Where the control interface is unless the file says otherwise.
+pub const DEFAULT_CONTROL: &str = "/run/pathvane/control.sock";
+
+/// The port of BGP (RFC 4271 section 4.2 of the IANA considerations).
+pub(super) const BGP_PORT: u16 = 179;
+
+words!(Mode, "a way of steering", "observe" => Mode::Observe, "act" => Mode::Act);
+
+/// The table as read.
+#[derive(Debug)]
+pub(super) struct Speaker {
+    pub(super) asn: Option<Spanned<Asn>>,
+    pub(super) id: Option<Spanned<BgpId>>,
+    pub(super) steering: Spanned<Mode>,
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) control: PathBuf,
+    pub(super) fib: Spanned<FibMode>,
+    pub(super) log: String,
+    pub(super) drain_wait: Duration,
+}
+
+impl Speaker {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let speaker = Self {
+            asn: section.required("asn", "65010"),
+            id: section.required("bgp_identifier", "\"10.255.0.1\""),
+            steering: section.spanned_or("steering", Mode::Observe),
+            listen: listen(section),
+            control: section.or("control", PathBuf::from(DEFAULT_CONTROL)),
+            fib: section.spanned_or("fib", FibMode::Kernel),
+            log: section.or("log", "info".to_owned()),
+            drain_wait: section.or("drain_wait", Duration::from_secs(2)),
+        };
+        speaker.note_what_is_not_done(section);
+        speaker
+    }
+
+    /// Tells what an operator might believe is happening and is not.
+    fn note_what_is_not_done(&self, section: &Section<'_>) {
+        let mut findings = section.findings().borrow_mut();
+        if *self.steering.get_ref() == Mode::Observe {
+            findings.note(
+                self.steering.span(),
+                "steering observes: moves are decided and recorded, nothing is changed",
+                "once the record looks right, set `steering = \"act\"`",
+            );
+        }
+        if *self.fib.get_ref() == FibMode::Report {
+            findings.note(
+                self.fib.span(),
+                "no kernel route is written: next hops are only reported on the control interface",
+                "outside a laboratory, set `fib = \"kernel\"`",
+            );
+        }
+    }
+}
+
+fn listen(section: &Section<'_>) -> Vec<SocketAddr> {
+    match section.list("listen") {
+        Some(addresses) => addresses.into_iter().map(Spanned::into_inner).collect(),
+        None => vec![
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, BGP_PORT)),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, BGP_PORT)),
+        ],
+    }
+}

@@ -1,0 +1,138 @@
+//! The files in `fixtures/configs`: good ones load, bad ones say what is wrong with them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use pathvane_engine::PathId;
+use pathvane_engine::config::{Condition, Mode, ProbeKind};
+use pathvane_wire::{Asn, FamilySet};
+
+use super::*;
+use crate::tcp::Hops;
+
+fn fixtures(kind: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/configs").join(kind)
+}
+
+fn files(kind: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(fixtures(kind)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().unwrap() == "toml").collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn good(name: &str) -> Loaded {
+    load(&fixtures("good").join(name)).unwrap().loaded.unwrap()
+}
+
+#[test]
+fn good_files_load_without_errors_or_warnings() {
+    for file in files("good") {
+        let outcome = load(&file).unwrap();
+        let findings = outcome.findings.render(false);
+        assert!(outcome.loaded.is_some(), "{findings}");
+        assert_eq!(outcome.findings.count(Severity::Warning), 0, "{findings}");
+    }
+}
+
+/// Beside each bad file lies what is said about it, word for word. `PATHVANE_BLESS=1` rewrites it.
+#[test]
+fn each_mistake_is_told_with_place_and_remedy() {
+    for file in files("bad") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let outcome = parse(name, &fs::read_to_string(&file).unwrap());
+        let said = outcome.findings.render(false);
+        let expect = file.with_extension("expect");
+        if std::env::var_os("PATHVANE_BLESS").is_some() {
+            fs::write(&expect, &said).unwrap();
+        }
+        assert_eq!(said, fs::read_to_string(&expect).unwrap_or_default(), "{name}");
+        let warns_only = name.starts_with("warn-");
+        assert_eq!(outcome.loaded.is_some(), warns_only, "{name}");
+        let every = outcome.findings.sorted();
+        assert!(every.iter().any(|finding| finding.severity < Severity::Note), "{name}");
+        assert!(every.iter().all(|finding| !finding.remedy.is_empty()), "{name}");
+        assert!(!said.contains("hunter2"), "{name} shows a password");
+    }
+}
+
+#[test]
+fn the_minimal_file_gets_the_defaults() {
+    let Loaded { engine, shell } = good("minimal.toml");
+    assert_eq!((engine.asn, engine.mode), (Asn(65010), Mode::Observe));
+    assert_eq!(shell.listen.len(), 2);
+    assert_eq!(shell.control, PathBuf::from(DEFAULT_CONTROL));
+    assert_eq!(shell.fib, FibMode::Kernel);
+    let peer = &engine.peers[0];
+    assert_eq!((peer.session.hold_time, peer.session.families), (90, FamilySet::IPV4));
+    assert_eq!(engine.policies[peer.import.unwrap()].name(), "accept-all");
+    assert_eq!(peer.export, None);
+    let options = &shell.peers[0].options;
+    assert_eq!((options.peer.port(), options.hops), (179, Hops::Limit(1)));
+}
+
+#[test]
+fn numbers_follow_the_order_of_the_file_and_names_resolve() {
+    let Loaded { engine, shell } = good("site-with-frr.toml");
+    let names: Vec<&str> = engine.peers.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["frr", "cr-east", "cr-west"]);
+    assert_eq!(engine.peers[1].session.hold_time, 60);
+    assert_eq!(shell.peers[0].options.hops, Hops::Limit(255));
+    assert_eq!(shell.peers[1].options.hops, Hops::Limit(4));
+    let backup = &engine.services[1];
+    assert_eq!(backup.paths, [PathId(1), PathId(0)]);
+    assert_eq!(engine.paths[1].announce_via[0].0, 2);
+    let conditions: Vec<&Condition> =
+        engine.services[0].announce.iter().map(|announce| &announce.condition).collect();
+    assert_eq!(*conditions[1], Condition::InterfaceUp("eth0".into()));
+    assert!(matches!(conditions[0], Condition::PeerRoute(peer) if peer.0 == 0));
+    assert_eq!(shell.conditions.len(), 1, "the engine watches peers' routes itself");
+    assert_eq!(shell.conditions[0].announce, 1);
+    assert_eq!(shell.checks.len(), 4);
+    assert_eq!(engine.services[0].checks[3].region, "us-west1");
+}
+
+#[test]
+fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
+    let Loaded { engine, shell } = good("site-with-frr.toml");
+    assert_eq!(shell.streams.len(), 4);
+    assert_eq!((shell.streams[2].path, shell.streams[2].target.port()), (PathId(1), 8620));
+    assert_eq!(shell.streams[3].kind, ProbeKind::Icmp);
+    assert!(shell.streams.iter().all(|stream| stream.dscp == 46));
+    assert_eq!((shell.paths[1].mark, shell.paths[1].table), (Some(4242), 4242));
+    assert_eq!(engine.paths[0].probes.len(), 2);
+}
+
+#[test]
+fn a_laboratory_needs_no_marks_and_may_shorten_every_time() {
+    let Loaded { engine, shell } = good("report-lab.toml");
+    assert!(shell.listen.is_empty());
+    assert!(shell.paths.iter().all(|path| path.mark.is_none()));
+    assert_eq!(engine.timing.selector.dwell, Duration::from_secs(2));
+    assert_eq!(engine.timing.monitor.recover_probes, 50);
+    assert_eq!(engine.timing.drain_wait, Duration::from_millis(200));
+}
+
+#[test]
+fn no_text_panics_the_reader() {
+    let text = fs::read_to_string(fixtures("good").join("site-with-frr.toml")).unwrap();
+    for cut in (0..text.len()).step_by(7).filter(|cut| text.is_char_boundary(*cut)) {
+        parse("cut.toml", &text[..cut]).findings.render(false);
+        let mut spoilt = text.clone();
+        spoilt.replace_range(cut..cut + 1, "\u{fc}");
+        parse("spoilt.toml", &spoilt).findings.render(false);
+    }
+}
+
+#[test]
+fn operators_find_every_key_in_the_manual() {
+    let manual = fixtures("../../docs/OPERATING.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    for (table, keys) in schema::TABLES {
+        assert!(manual.contains(table.trim_matches(['[', ']'])), "{table}");
+        for key in *keys {
+            assert!(manual.contains(&format!("`{key}`")), "{table}: {key}");
+        }
+    }
+}
