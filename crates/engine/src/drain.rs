@@ -9,6 +9,7 @@ use pathvane_wire::{Notification, cease};
 use crate::engine::{Alarm, Engine};
 use crate::event::EventKind;
 use crate::io::Output;
+use crate::peer::Peer;
 
 /// How long the last UPDATEs may take to be acknowledged, and the last NOTIFICATIONs to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -72,12 +73,10 @@ impl Engine {
 
     /// Goes on before the alarm when there is nothing left to wait for.
     pub(crate) fn hurry_drain(&mut self, now: Instant) {
-        let waits = match self.life {
-            Life::Withdrawn => self.peers.iter().any(|peer| peer.delivery.unconfirmed()),
-            Life::Closing => self.peers.iter().any(|peer| peer.connected()),
-            _ => return,
-        };
-        if !waits {
+        if self.life == Life::Withdrawn && !self.peers.iter().any(|p| p.delivery.unconfirmed()) {
+            self.drain_step(now);
+        }
+        if self.life == Life::Closing && !self.peers.iter().any(Peer::connected) {
             self.drain_step(now);
         }
     }

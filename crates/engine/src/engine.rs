@@ -74,6 +74,8 @@ pub struct Engine {
     pub(crate) moves_of: Vec<u64>,
     /// Per path the state last reported.
     pub(crate) states: Vec<State>,
+    /// Per path what was last heard of its link.
+    links: Vec<Option<bool>>,
     pub(crate) fib_synced: bool,
     /// Something that steering depends on changed.
     pub(crate) dirty: bool,
@@ -118,6 +120,7 @@ impl Engine {
             last_move: 0,
             moves_of: config.services.iter().map(|_| 0).collect(),
             states: config.paths.iter().map(|_| State::Init).collect(),
+            links: config.paths.iter().map(|_| None).collect(),
             fib_synced: false,
             dirty: true,
             busy: false,
@@ -166,7 +169,9 @@ impl Engine {
             }
             Input::Stalled { .. } => self.measure.handle_stall(now),
             Input::Link { path, up } => {
-                self.record.event(now, EventKind::Link { path, up });
+                if self.links[path.index()].replace(up) != Some(up) {
+                    self.record.event(now, EventKind::Link { path, up });
+                }
                 self.measure.handle_link(now, path, up, &mut self.changed);
             }
             Input::Condition { service, announce, holds } => {

@@ -38,3 +38,11 @@ id!(
     /// A probe stream, one per path and target: paths in order, then their probes in order.
     StreamId
 );
+
+impl StreamId {
+    /// The ICMP echo identifier of the stream; never zero, and away from the low numbers that
+    /// other programs use.
+    pub const fn icmp_identifier(self) -> u16 {
+        0x5000 | (self.0 & 0x0fff)
+    }
+}

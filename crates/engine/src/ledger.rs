@@ -90,6 +90,11 @@ impl Ledger {
         self.told[peer.index()].iter_mut().for_each(Told::purge);
     }
 
+    /// When the next undercut that is no longer needed is to be given back.
+    pub(crate) fn next_relax(&self) -> Option<Instant> {
+        self.told.iter().flatten().filter_map(|told| told.relax_at).min()
+    }
+
     /// The lowest MED that may be held for `prefix` by any peer of the domain of `of` that does not
     /// speak for `leader`.
     pub(crate) fn lowest_elsewhere(

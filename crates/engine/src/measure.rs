@@ -254,8 +254,10 @@ fn kind(path: &Path, nth: usize, number: u16) -> Kind {
     let probe = &path.probes[nth];
     match (probe.kind, probe.target.ip()) {
         (ProbeKind::Stamp, _) => Kind::Stamp { ssid: number.wrapping_add(1).max(1) },
-        (ProbeKind::Icmp, IpAddr::V4(_)) => Kind::Icmp { version: Version::V4, identifier: number },
-        (ProbeKind::Icmp, IpAddr::V6(_)) => Kind::Icmp { version: Version::V6, identifier: number },
+        (ProbeKind::Icmp, ip) => Kind::Icmp {
+            version: if ip.is_ipv4() { Version::V4 } else { Version::V6 },
+            identifier: StreamId(number).icmp_identifier(),
+        },
     }
 }
 

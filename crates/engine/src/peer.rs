@@ -32,8 +32,6 @@ pub(crate) struct Peer {
     pub(crate) stale_until: Option<Instant>,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
-    /// When the leader's undercut is given back.
-    pub(crate) relax_at: Option<Instant>,
     conns: Vec<Conn>,
 }
 
@@ -44,7 +42,6 @@ impl Peer {
             delivery: Delivery::default(),
             stale_until: None,
             held_until: None,
-            relax_at: None,
             conns: Vec::new(),
         }
     }

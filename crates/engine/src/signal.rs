@@ -62,6 +62,8 @@ pub(crate) struct Told {
     /// When a decision last made the prefix look worse, and better.
     worse_at: Option<Instant>,
     better_at: Option<Instant>,
+    /// When an undercut that is no longer needed is given back.
+    pub(crate) relax_at: Option<Instant>,
 }
 
 /// Why a change of signal is made, which says whether a budget applies (law 9).

@@ -143,7 +143,7 @@ impl Engine {
                 }
             }
         }
-        let relax = self.peers.iter().filter_map(|peer| peer.relax_at).filter(|at| *at > now).min();
+        let relax = self.ledger.next_relax();
         self.alarms.set(Alarm::Signals, [next, relax].into_iter().flatten().min());
     }
 
@@ -197,7 +197,11 @@ impl Engine {
                 let led = matches!(before, Some(Signal::Announce { med }) if med < plan.backup);
                 let urgency = if led || role == Role::Out { Urgency::Now } else { Urgency::Paced };
                 let signal = announce(med_for(role, &plan, None));
-                Some(Wish { signal, urgency, reason: role.word() })
+                let reason = match role {
+                    Role::Out => "dead, but the last usable way is not withdrawn",
+                    _ => role.word(),
+                };
+                Some(Wish { signal, urgency, reason })
             }
         }
     }
@@ -221,13 +225,8 @@ impl Engine {
         let wish = Wish { signal: announce(med), urgency: Urgency::Now, reason };
         let told = self.ledger.told(peer, at).now();
         let relaxes = matches!(told, Some(Signal::Announce { med: before }) if before < med && before < plan.primary);
-        let relax_at = &mut self.peers[peer.index()].relax_at;
-        if !relaxes {
-            *relax_at = None;
-            return Some(wish);
-        }
-        let due = *relax_at.get_or_insert(now + self.config.timing.undercut_restore);
-        if now < due {
+        let relax_at = &mut self.ledger.told_mut(peer, at).relax_at;
+        if relaxes && now < *relax_at.get_or_insert(now + self.config.timing.undercut_restore) {
             return None;
         }
         *relax_at = None;
