@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+/// The site's AS number.
+pub const ASN: u32 = 65010;
 /// What we announce: the site's agents.
 pub const AGENTS: &str = "10.20.0.0/16";
 /// What the routers announce: the regions' services.

@@ -8,10 +8,15 @@
 //! Does not know: how the speaker decides.
 #![forbid(unsafe_code)]
 
+pub mod cloud;
 pub mod configuration;
+pub mod control;
+pub mod demo;
 pub mod judge;
 pub mod links;
 pub mod mono;
+pub mod network;
+pub mod observed;
 pub mod region;
 pub mod report;
 pub mod scenario;

@@ -1,9 +1,8 @@
 //! What the lab saw: the one record that the timeline is printed from and the judge reads.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-
 use ipnet::IpNet;
 use pathvane_clock::Instant;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::mono;
 
@@ -79,14 +78,16 @@ pub enum What {
         /// More about it.
         detail: String,
     },
-    /// A router received a route, or a withdrawal.
+    /// What a router knows of a prefix changed.
     Update {
         /// Which router.
         router: PathIndex,
         /// The prefix.
         prefix: IpNet,
-        /// Its MED; `None` if it was withdrawn.
+        /// Its MED; `None` if there is no route any more.
         med: Option<u32>,
+        /// What made it change.
+        why: &'static str,
     },
     /// The VPC sends what goes to the site over these routers from now on.
     Return {
@@ -97,12 +98,12 @@ pub enum What {
 
 /// Where the lab's parts report to.
 #[derive(Clone, Debug)]
-pub struct Reporter(Sender<Seen>);
+pub struct Reporter(UnboundedSender<Seen>);
 
 impl Reporter {
     /// A reporter and what it reports to.
-    pub fn new() -> (Self, Receiver<Seen>) {
-        let (sender, receiver) = channel();
+    pub fn new() -> (Self, UnboundedReceiver<Seen>) {
+        let (sender, receiver) = unbounded_channel();
         (Self(sender), receiver)
     }
 

@@ -84,10 +84,10 @@ impl Timeline {
                 let who = format!("session of cr-{}", self.name(*router));
                 ("router", format!("{who} is {state}: {detail}"))
             }
-            What::Update { router, prefix, med } => {
+            What::Update { router, prefix, med, why } => {
                 let name = self.name(*router);
-                let what = med.map_or("withdrawn".to_owned(), |med| format!("MED {med}"));
-                ("router", format!("cr-{name} received {prefix}: {what}"))
+                let what = med.map_or("gone".to_owned(), |med| format!("MED {med}"));
+                ("router", format!("cr-{name} knows {prefix}: {what} ({why})"))
             }
             What::Return { routers } => {
                 let names: Vec<&str> = routers.iter().map(|router| self.name(*router)).collect();

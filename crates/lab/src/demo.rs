@@ -1,0 +1,195 @@
+//! `pathvane demo`: the real speaker among emulated networks, broken on purpose and judged.
+
+mod args;
+mod play;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::configuration::Profile;
+use crate::judge::CONVERGED_WITHIN;
+use crate::network::PATHS;
+use crate::report::{Ink, Summary, Timeline, print_table};
+use crate::scenario::{self, Scenario};
+
+pub use args::DemoArgs;
+
+/// Exit status after Ctrl-C, as shells give it.
+const INTERRUPTED: u8 = 130;
+
+/// Plays what `args` asks for, with `binary` as the speaker.
+///
+/// Succeeds only if every fault that should move traffic moved it in both directions in
+/// less than a second, and everything that should not move it did not.
+pub async fn run(args: DemoArgs, binary: PathBuf) -> ExitCode {
+    let scenarios = match chosen(&args) {
+        Ok(scenarios) => scenarios,
+        Err(message) => return failure(&message),
+    };
+    if args.list {
+        list(&scenarios);
+        return ExitCode::SUCCESS;
+    }
+    let dir = match Workshop::new(args.keep) {
+        Ok(dir) => dir,
+        Err(error) => return failure(&format!("no temporary directory can be made: {error}")),
+    };
+    tokio::select! {
+        outcome = play_all(&args, &scenarios, &binary, dir.path()) => match outcome {
+            Ok(summaries) => conclude(&args, &summaries, dir),
+            Err(message) => {
+                let kept = dir.keep();
+                failure(&format!("{message}\nconfiguration and logs: {}", kept.display()))
+            }
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("interrupted; speaker ended, temporary files removed");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+/// The scenarios asked for; every one for `--list`.
+fn chosen(args: &DemoArgs) -> Result<Vec<Scenario>, String> {
+    let mut all = scenario::all()?;
+    if let Some(duration) = args.duration {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        all.iter_mut().for_each(|scenario| scenario.observe_ms = ms);
+    }
+    if args.list {
+        return Ok(all);
+    }
+    if args.scenario.is_empty() {
+        return Ok(all.into_iter().filter(scenario::is_default).collect());
+    }
+    let find = |name: &String| {
+        let found = all.iter().find(|scenario| scenario.name == *name).cloned();
+        found.ok_or_else(|| {
+            format!("there is no scenario {name:?}; `pathvane demo --list` names them")
+        })
+    };
+    args.scenario.iter().map(find).collect()
+}
+
+fn list(scenarios: &[Scenario]) {
+    let ink = Ink::detect();
+    for scenario in scenarios {
+        println!("{}  {}", ink.strong(&format!("{:<18}", scenario.name)), scenario.title);
+        println!("{:<18}  {}", "", ink.faint(&scenario.about));
+    }
+}
+
+/// Plays each scenario as often as asked for.
+async fn play_all(
+    args: &DemoArgs,
+    scenarios: &[Scenario],
+    binary: &Path,
+    dir: &Path,
+) -> Result<Vec<Summary>, String> {
+    let names = PATHS.map(str::to_owned).to_vec();
+    let mut timeline = Timeline::new(names, Ink::detect(), args.json);
+    introduce(args, &timeline, dir);
+    let mut summaries = Vec::new();
+    let mut number = 0;
+    for scenario in scenarios {
+        let mut outcomes = Vec::new();
+        for _ in 0..args.repeat {
+            number += 1;
+            let play = play::Setting { args, scenario, binary, dir, number };
+            outcomes.push(play.run(&mut timeline).await?);
+        }
+        summaries.extend(Summary::of(outcomes));
+    }
+    Ok(summaries)
+}
+
+/// Says what is about to happen, and which durations are not the defaults.
+fn introduce(args: &DemoArgs, timeline: &Timeline, dir: &Path) {
+    let rtt = |index: usize| args.rtt(index).as_millis();
+    timeline.say(&format!(
+        "paths       {} {} ms, {} {} ms round trip; ambient loss {} % of round trips",
+        PATHS[0],
+        rtt(0),
+        PATHS[1],
+        rtt(1),
+        args.ambient_loss,
+    ));
+    let keys = Profile::default().keys();
+    let shortened: Vec<String> =
+        keys.iter().map(|(key, value)| format!("{key} {}", value.trim_matches('"'))).collect();
+    timeline.say(&format!("shortened   {}", shortened.join(", ")));
+    timeline.say("            detection, thresholds and damping are the defaults");
+    timeline.say(&format!("files       {}", dir.display()));
+}
+
+fn conclude(args: &DemoArgs, summaries: &[Summary], dir: Workshop) -> ExitCode {
+    let good = summaries.iter().all(Summary::is_good);
+    if args.json {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            good: bool,
+            rtt_ms: [u128; 2],
+            ambient_loss_percent: f64,
+            programming_delay_ms: u64,
+            scenarios: &'a [Summary],
+        }
+        let document = Document {
+            good,
+            rtt_ms: [args.rtt(0).as_millis(), args.rtt(1).as_millis()],
+            ambient_loss_percent: args.ambient_loss,
+            programming_delay_ms: args.programming_delay_ms,
+            scenarios: summaries,
+        };
+        match serde_json::to_string_pretty(&document) {
+            Ok(text) => println!("{text}"),
+            Err(error) => return failure(&error.to_string()),
+        }
+    } else {
+        println!("\n{}", print_table(summaries, Ink::detect()));
+    }
+    if good {
+        return ExitCode::SUCCESS;
+    }
+    let kept = dir.keep();
+    let limit = CONVERGED_WITHIN.as_millis();
+    failure(&format!(
+        "not everything is as it should be (moves within {limit} ms, nothing else moved); \
+         configuration and logs: {}",
+        kept.display()
+    ))
+}
+
+fn failure(message: &str) -> ExitCode {
+    eprintln!("pathvane demo: {message}");
+    ExitCode::FAILURE
+}
+
+/// The temporary directory; removed at the end unless it is worth keeping.
+struct Workshop {
+    dir: tempfile::TempDir,
+    keep: bool,
+}
+
+impl Workshop {
+    fn new(keep: bool) -> std::io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("pathvane-demo-").tempdir()?;
+        Ok(Self { dir, keep })
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn keep(mut self) -> PathBuf {
+        self.keep = true;
+        self.dir.path().to_owned()
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        self.dir.disable_cleanup(self.keep);
+    }
+}
