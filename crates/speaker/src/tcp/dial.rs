@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
-use super::{Connection, Error, Options};
+use super::{Connection, Options};
+use crate::os_error::OsError;
 
 /// A connection that is being opened. Dropping it gives up.
 #[derive(Debug)]
@@ -20,9 +21,9 @@ impl Dialing {
     /// Starts connecting to `options.peer`; the SYN has been sent when this returns.
     ///
     /// Fails at once where a source address, interface or key cannot be had.
-    pub fn start(options: &Options) -> Result<Self, Error> {
+    pub fn start(options: &Options) -> Result<Self, OsError> {
         let peer = options.peer;
-        let opening = |error| Error::new(format!("dial {peer}"), error);
+        let opening = |error| OsError::new(format!("dial {peer}"), error);
         let socket = Socket::new(
             Domain::for_address(peer),
             Type::STREAM.nonblocking().cloexec(),
@@ -33,7 +34,7 @@ impl Dialing {
         options.apply_password(&socket)?;
         if let Some(local) = options.local {
             socket.bind(&scoped(SocketAddr::new(local, 0), options)?.into()).map_err(|error| {
-                Error::new(format!("use {local} as the source towards {peer}"), error)
+                OsError::new(format!("use {local} as the source towards {peer}"), error)
             })?;
         }
         match socket.connect(&scoped(peer, options)?.into()) {
@@ -48,8 +49,8 @@ impl Dialing {
     }
 
     /// The connection once it is open, or why it will not be; not to be polled after that.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Connection, Error>> {
-        let failed = |error| Poll::Ready(Err(Error::new(format!("dial {}", self.peer), error)));
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Connection, OsError>> {
+        let failed = |error| Poll::Ready(Err(OsError::new(format!("dial {}", self.peer), error)));
         let Some(stream) = &self.stream else {
             return failed(io::ErrorKind::NotConnected.into());
         };
@@ -69,11 +70,11 @@ impl Dialing {
 }
 
 /// The address with its interface as scope, which link-local ones need (RFC 4007).
-fn scoped(address: SocketAddr, options: &Options) -> Result<SocketAddr, Error> {
+fn scoped(address: SocketAddr, options: &Options) -> Result<SocketAddr, OsError> {
     match (address.ip(), &options.interface) {
         (IpAddr::V6(ip), Some(interface)) if is_link_local(ip) => {
             let index = nix::net::if_::if_nametoindex(interface.as_str())
-                .map_err(|error| Error::new(format!("find interface {interface}"), error.into()))?;
+                .map_err(|error| OsError::new(format!("find interface {interface}"), error.into()))?;
             Ok(SocketAddrV6::new(ip, address.port(), 0, index).into())
         }
         _ => Ok(address),

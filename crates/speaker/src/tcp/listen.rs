@@ -9,7 +9,8 @@ use pathvane_engine::PeerId;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Connection, Error, Options};
+use super::{Connection, Options};
+use crate::os_error::OsError;
 use crate::sys;
 
 /// Connections that the kernel keeps for us between two turns.
@@ -52,8 +53,8 @@ pub struct Listener {
 impl Listener {
     /// Listens at `address`; an IPv6 one takes IPv6 connections only. The peers' MD5 keys are
     /// set first, so no unsigned connection slips in.
-    pub fn bind(address: SocketAddr, roster: &Roster) -> Result<Self, Error> {
-        let failed = |error| Error::new(format!("listen at {address}"), error);
+    pub fn bind(address: SocketAddr, roster: &Roster) -> Result<Self, OsError> {
+        let failed = |error| OsError::new(format!("listen at {address}"), error);
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM.nonblocking().cloexec(),
@@ -94,9 +95,9 @@ impl Listener {
         &mut self,
         cx: &mut Context<'_>,
         roster: &Roster,
-    ) -> Poll<Result<(PeerId, Connection), Error>> {
+    ) -> Poll<Result<(PeerId, Connection), OsError>> {
         loop {
-            let failed = |error| Error::new(format!("accept at {}", self.address), error);
+            let failed = |error| OsError::new(format!("accept at {}", self.address), error);
             let (stream, remote) = ready!(self.socket.poll_accept(cx)).map_err(failed)?;
             let local = stream.local_addr().map_err(failed)?;
             match roster.find(local.ip(), remote.ip()) {
@@ -118,10 +119,10 @@ impl Listener {
     }
 }
 
-fn open(stream: TcpStream, options: &Options) -> Result<Connection, Error> {
+fn open(stream: TcpStream, options: &Options) -> Result<Connection, OsError> {
     options.apply(&stream)?;
     Connection::new(stream)
-        .map_err(|error| Error::new(format!("accept from {}", options.peer), error))
+        .map_err(|error| OsError::new(format!("accept from {}", options.peer), error))
 }
 
 /// Prepares the listener for peers with TTL security: SYN-ACKs leave with TTL 255, and where

@@ -8,12 +8,10 @@
 
 mod connection;
 mod dial;
-mod error;
 mod listen;
 mod options;
 
 pub use connection::{Closing, Connection, Progress};
 pub use dial::Dialing;
-pub use error::Error;
 pub use listen::{Listener, Roster};
 pub use options::{Hops, Options};

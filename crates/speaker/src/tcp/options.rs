@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::Error;
+use crate::os_error::OsError;
 use crate::config::Secret;
 use crate::sys;
 
@@ -76,10 +76,10 @@ impl Options {
     ///
     /// The send buffer is left to the kernel's autotuning: how much of it may be unsent is
     /// bounded by `TCP_NOTSENT_LOWAT`, how much may be in flight should follow the link.
-    pub(super) fn apply(&self, socket: &impl AsFd) -> Result<(), Error> {
+    pub(super) fn apply(&self, socket: &impl AsFd) -> Result<(), OsError> {
         let fd = socket.as_fd();
         let socket = SockRef::from(&fd);
-        let failed = |what: &str, source| Error::new(format!("{what} for {}", self.peer), source);
+        let failed = |what: &str, source| OsError::new(format!("{what} for {}", self.peer), source);
 
         if let Some(interface) = &self.interface {
             socket.bind_device(Some(interface.as_bytes())).map_err(|error| {
@@ -110,12 +110,12 @@ impl Options {
     }
 
     /// Sets the peer's MD5 key, if it has one, on a connecting or listening socket.
-    pub(super) fn apply_password(&self, socket: &impl AsFd) -> Result<(), Error> {
+    pub(super) fn apply_password(&self, socket: &impl AsFd) -> Result<(), OsError> {
         let Some(password) = &self.password else { return Ok(()) };
         sys::set_md5_key(socket.as_fd(), self.peer.ip(), password.expose().as_bytes()).map_err(
             |error| {
                 let unsupported = error.raw_os_error() == Some(libc::ENOPROTOOPT);
-                let error = Error::new(format!("set the TCP MD5 key of {}", self.peer), error);
+                let error = OsError::new(format!("set the TCP MD5 key of {}", self.peer), error);
                 if unsupported {
                     error.with_remedy("this kernel was built without CONFIG_TCP_MD5SIG")
                 } else {

@@ -1,24 +1,24 @@
-//! What can go wrong with a socket, and what the operator can do about it.
+//! What can go wrong between us and the operating system, and what the operator can do about it.
 
 use std::{fmt, io};
 
-/// A failed socket operation, with a remedy where one is known.
+/// A failed system operation, with a remedy where one is known.
 #[derive(Debug)]
-pub struct Error {
+pub struct OsError {
     doing: String,
     remedy: Option<&'static str>,
     source: io::Error,
 }
 
-impl Error {
+impl OsError {
     /// `doing` completes the sentence "cannot ...".
-    pub(super) fn new(doing: impl Into<String>, source: io::Error) -> Self {
+    pub(crate) fn new(doing: impl Into<String>, source: io::Error) -> Self {
         let remedy = remedy(&source);
         Self { doing: doing.into(), remedy, source }
     }
 
     /// Replaces the general remedy by one that fits what was tried.
-    pub(super) fn with_remedy(mut self, remedy: &'static str) -> Self {
+    pub(crate) fn with_remedy(mut self, remedy: &'static str) -> Self {
         self.remedy = Some(remedy);
         self
     }
@@ -34,7 +34,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.doing, self.source)?;
         match self.remedy {
@@ -44,7 +44,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
+impl std::error::Error for OsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn says_what_was_tried_why_it_failed_and_what_helps() {
         let os = io::Error::from_raw_os_error(libc::EADDRNOTAVAIL);
-        let text = Error::new("bind to 192.0.2.1", os).to_string();
+        let text = OsError::new("bind to 192.0.2.1", os).to_string();
         assert!(text.starts_with("cannot bind to 192.0.2.1: "), "{text}");
         assert!(text.ends_with("(no interface of this host has that address)"), "{text}");
     }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_fitting_remedy_replaces_the_general_one() {
         let os = io::Error::from_raw_os_error(libc::EPERM);
-        let error = Error::new("set a mark", os).with_remedy("run as root");
+        let error = OsError::new("set a mark", os).with_remedy("run as root");
         assert_eq!(error.remedy(), Some("run as root"));
     }
 }
