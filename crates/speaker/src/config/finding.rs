@@ -134,11 +134,14 @@ impl Findings {
         self.count(Severity::Error) > 0
     }
 
-    /// The findings as people read them, each with file, line, column, text, caret and remedy.
+    /// The findings as people read them, each with file, line, column, text, caret and remedy;
+    /// without the notes if there are errors, which come first.
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for finding in self.sorted() {
+        let errors = self.has_errors();
+        let told = |finding: &&Finding| !errors || finding.severity < Severity::Note;
+        for finding in self.sorted().into_iter().filter(told) {
             out.push_str(&renderer.render(&[self.group(finding)]));
             out.push_str("\n\n");
         }

@@ -42,9 +42,7 @@ use toml::de::DeTable;
 pub use finding::{Finding, Findings, Severity};
 pub use policy::BUILT_IN as BUILT_IN_POLICIES;
 pub use secret::Secret;
-pub use shell::{
-    FibMode, HealthCheck, HealthProbe, PathLink, PeerTcp, ShellConfig, StreamSocket, Watched,
-};
+pub use shell::{FibMode, PathLink, PeerTcp, ShellConfig, StreamSocket, Watched};
 pub use speaker::DEFAULT_CONTROL;
 
 use names::{NameList, Names};

@@ -87,8 +87,19 @@ pub const ANNOUNCE: &[&str] = &["prefix", "while"];
 
 /// An element of `checks`.
 pub const CHECK: &[&str] = &[
-    "kind", "url", "target", "region", "interval", "timeout", "fall", "rise", "status", "body",
+    "kind",
+    "url",
+    "target",
+    "region",
+    "interval",
+    "timeout",
+    "fall",
+    "rise",
+    "status",
+    "body",
+    "roots",
     "source",
+    "interface",
 ];
 
 /// Every table by its heading.

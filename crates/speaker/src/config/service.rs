@@ -1,12 +1,13 @@
 //! `[services.NAME]`: what we announce and reach, over which paths, and who checks it.
 
 use core::cell::RefCell;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
-use pathvane_engine::config::{Announce, Check, Condition};
+use pathvane_engine::config::{Announce, Condition};
 use pathvane_engine::{PathId, ServiceId};
 use pathvane_rib::PeerId;
 use pathvane_score::{Class, Strategy};
@@ -16,9 +17,10 @@ use super::finding::Findings;
 use super::names::Names;
 use super::read::Section;
 use super::schema;
-use super::shell::{HealthCheck, HealthProbe, Watched};
+use super::shell::Watched;
 use super::value::{Interface, Number, Refusal, words};
-use super::web::{StatusRange, Url};
+use super::web::{HostPort, StatusRange, Url};
+use crate::checks::{Ask, Check, Http, Roots};
 
 words!(
     Class, "a class of service",
@@ -71,8 +73,9 @@ pub(super) struct CheckRead {
     name: String,
     pub(super) region: Option<Spanned<String>>,
     pub(super) span: Range<usize>,
-    probe: HealthProbe,
+    ask: Ask,
     source: Option<IpAddr>,
+    device: Option<Interface>,
     interval: Duration,
     timeout: Duration,
     fall: u8,
@@ -132,7 +135,7 @@ impl Service {
         paths: Vec<PathId>,
         default_region: &str,
     ) -> Option<pathvane_engine::config::Service> {
-        let check = |check: &CheckRead| Check {
+        let check = |check: &CheckRead| pathvane_engine::config::Check {
             name: check.name.clone(),
             region: check
                 .region
@@ -154,12 +157,13 @@ impl Service {
     }
 
     /// What the shell asks its instances.
-    pub(super) fn health_checks(&self, service: ServiceId) -> Vec<HealthCheck> {
-        let check = |(check, read): (u16, &CheckRead)| HealthCheck {
+    pub(super) fn health_checks(&self, service: ServiceId) -> Vec<Check> {
+        let check = |(check, read): (u16, &CheckRead)| Check {
             service,
             check,
-            probe: read.probe.clone(),
+            ask: read.ask.clone(),
             source: read.source,
+            device: read.device.clone().map(Interface::into_name),
             interval: read.interval,
             timeout: read.timeout,
             fall: read.fall,
@@ -219,27 +223,25 @@ words!(CheckKind, "a kind of check", "http" => CheckKind::Http, "tcp" => CheckKi
 
 fn check(section: &Section<'_>) -> Option<CheckRead> {
     let kind = section.required("kind", "\"http\"").map(Spanned::into_inner);
-    let probe = kind.and_then(|kind| match kind {
-        CheckKind::Http => http_probe(section),
-        CheckKind::Tcp => tcp_probe(section),
+    let asked = kind.and_then(|kind| match kind {
+        CheckKind::Http => http(section),
+        CheckKind::Tcp => tcp(section),
     });
-    let read = CheckRead {
+    let mut read = CheckRead {
+        name: String::new(),
         region: section.optional("region"),
         span: section.span.clone(),
         source: section.optional("source").map(Spanned::into_inner),
+        device: section.optional("interface").map(Spanned::into_inner),
         interval: section.or("interval", Duration::from_secs(1)),
         timeout: section.or("timeout", Duration::from_millis(500)),
         fall: section.or("fall", Number::<1, 255>(2)).small(),
         rise: section.or("rise", Number::<1, 255>(3)).small(),
-        name: String::new(),
-        probe: probe?,
+        ask: asked.as_ref()?.1.clone(),
     };
     check_pace(section, &read);
-    let name = match &read.probe {
-        HealthProbe::Tcp(address) => format!("tcp://{address}"),
-        HealthProbe::Http { .. } => section.or("url", String::new()),
-    };
-    Some(CheckRead { name, ..read })
+    read.name = asked?.0;
+    Some(read)
 }
 
 fn check_pace(section: &Section<'_>, read: &CheckRead) {
@@ -253,19 +255,37 @@ fn check_pace(section: &Section<'_>, read: &CheckRead) {
     }
 }
 
-fn tcp_probe(section: &Section<'_>) -> Option<HealthProbe> {
-    refuse_keys(section, "tcp", &["url", "status", "body"]);
-    let target = section.required::<SocketAddr>("target", "\"10.128.0.10:443\"")?;
-    Some(HealthProbe::Tcp(target.into_inner()))
+/// What is asked, and what messages call it.
+fn tcp(section: &Section<'_>) -> Option<(String, Ask)> {
+    refuse_keys(section, "tcp", &["url", "status", "body", "roots"]);
+    let target = section.required::<HostPort>("target", "\"10.128.0.10:443\"")?.into_inner();
+    Some((format!("tcp://{}", target.text), Ask::Tcp(target.endpoint)))
 }
 
-fn http_probe(section: &Section<'_>) -> Option<HealthProbe> {
+fn http(section: &Section<'_>) -> Option<(String, Ask)> {
     refuse_keys(section, "http", &["target"]);
     let url = section.required::<Url>("url", "\"http://10.128.0.10/healthz\"");
-    let status = section.or("status", StatusRange(200, 399));
+    let StatusRange(low, high) = section.or("status", StatusRange(200, 399));
     let body = section.optional::<String>("body").map(Spanned::into_inner);
-    let Url { address, host, path } = url?.into_inner();
-    Some(HealthProbe::Http { address, host, path, status: (status.0, status.1), body })
+    let roots = section.optional::<PathBuf>("roots");
+    let Url { text, tls, host, path } = url?.into_inner();
+    if let (false, Some(roots)) = (tls, &roots) {
+        section.findings().borrow_mut().error(
+            roots.span(),
+            format!("{} has `roots`, but its URL is not https", section.what),
+            "remove `roots`, or write https://",
+        );
+    }
+    let roots = roots.map_or(Roots::System, |path| Roots::Pem(path.into_inner()));
+    let ask = Http {
+        endpoint: host.endpoint,
+        tls: tls.then_some(roots),
+        host: host.text,
+        path,
+        status: low..=high,
+        body,
+    };
+    Some((text, Ask::Http(ask)))
 }
 
 fn refuse_keys(section: &Section<'_>, kind: &str, keys: &[&str]) {

@@ -1,7 +1,6 @@
 //! What the shell is told: sockets, kernel, files. Lists are indexed as the engine's are.
 
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -9,6 +8,7 @@ use pathvane_engine::config::{Condition, ProbeKind};
 use pathvane_engine::{PathId, ServiceId};
 
 use super::value::words;
+use crate::checks::Check;
 use crate::tcp::Options;
 
 /// Everything the shell needs and the engine does not know.
@@ -31,7 +31,7 @@ pub struct ShellConfig {
     /// Conditions to watch, in the order of the services and their `announce`.
     pub conditions: Vec<Watched>,
     /// Instance health checks, in the order of the services and their `checks`.
-    pub checks: Vec<HealthCheck>,
+    pub checks: Vec<Check>,
 }
 
 /// What becomes of next-hop switches and learned routes.
@@ -100,45 +100,4 @@ pub struct Watched {
     pub prefix: IpNet,
     /// What has to hold.
     pub condition: Condition,
-}
-
-/// One instance health check.
-#[derive(Clone, Debug)]
-pub struct HealthCheck {
-    /// Whose instance.
-    pub service: ServiceId,
-    /// Which of the service's `checks`.
-    pub check: u16,
-    /// What is asked.
-    pub probe: HealthProbe,
-    /// The source address, if fixed.
-    pub source: Option<IpAddr>,
-    /// Time between two checks.
-    pub interval: Duration,
-    /// Time one check may take.
-    pub timeout: Duration,
-    /// Failures in a row until unhealthy.
-    pub fall: u8,
-    /// Successes in a row until healthy.
-    pub rise: u8,
-}
-
-/// What a health check asks.
-#[derive(Clone, Debug)]
-pub enum HealthProbe {
-    /// A TCP connection to this address comes about.
-    Tcp(SocketAddr),
-    /// An HTTP GET is answered as expected.
-    Http {
-        /// Where to connect.
-        address: SocketAddr,
-        /// The Host header.
-        host: String,
-        /// Path and query.
-        path: String,
-        /// Accepted status codes, both ends included.
-        status: (u16, u16),
-        /// A text the body must contain.
-        body: Option<String>,
-    },
 }

@@ -124,15 +124,3 @@ fn no_text_panics_the_reader() {
         parse("spoilt.toml", &spoilt).findings.render(false);
     }
 }
-
-#[test]
-fn operators_find_every_key_in_the_manual() {
-    let manual = fixtures("../../docs/OPERATING.md");
-    let manual = fs::read_to_string(manual).unwrap();
-    for (table, keys) in schema::TABLES {
-        assert!(manual.contains(table.trim_matches(['[', ']'])), "{table}");
-        for key in *keys {
-            assert!(manual.contains(&format!("`{key}`")), "{table}: {key}");
-        }
-    }
-}

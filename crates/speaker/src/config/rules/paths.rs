@@ -20,8 +20,8 @@ fn peers(path: &Path, findings: &mut Findings) {
         findings.error(
             path.span.clone(),
             format!("no peer speaks for path `{}`", path.name()),
-            "add `announce_via = [\"PEER\"]`: without a session the path can be measured by \
-             nobody and steered by nothing",
+            "add `announce_via = [\"PEER\"]`: without a session nothing moves to \
+             the path or away from it",
         );
     }
 }

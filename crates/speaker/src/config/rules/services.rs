@@ -75,7 +75,9 @@ fn shared_sessions(service: &Service, used: &[&Path], findings: &mut Findings) {
             let shares = |other: &Path| {
                 other.announce_via.iter().any(|theirs| theirs.get_ref() == peer.get_ref())
             };
-            if let Some(other) = used[..at].iter().find(|other| shares(other)) {
+            let other =
+                used[..at].iter().find(|other| other.name() != path.name() && shares(other));
+            if let Some(other) = other {
                 findings.error(
                     peer.span(),
                     format!(
