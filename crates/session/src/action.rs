@@ -9,7 +9,7 @@ use crate::link::ConnId;
 use crate::negotiate::{Negotiated, PeerGr};
 
 /// Something to do, in order; see [`crate::Session::poll_action`].
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Action {
     /// Dial the peer. An attempt still under way is given up for this one.
     Connect,

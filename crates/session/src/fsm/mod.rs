@@ -24,6 +24,9 @@ mod open_confirm;
 mod open_sent;
 mod timer;
 
+#[cfg(test)]
+mod tests;
+
 use pathvane_clock::Instant;
 use pathvane_wire::{Notification, UpdateView};
 

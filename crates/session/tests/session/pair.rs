@@ -1,10 +1,8 @@
 //! Two sessions wired to each other in virtual time.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{A, B, Pair, config};
+use crate::net::{A, B, Pair, config};
 use pathvane_session::{ClosedBy, Config, DownCause, Farewell, GracefulRestart, IdleHold};
 use pathvane_wire::{Asn, BgpId, Family, FamilySet, Notification, encode_end_of_rib};
 
