@@ -30,13 +30,28 @@
 
 extern crate alloc;
 
+mod browse;
+mod changes;
+mod choose;
 mod config;
+mod decide;
+mod group;
+mod import;
+mod net_set;
 mod peer;
 pub mod policy;
+mod queue;
 mod rib;
+mod sets;
+mod steer;
 mod step;
+mod store;
+mod table;
+mod transmit;
 mod view;
+mod work;
 
+pub use browse::Totals;
 pub use config::{Budget, Directive, OriginAttrs, RibConfig};
 pub use peer::{Counts, Faults, PeerConfig, PeerId, PeerUp};
 pub use policy::Policy;

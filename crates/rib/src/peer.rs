@@ -1,13 +1,20 @@
 //! What a peer is to the RIB.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pathvane_wire::{Asn, BgpId, EncodeContext, FamilySet};
+use ipnet::IpNet;
+use pathvane_wire::{
+    Asn, BgpId, Disposition, EncodeContext, Family, FamilySet, Fault, PeerKind, RawAttrs,
+};
 
-use crate::Policy;
+use crate::net_set::ZoneKey;
+use crate::store::Bits;
+use crate::table::{Meta, Route};
+use crate::{Directive, Policy};
 
 /// A peer: its place in the caller's list of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,12 +100,193 @@ pub struct Faults {
     pub attribute_discard: u64,
     /// UPDATEs whose routes were handled as withdrawn.
     pub treat_as_withdraw: u64,
-    /// UPDATEs that ended the session.
-    pub session_reset: u64,
     /// The last fault.
-    pub last: Option<pathvane_wire::Fault>,
-    /// The attributes of the last faulty UPDATE, less MP_REACH and MP_UNREACH, cut to 512 octets.
+    pub last: Option<Fault>,
+    /// The attributes of the last faulty UPDATE, less MP_REACH and MP_UNREACH, cut to
+    /// [`Faults::MAX_BYTES`] octets.
     pub last_bytes: Vec<u8>,
-    /// Routes that did not fit into one message to this peer, and were withheld.
+    /// Routes dropped because the peer sent more than [`Faults::MAX_PATHS`] for one prefix.
+    pub too_many_paths: u64,
+    /// Routes withheld from this peer because they do not fit into one message.
     pub too_big: u64,
+}
+
+impl Faults {
+    /// The most routes a peer may have for one prefix (RFC 7911), since each is looked at whenever
+    /// one of them changes.
+    pub const MAX_PATHS: usize = 32;
+
+    /// Octets kept of a faulty UPDATE.
+    pub const MAX_BYTES: usize = 512;
+
+    pub(crate) fn note(&mut self, fault: Fault, attrs: RawAttrs<'_>) {
+        match fault.disposition {
+            Disposition::Accept | Disposition::AttributeDiscard => self.attribute_discard += 1,
+            _ => self.treat_as_withdraw += 1,
+        }
+        self.last = Some(fault);
+        self.last_bytes.clear();
+        for part in attrs.parts() {
+            let room = Faults::MAX_BYTES - self.last_bytes.len();
+            self.last_bytes.extend_from_slice(&part[..part.len().min(room)]);
+        }
+    }
+}
+
+/// The place of a family in arrays.
+pub(crate) const fn place_of(v6: bool) -> usize {
+    v6 as usize
+}
+
+/// The two families, by place.
+pub(crate) const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+
+/// All that the RIB knows of a peer beside its routes.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) config: PeerConfig,
+    /// Stands for the import policy in the memo.
+    pub(crate) import_key: u32,
+    pub(crate) session: Option<Session>,
+    /// What the Decision Process compares; of the last session while there is none.
+    pub(crate) kind: PeerKind,
+    pub(crate) id: BgpId,
+    pub(crate) address: IpAddr,
+    /// Counts the sessions.
+    generation: u8,
+    /// How many generations of routes are alive in each family, the present one included.
+    alive: [u8; 2],
+    /// Sessions since a sweep last left no dead route.
+    pub(crate) unswept: u8,
+    pub(crate) counts: [Counts; 2],
+    pub(crate) faults: Faults,
+    pub(crate) heard_end_of_rib: FamilySet,
+    /// Offsets to the degree of preference.
+    pub(crate) offsets: Vec<(IpNet, i32)>,
+    pub(crate) directives: BTreeMap<IpNet, Directive>,
+}
+
+/// What exists while a session is Established.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) up: PeerUp,
+    pub(crate) group: usize,
+    pub(crate) reader: usize,
+    /// The prefixes that the peer was told and not told otherwise since.
+    pub(crate) held: Bits,
+    /// Prefixes to be settled with this peer alone.
+    pub(crate) urgent: BTreeSet<u32>,
+    pub(crate) walks: [Option<Walk>; 2],
+    pub(crate) sent_end_of_rib: FamilySet,
+}
+
+/// A walk over the Loc-RIB for one peer and family: its initial table, or all of it again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
+    /// Where to go on among the services' prefixes; `None` when they are done.
+    pub(crate) services: Option<ZoneKey>,
+    /// Where to go on in the slab, and where to stop: what came later is in the queue.
+    pub(crate) next: u32,
+    pub(crate) end: u32,
+    /// Announce what the peer has been told already.
+    pub(crate) again: bool,
+    /// The services when the walk began, by [`crate::net_set::Zone::version`].
+    pub(crate) zone_version: u32,
+    /// What frames the walk.
+    pub(crate) frame: Frame,
+}
+
+/// The messages around a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// None: the peer did not ask.
+    Silent,
+    /// End-of-RIB after it.
+    EndOfRib,
+    /// BoRR is to come, then EoRR (RFC 7313).
+    Refresh,
+    /// BoRR was sent, EoRR is to come.
+    Refreshing,
+}
+
+impl Peer {
+    pub(crate) fn new(config: PeerConfig, import_key: u32) -> Peer {
+        Peer {
+            config,
+            import_key,
+            session: None,
+            kind: PeerKind::External,
+            id: BgpId::default(),
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            generation: 0,
+            alive: [0; 2],
+            unswept: 0,
+            counts: [Counts::default(); 2],
+            faults: Faults::default(),
+            heard_end_of_rib: FamilySet::EMPTY,
+            offsets: Vec::new(),
+            directives: BTreeMap::new(),
+        }
+    }
+
+    /// A session begins: routes from now on are of another generation.
+    pub(crate) fn begin(&mut self, up: &PeerUp) {
+        self.kind = up.encode.peer;
+        self.id = up.id;
+        self.address = up.address;
+        self.generation = self.generation.wrapping_add(1);
+        self.unswept = self.unswept.saturating_add(1);
+        for alive in &mut self.alive {
+            *alive += 1;
+        }
+        self.heard_end_of_rib = FamilySet::EMPTY;
+    }
+
+    /// A session ends. Routes of `retain` stay, but not those that were stale before.
+    pub(crate) fn end(&mut self, retain: FamilySet) {
+        for (at, family) in FAMILIES.into_iter().enumerate() {
+            let most = u8::from(retain.contains(family));
+            self.alive[at] = self.alive[at].min(most);
+            self.counts[at].stale = self.counts[at].received;
+            self.counts[at].advertised = 0;
+        }
+    }
+
+    /// Stale routes of a family are dead from now on; false if there can be none.
+    pub(crate) fn kill_stale(&mut self, family: Family) -> bool {
+        let fresh = u8::from(self.session.is_some());
+        let alive = &mut self.alive[place_of(family == Family::IPV6_UNICAST)];
+        let had = *alive > fresh;
+        *alive = (*alive).min(fresh);
+        had
+    }
+
+    /// The mark of routes that come now.
+    pub(crate) fn meta(&self, candidate: bool) -> Meta {
+        Meta::new(self.generation, candidate)
+    }
+
+    /// Whether the session that the route came from counts.
+    pub(crate) fn is_alive(&self, route: &Route, v6: bool) -> bool {
+        let age = self.generation.wrapping_sub(route.meta.generation());
+        age < self.alive[place_of(v6)]
+    }
+
+    /// Whether the route is kept from an earlier session.
+    pub(crate) fn is_stale(&self, route: &Route) -> bool {
+        self.session.is_none() || route.meta.generation() != self.generation
+    }
+
+    /// The offset to the degree of preference of the peer's route, from the longest `reach`.
+    pub(crate) fn offset(&self, prefix: &IpNet) -> i32 {
+        let covering = self.offsets.iter().filter(|(net, _)| net.contains(prefix));
+        covering.max_by_key(|(net, _)| net.prefix_len()).map_or(0, |(_, offset)| *offset)
+    }
+}
+
+impl Session {
+    /// Whether the walks are done.
+    pub(crate) fn is_walking(&self) -> bool {
+        self.walks.iter().any(Option::is_some)
+    }
 }

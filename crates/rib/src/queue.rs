@@ -93,11 +93,6 @@ impl Queue {
         }
     }
 
-    /// How many read.
-    pub(crate) const fn readers(&self) -> usize {
-        self.readers
-    }
-
     /// Whether somebody has yet to read this entry.
     pub(crate) fn contains(&self, entry: u32) -> bool {
         self.by_entry.get(entry).is_some()
@@ -240,7 +235,7 @@ mod tests {
         assert_eq!(drain(&mut queue, second, Lane::Announce, &mut done), [2]);
         queue.leave(first, &mut done);
         assert_eq!(done, [1, 2]);
-        assert_eq!(queue.readers(), 1);
+        assert_eq!(queue.readers, 1);
         assert_eq!(queue.join(), first);
         assert!(!queue.has_unread(first));
     }

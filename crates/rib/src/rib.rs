@@ -1,78 +1,313 @@
-//! The RIB as one thing: its parts, and the commands that concern them all.
-use alloc::sync::Arc;
-use core::net::IpAddr;
+//! The RIB as one thing: its parts, its peers, and their sessions.
 
-use bytes::BytesMut;
+use alloc::vec::Vec;
+
 use ipnet::IpNet;
-use pathvane_wire::{DecodeContext, Family, FamilySet, Notification, UpdateView};
+use pathvane_wire::{Family, FamilySet};
 
-use crate::*;
+use crate::changes::Changes;
+use crate::group::{Group, GroupKey};
+use crate::import::ImportMemo;
+use crate::net_set::{Zone, ZoneKey};
+use crate::peer::{FAMILIES, Frame, Peer, Session, Walk, place_of};
+use crate::policy::Speaker;
+use crate::sets::Sets;
+use crate::store::Bits;
+use crate::table::Table;
+use crate::transmit::Round;
+use crate::work::{Job, Task};
+use crate::{Counts, Faults, PeerConfig, PeerId, PeerUp, RibConfig};
 
 /// All routes of a speaker.
 #[derive(Debug)]
 pub struct Rib {
-    config: RibConfig,
+    pub(crate) config: RibConfig,
+    pub(crate) table: Table,
+    pub(crate) sets: Sets,
+    pub(crate) peers: Vec<Option<Peer>>,
+    pub(crate) groups: Vec<Option<Group>>,
+    pub(crate) zone: Zone,
+    pub(crate) changes: Changes,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) imports: ImportMemo,
+    /// Entries that a queue has let go of.
+    pub(crate) done: Vec<u32>,
+    pub(crate) round: Round,
 }
-#[expect(unused_variables, clippy::missing_docs_in_private_items, reason = "signatures first")]
+
 impl Rib {
     /// A RIB without peers.
-    pub fn new(config: RibConfig) -> Rib { Rib { config } }
-    /// Adds a peer, or gives one that is there another configuration.
-    pub fn add_peer(&mut self, peer: PeerId, config: PeerConfig) {}
-    /// Forgets a peer and its routes.
-    pub fn remove_peer(&mut self, peer: PeerId) {}
-    /// Other policies for a peer; routes are re-evaluated by `work`.
-    pub fn set_policy(&mut self, peer: PeerId, import: Option<Arc<Policy>>, export: Option<Arc<Policy>>) {}
-    /// A session reached Established.
-    pub fn peer_up(&mut self, peer: PeerId, up: PeerUp) {}
-    /// A session left Established; the routes of `retain` stay, stale (RFC 4724).
-    pub fn peer_down(&mut self, peer: PeerId, retain: FamilySet) {}
-    /// Removes the stale routes of a peer.
-    pub fn flush_stale(&mut self, peer: PeerId) {}
-    /// Takes in an UPDATE.
-    pub fn update(&mut self, peer: PeerId, update: &UpdateView<'_>, ctx: &DecodeContext) -> Result<(), Notification> { Ok(()) }
-    /// The peer asked for all routes again (RFC 2918).
-    pub fn refresh(&mut self, peer: PeerId, family: Family) {}
-    /// Families whose End-of-RIB has come from the peer in this session.
-    pub fn end_of_rib_received(&self, peer: PeerId) -> FamilySet { FamilySet::EMPTY }
-    /// Families whose End-of-RIB has been encoded for the peer in this session.
-    pub fn end_of_rib_sent(&self, peer: PeerId) -> FamilySet { FamilySet::EMPTY }
-    /// Does a part of the queued work; true if there is more.
-    pub fn work(&mut self, budget: Budget) -> bool { false }
-    /// Tells changes inside these nets.
-    pub fn watch(&mut self, nets: &[IpNet]) {}
-    /// The next change of a watched prefix.
-    pub fn poll_change(&mut self) -> Option<Change> { None }
-    /// Whether `poll_transmit` has something for the peer.
-    pub fn has_pending(&self, peer: PeerId) -> bool { false }
-    /// Encodes pending UPDATEs, at most about `limit` octets; true if there is more.
-    pub fn poll_transmit(&mut self, peer: PeerId, out: &mut BytesMut, limit: usize) -> bool { false }
-    /// Originates a route.
-    pub fn originate(&mut self, prefix: IpNet, attrs: &OriginAttrs) {}
-    /// Stops originating it.
-    pub fn withdraw_origin(&mut self, prefix: IpNet) {}
-    /// Prefixes inside these nets go first and can be directed.
-    pub fn set_services(&mut self, nets: &[IpNet]) {}
-    /// What to tell one peer about one service prefix; `None`: what policy says.
-    pub fn direct(&mut self, peer: PeerId, prefix: IpNet, directive: Option<Directive>) {}
-    /// Offsets the degree of preference of a peer's routes inside `reach`; 0 clears.
-    pub fn set_preference(&mut self, peer: PeerId, reach: &[IpNet], offset: i32) {}
-    /// Whether a next hop is reachable; all are until said otherwise.
-    pub fn set_next_hop_reachable(&mut self, next_hop: IpAddr, reachable: bool) {}
-    /// The best route of a prefix.
-    pub fn best(&self, prefix: &IpNet) -> Option<Best> { None }
-    /// Everything about one prefix.
-    pub fn explain(&self, prefix: &IpNet) -> Option<Explain> { None }
-    /// What a peer was told about a prefix.
-    pub fn advertised(&self, peer: PeerId, prefix: &IpNet) -> Option<Advertised> { None }
-    /// Routes of a peer in one family.
-    pub fn counts(&self, peer: PeerId, family: Family) -> Counts { Counts::default() }
-    /// Faults of a peer.
-    pub fn faults(&self, peer: PeerId) -> Option<&Faults> { None }
-    /// A page of what a peer announced.
-    pub fn adj_rib_in(&self, peer: PeerId, from: Cursor, limit: usize) -> Page<RouteView> { Page { items: alloc::vec![], next: None } }
-    /// A page of the best routes.
-    pub fn loc_rib(&self, from: Cursor, limit: usize) -> Page<RouteView> { Page { items: alloc::vec![], next: None } }
-    /// A page of what a peer was told.
-    pub fn adj_rib_out(&self, peer: PeerId, from: Cursor, limit: usize) -> Page<Advertised> { Page { items: alloc::vec![], next: None } }
+    pub fn new(config: RibConfig) -> Rib {
+        Rib {
+            config,
+            table: Table::new(config.seed),
+            sets: Sets::new(config.asn, config.id, config.seed),
+            peers: Vec::new(),
+            groups: Vec::new(),
+            zone: Zone::default(),
+            changes: Changes::new(config.seed),
+            jobs: Vec::new(),
+            imports: ImportMemo::default(),
+            done: Vec::new(),
+            round: Round::new(config.seed),
+        }
+    }
+
+    /// Adds a peer without a session. One that is there gets the configuration instead, as by
+    /// [`Rib::set_policy`].
+    ///
+    /// [`PeerId::LOCAL`] is us, and is not added.
+    pub fn add_peer(&mut self, peer: PeerId, config: PeerConfig) {
+        if peer == PeerId::LOCAL {
+            return;
+        }
+        if self.peer(peer).is_some() {
+            return self.set_policy(peer, config);
+        }
+        let import_key = self.imports.key_of(config.import.as_ref(), &self.peers);
+        if peer.index() >= self.peers.len() {
+            self.peers.resize_with(peer.index() + 1, || None);
+        }
+        self.peers[peer.index()] = Some(Peer::new(config, import_key));
+    }
+
+    /// Ends the peer's session without retaining anything, and clears what steering, counters and
+    /// policy had for it. Its routes are removed by [`Rib::work`], after which the number is as new.
+    pub fn remove_peer(&mut self, peer: PeerId) {
+        self.peer_down(peer, FamilySet::EMPTY);
+        self.flush_stale(peer);
+        if let Some(peer) = self.peer_mut(peer) {
+            peer.config = PeerConfig::default();
+            peer.faults = Faults::default();
+            peer.offsets.clear();
+            peer.directives.clear();
+        }
+    }
+
+    /// Gives a peer another configuration. Its routes are judged again from what it sent, and it is
+    /// told what changes for it; both by [`Rib::work`] and [`Rib::poll_transmit`], without a route
+    /// refresh.
+    pub fn set_policy(&mut self, peer: PeerId, config: PeerConfig) {
+        let import_key = self.imports.key_of(config.import.as_ref(), &self.peers);
+        let Some(known) = self.peer_mut(peer) else { return };
+        let old = core::mem::replace(&mut known.config, config);
+        known.import_key = import_key;
+        if old.import != known.config.import {
+            self.start(Task::Reimport(peer));
+        }
+        self.regroup(peer);
+    }
+
+    /// A session reached Established: the peer is to be told the Loc-RIB, then End-of-RIB.
+    ///
+    /// Routes retained from the session before are stale until the peer's End-of-RIB comes, or
+    /// [`Rib::flush_stale`]. A session that is up ends first.
+    pub fn peer_up(&mut self, peer: PeerId, up: PeerUp) {
+        if self.session(peer).is_some() {
+            self.peer_down(peer, FamilySet::EMPTY);
+        }
+        if self.peer(peer).is_some_and(|peer| peer.unswept > 200) {
+            // Generations have eight bits: before one comes again, no route of it may be left.
+            self.finish_sweep(peer);
+        }
+        let Some(known) = self.peer_mut(peer) else { return };
+        known.begin(&up);
+        let key = GroupKey::new(&known.config, &up);
+        let families = up.families;
+        let (group, reader) = self.join(peer, key);
+        let walk = self.walk(false, Frame::EndOfRib);
+        let walks = FAMILIES.map(|family| families.contains(family).then_some(walk));
+        if let Some(known) = self.peer_mut(peer) {
+            known.session = Some(Session {
+                up,
+                group,
+                reader,
+                held: Bits::default(),
+                urgent: Default::default(),
+                walks,
+                sent_end_of_rib: FamilySet::EMPTY,
+            });
+        }
+    }
+
+    /// A session left Established. Routes of the families in `retain` stay candidates, as stale
+    /// (RFC 4724 section 4.2); the others are dead at once, and removed by [`Rib::work`].
+    pub fn peer_down(&mut self, peer: PeerId, retain: FamilySet) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        let Some(session) = known.session.take() else { return };
+        known.end(retain);
+        self.leave(peer, session.group, session.reader);
+        self.reap(session.urgent);
+        self.start(Task::Sweep(peer));
+    }
+
+    /// The time for stale routes is over: those that the peer has not announced again are dead at
+    /// once, and removed by [`Rib::work`]. End-of-RIB from the peer does the same for its family.
+    pub fn flush_stale(&mut self, peer: PeerId) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        let had_any = FAMILIES.map(|family| known.kill_stale(family));
+        if had_any.contains(&true) {
+            self.start(Task::Sweep(peer));
+        }
+    }
+
+    /// The peer has sent End-of-RIB for a family.
+    pub(crate) fn heard_end_of_rib(&mut self, peer: PeerId, family: Family) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        known.heard_end_of_rib.insert(family);
+        if known.kill_stale(family) {
+            self.start(Task::Sweep(peer));
+        }
+    }
+
+    /// The peer wants all routes of a family again (RFC 2918).
+    pub fn refresh(&mut self, peer: PeerId, family: Family) {
+        let mut walk = self.walk(true, Frame::Silent);
+        let Some(session) = self.session_mut(peer) else { return };
+        if !session.up.families.contains(family) {
+            return;
+        }
+        walk.frame = if !session.sent_end_of_rib.contains(family) {
+            Frame::EndOfRib
+        } else if session.up.enhanced_refresh {
+            Frame::Refresh
+        } else {
+            Frame::Silent
+        };
+        session.walks[place_of(family == Family::IPV6_UNICAST)] = Some(walk);
+    }
+
+    fn walk(&self, again: bool, frame: Frame) -> Walk {
+        Walk {
+            services: Some(ZoneKey::START),
+            next: 0,
+            end: self.table.slots(),
+            again,
+            zone_version: self.zone.version,
+            frame,
+        }
+    }
+
+    /// Puts a peer into the group of its like. Returns group and reader.
+    fn join(&mut self, peer: PeerId, key: GroupKey) -> (usize, usize) {
+        let like = self.groups.iter().position(|g| g.as_ref().is_some_and(|g| g.key == key));
+        let at = like.unwrap_or_else(|| {
+            let free = self.groups.iter().position(Option::is_none);
+            free.unwrap_or_else(|| {
+                self.groups.push(None);
+                self.groups.len() - 1
+            })
+        });
+        let seed = self.config.seed;
+        let group = self.groups[at].get_or_insert_with(|| Group::new(key, seed));
+        group.members.push(peer);
+        (at, group.queue.join())
+    }
+
+    fn leave(&mut self, peer: PeerId, at: usize, reader: usize) {
+        let Some(group) = &mut self.groups[at] else { return };
+        group.members.retain(|member| *member != peer);
+        group.queue.leave(reader, &mut self.done);
+        if group.members.is_empty() {
+            self.groups[at] = None;
+        }
+        self.reap_done();
+    }
+
+    /// Moves a peer to the group that its configuration calls for, and tells it everything anew.
+    fn regroup(&mut self, peer: PeerId) {
+        let walk = self.walk(true, Frame::Silent);
+        let Some(known) = self.peer(peer) else { return };
+        let Some(session) = &known.session else { return };
+        let key = GroupKey::new(&known.config, &session.up);
+        let (old, old_reader) = (session.group, session.reader);
+        if self.groups[old].as_ref().is_some_and(|group| group.key == key) {
+            return;
+        }
+        let (group, reader) = self.join(peer, key);
+        self.leave(peer, old, old_reader);
+        let Some(session) = self.session_mut(peer) else { return };
+        session.group = group;
+        session.reader = reader;
+        for (at, family) in FAMILIES.into_iter().enumerate() {
+            if session.up.families.contains(family) {
+                // Messages that are owed around a walk stay owed.
+                let frame = session.walks[at].map_or(Frame::Silent, |walk| walk.frame);
+                session.walks[at] = Some(Walk { frame, ..walk });
+            }
+        }
+    }
+
+    /// Forgets entries that have no routes and that nobody has yet to be told about.
+    pub(crate) fn reap(&mut self, entries: impl IntoIterator<Item = u32>) {
+        for id in entries {
+            let entry = self.table.entry(id);
+            if !entry.is_used() || entry.count() > 0 {
+                continue;
+            }
+            let queued = self.groups.iter().flatten().any(|group| group.queue.contains(id));
+            let mut sessions = self.peers.iter().flatten().filter_map(|peer| peer.session.as_ref());
+            if queued || sessions.any(|session| session.urgent.contains(&id)) {
+                continue;
+            }
+            if self.table.entry(id).has(crate::table::Entry::ZONE) {
+                self.zone.remove(&self.table.prefix(id));
+            }
+            self.table.remove(id);
+        }
+    }
+
+    pub(crate) fn reap_done(&mut self) {
+        if !self.done.is_empty() {
+            let mut done = core::mem::take(&mut self.done);
+            self.reap(done.drain(..));
+            self.done = done;
+        }
+    }
+
+    pub(crate) fn peer(&self, peer: PeerId) -> Option<&Peer> {
+        self.peers.get(peer.index())?.as_ref()
+    }
+
+    pub(crate) fn peer_mut(&mut self, peer: PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(peer.index())?.as_mut()
+    }
+
+    pub(crate) fn session(&self, peer: PeerId) -> Option<&Session> {
+        self.peer(peer)?.session.as_ref()
+    }
+
+    pub(crate) fn session_mut(&mut self, peer: PeerId) -> Option<&mut Session> {
+        self.peer_mut(peer)?.session.as_mut()
+    }
+
+    pub(crate) const fn speaker(&self) -> Speaker {
+        Speaker { asn: self.config.asn, default_preference: self.config.default_preference }
+    }
+
+    pub(crate) fn find(&self, prefix: &IpNet) -> Option<u32> {
+        let prefix = prefix.trunc();
+        self.table.find(self.table.hash(&prefix), &prefix)
+    }
+
+    /// Routes of a peer in one family; nothing for an unknown peer.
+    pub fn counts(&self, peer: PeerId, family: Family) -> Counts {
+        let place = place_of(family == Family::IPV6_UNICAST);
+        self.peer(peer).map_or_else(Counts::default, |peer| peer.counts[place])
+    }
+
+    /// What was wrong with a peer's UPDATEs.
+    pub fn faults(&self, peer: PeerId) -> Option<&Faults> {
+        self.peer(peer).map(|peer| &peer.faults)
+    }
+
+    /// The families for which the peer has sent End-of-RIB in this session.
+    pub fn end_of_rib_received(&self, peer: PeerId) -> FamilySet {
+        self.peer(peer).map_or(FamilySet::EMPTY, |peer| peer.heard_end_of_rib)
+    }
+
+    /// The families for which End-of-RIB was encoded for the peer in this session.
+    pub fn end_of_rib_sent(&self, peer: PeerId) -> FamilySet {
+        self.session(peer).map_or(FamilySet::EMPTY, |session| session.sent_end_of_rib)
+    }
 }

@@ -199,6 +199,7 @@ pub(crate) struct Sets {
     faults: HashMap<u32, Fault, FixedState>,
     /// The sets last decoded: number and serial number say which.
     typed: Vec<Option<(u32, u32, Attrs)>>,
+    nothing: Attrs,
     scratch: Vec<u8>,
 }
 
@@ -219,6 +220,7 @@ impl Sets {
             unreachable: BTreeSet::new(),
             faults: HashMap::with_hasher(hasher.clone()),
             typed: (0..TYPED).map(|_| None).collect(),
+            nothing: Attrs::default(),
             scratch: Vec::new(),
             hasher,
         }
@@ -378,6 +380,12 @@ impl Sets {
         self.sets[id].serial
     }
 
+    /// Whether a number still stands for the set that had this serial number.
+    pub(crate) fn is_current(&self, id: u32, serial: u32) -> bool {
+        let set = &self.sets[id];
+        set.refs > 0 && set.serial == serial
+    }
+
     pub(crate) fn source(&self, id: u32) -> Source {
         self.sets[id].class.source
     }
@@ -402,17 +410,22 @@ impl Sets {
         RawAttrs::from_bytes(&set.bytes).check(&set.class.context(set.ours)).attrs
     }
 
-    /// The set decoded, from a small store if it was needed lately.
-    pub(crate) fn typed(&mut self, id: u32) -> &Attrs {
+    /// Sees to it that [`Sets::warmed`] has the set.
+    pub(crate) fn warm(&mut self, id: u32) {
         let serial = self.serial(id);
-        let slot = id as usize % TYPED;
-        let known = matches!(&self.typed[slot], Some((i, s, _)) if (*i, *s) == (id, serial));
-        let fresh = (!known).then(|| (id, serial, self.decode(id)));
-        let slot = &mut self.typed[slot];
-        if fresh.is_some() {
-            *slot = fresh;
+        let known =
+            matches!(&self.typed[id as usize % TYPED], Some((i, s, _)) if (*i, *s) == (id, serial));
+        if !known {
+            self.remember(id, self.decode(id));
         }
-        &slot.get_or_insert_with(|| (id, serial, Attrs::default())).2
+    }
+
+    /// The set that was last warmed, decoded.
+    pub(crate) fn warmed(&self, id: u32) -> &Attrs {
+        match &self.typed[id as usize % TYPED] {
+            Some((_, _, attrs)) => attrs,
+            None => &self.nothing,
+        }
     }
 
     fn remember(&mut self, id: u32, attrs: Attrs) {
@@ -421,11 +434,8 @@ impl Sets {
 
     /// Notes whether a next hop is reachable; true if that is news to a set in use.
     pub(crate) fn set_reachable(&mut self, addr: IpAddr, reachable: bool) -> bool {
-        let news = if reachable {
-            self.unreachable.remove(&addr)
-        } else {
-            self.unreachable.insert(addr)
-        };
+        let news =
+            if reachable { self.unreachable.remove(&addr) } else { self.unreachable.insert(addr) };
         if !news {
             return false;
         }

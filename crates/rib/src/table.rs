@@ -37,6 +37,10 @@ impl Meta {
         self.0 as u8
     }
 
+    pub(crate) const fn with_candidate(self, candidate: bool) -> Meta {
+        Meta::new(self.generation(), candidate)
+    }
+
     /// Accepted by import policy, and free of loops.
     pub(crate) const fn is_candidate(self) -> bool {
         self.0 & Meta::CANDIDATE != 0
@@ -87,6 +91,11 @@ impl Entry {
         self.flags & flag != 0
     }
 
+    /// Those of `mask` that it has.
+    pub(crate) const fn flags_in(&self, mask: u8) -> u8 {
+        self.flags & mask
+    }
+
     /// How many routes it has.
     pub(crate) const fn count(&self) -> usize {
         self.count as usize
@@ -128,7 +137,8 @@ impl Table {
         let mut hasher = self.hasher.build_hasher();
         match prefix {
             IpNet::V4(net) => {
-                hasher.write_u64(u64::from(net.addr().to_bits()) << 8 | u64::from(net.prefix_len()));
+                hasher
+                    .write_u64(u64::from(net.addr().to_bits()) << 8 | u64::from(net.prefix_len()));
             }
             IpNet::V6(net) => {
                 hasher.write_u128(net.addr().to_bits());
@@ -142,21 +152,17 @@ impl Table {
         usize::from(matches!(prefix, IpNet::V6(_)))
     }
 
-    /// Starts the memory accesses of a search, and returns something that depends on them.
+    /// Where a search begins: starts its memory access, and returns the entry that is likely found.
     pub(crate) fn early(&self, hash: u64, prefix: &IpNet) -> Option<u32> {
         self.index[Table::index_of(prefix)].early(hash)
-    }
-
-    /// Reads a word of an entry that may be any, so that it is in the cache.
-    pub(crate) fn touch(&self, id: u32) -> u32 {
-        if id < self.entries.slots() { self.entries[id].first_set } else { 0 }
     }
 
     pub(crate) fn find(&self, hash: u64, prefix: &IpNet) -> Option<u32> {
         self.index[Table::index_of(prefix)].find(hash, |id| self.is(id, prefix))
     }
 
-    fn is(&self, id: u32, prefix: &IpNet) -> bool {
+    /// Whether the entry is of this prefix.
+    pub(crate) fn is(&self, id: u32, prefix: &IpNet) -> bool {
         let entry = &self.entries[id];
         entry.len == prefix.prefix_len()
             && match prefix {
@@ -370,6 +376,7 @@ impl Table {
     }
 
     /// Runs in use.
+    #[cfg(test)]
     pub(crate) fn runs_in_use(&self) -> u32 {
         self.runs.in_use()
     }
@@ -390,7 +397,7 @@ mod tests {
     use super::*;
 
     fn route(peer: u16, set: u32, path_id: u32) -> Route {
-        Route { set, peer: PeerId(peer), meta: Meta::new(peer as u8, set % 2 == 0), path_id }
+        Route { set, peer: PeerId(peer), meta: Meta::new(peer as u8, set.is_multiple_of(2)), path_id }
     }
 
     fn added(table: &mut Table, prefix: &str) -> u32 {

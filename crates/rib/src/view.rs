@@ -162,6 +162,8 @@ pub struct RouteView {
     pub preference: u32,
     /// The offset that measurement added to it.
     pub offset: i32,
+    /// Import policy accepted it, and it has no loop.
+    pub accepted: bool,
     /// It is the best of its prefix.
     pub best: bool,
     /// It is kept from a session that is gone (RFC 4724).
@@ -177,6 +179,8 @@ pub struct Advertised {
     pub attrs: Attrs,
     /// The next hop as sent.
     pub next_hop: NextHop,
+    /// Something newer is pending: the peer may hold this or what was told before.
+    pub pending: bool,
 }
 
 /// Where the next page of a table begins; the default is its start.

@@ -16,14 +16,9 @@ pub(crate) struct Speaker {
     pub(crate) default_preference: u32,
 }
 
-/// The outcome for one route.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ruling<'p, 'a> {
-    /// Take it, with these attributes.
-    Accept(Cow<'a, Attrs>),
-    /// Leave it, because of this term; `None`: no term decided.
-    Reject(Option<&'p str>),
-}
+/// The outcome for one route: its attributes if accepted, or the term that rejected it (`None`: no
+/// term decided).
+pub(crate) type Ruling<'p, 'a> = Result<Cow<'a, Attrs>, Option<&'p str>>;
 
 impl Policy {
     /// Which matches on the prefix hold: one bit each, in order of appearance.
@@ -54,12 +49,12 @@ impl Policy {
                 action.apply(attrs.to_mut(), speaker);
             }
             match term.verdict {
-                Some(Verdict::Accept) => return Ruling::Accept(attrs),
-                Some(Verdict::Reject) => return Ruling::Reject(Some(&term.name)),
+                Some(Verdict::Accept) => return Ok(attrs),
+                Some(Verdict::Reject) => return Err(Some(&term.name)),
                 None => {}
             }
         }
-        Ruling::Reject(None)
+        Err(None)
     }
 }
 

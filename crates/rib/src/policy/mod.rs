@@ -15,7 +15,7 @@ use pathvane_wire::{Asn, Community, Family, Invalid, LargeCommunity};
 
 pub use prefixes::{PrefixList, PrefixRange};
 
-pub(crate) use eval::{Ruling, Speaker};
+pub(crate) use eval::Speaker;
 
 /// A named list of terms. The first term that accepts or rejects decides; a route that none
 /// decides about is rejected.

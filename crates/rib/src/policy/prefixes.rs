@@ -135,9 +135,12 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        for (prefix, expected) in
-            [("10.1.2.0/24", true), ("10.1.0.0/16", true), ("10.1.2.0/25", true), ("10.1.0.0/17", false)]
-        {
+        for (prefix, expected) in [
+            ("10.1.2.0/24", true),
+            ("10.1.0.0/16", true),
+            ("10.1.2.0/25", true),
+            ("10.1.0.0/17", false),
+        ] {
             assert_eq!(list.contains(&net(prefix)), expected, "{prefix}");
         }
     }

@@ -95,7 +95,7 @@ impl Index {
 
 impl Table {
     fn home(&self, hash: u32) -> usize {
-        (u64::from(hash) * self.slots.len() as u64 >> 32) as usize
+        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
     fn after(&self, place: usize) -> usize {

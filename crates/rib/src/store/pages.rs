@@ -54,10 +54,6 @@ impl Bits {
         true
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.pages = Vec::new();
-    }
-
     /// Octets held.
     pub(crate) fn bytes(&self) -> usize {
         self.pages.len() * size_of::<Option<Box<BitPage>>>()

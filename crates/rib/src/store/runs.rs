@@ -73,6 +73,7 @@ impl Runs {
     }
 
     /// Runs in use.
+    #[cfg(test)]
     pub(crate) fn in_use(&self) -> u32 {
         self.classes.iter().map(|c| c.in_use).sum()
     }

@@ -1,0 +1,275 @@
+//! Groups of like peers, and what export makes of a route for them.
+
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hash, Hasher};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bytes::BytesMut;
+use foldhash::fast::FixedState;
+use ipnet::IpNet;
+use pathvane_wire::{Attrs, EncodeContext, Family, FamilySet, NextHop, PeerKind};
+
+use crate::peer::{PeerConfig, PeerUp};
+use crate::policy::Speaker;
+use crate::queue::Queue;
+use crate::sets::{Sets, Source};
+use crate::{Directive, PeerId, Policy, Reason};
+
+/// What peers have in common that are told the same. Peers with equal keys share a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupKey {
+    policy: Option<Arc<Policy>>,
+    next_hop_self: bool,
+    pub(crate) encode: EncodeContext,
+    pub(crate) families: FamilySet,
+    local_v4: Option<Ipv4Addr>,
+    local_v6: Option<Ipv6Addr>,
+    local_link: Option<Ipv6Addr>,
+}
+
+/// Peers that are told the same, and what is pending for them.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) key: GroupKey,
+    pub(crate) members: Vec<PeerId>,
+    pub(crate) queue: Queue,
+    memo: Vec<Slot>,
+    hasher: FixedState,
+}
+
+/// A route to export.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject {
+    pub(crate) set: u32,
+    pub(crate) prefix: IpNet,
+    pub(crate) preference: u32,
+}
+
+/// What peers of a group are told of routes with one attribute set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exported {
+    /// Of next hop and attributes: equal hashes are taken for equal contents (64 bits, seeded).
+    pub(crate) hash: u64,
+    pub(crate) next_hop: NextHop,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    key: Option<SlotKey>,
+    exported: Option<Exported>,
+    bytes: BytesMut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SlotKey {
+    set: u32,
+    serial: u32,
+    preference: u32,
+    v6: bool,
+    bitmap: u64,
+}
+
+/// Outcomes of export kept for each group. Routes with one set mostly come together.
+const MEMO: usize = 512;
+
+impl GroupKey {
+    pub(crate) fn new(config: &PeerConfig, up: &PeerUp) -> GroupKey {
+        GroupKey {
+            policy: config.export.clone(),
+            next_hop_self: config.next_hop_self,
+            encode: up.encode,
+            families: up.families,
+            local_v4: up.local_v4,
+            local_v6: up.local_v6,
+            local_link: up.local_link,
+        }
+    }
+
+    /// Our own address as a next hop in a family.
+    fn own_next_hop(&self, v6: bool) -> Option<NextHop> {
+        let wide = || {
+            let link_local = self.local_link;
+            self.local_v6.map(|addr| NextHop { addr: IpAddr::V6(addr), link_local })
+        };
+        match self.local_v4 {
+            _ if v6 => wide(),
+            Some(v4) => Some(NextHop::from(IpAddr::V4(v4))),
+            None if self.encode.extended_next_hop.contains(Family::IPV4_UNICAST) => wide(),
+            None => None,
+        }
+    }
+
+    /// The next hop to announce (RFC 4271 section 5.1.3).
+    fn next_hop(&self, received: NextHop, source: Source, v6: bool) -> Option<NextHop> {
+        let on_link_only = matches!(received.addr, IpAddr::V6(a) if a.is_unicast_link_local());
+        if self.encode.peer == PeerKind::External
+            || self.next_hop_self
+            || source == Source::Local
+            || on_link_only
+        {
+            return self.own_next_hop(v6);
+        }
+        let extended = v6 || self.encode.extended_next_hop.contains(Family::IPV4_UNICAST);
+        let fits = received.addr.is_ipv4() != v6 || (received.addr.is_ipv6() && extended);
+        fits.then_some(NextHop::from(received.addr))
+    }
+
+    /// What a peer of the group is told of a route, and by `directive`; or why it is not told.
+    pub(crate) fn export(
+        &self,
+        attrs: &Attrs,
+        sets: &Sets,
+        subject: &Subject,
+        speaker: Speaker,
+        directive: Option<&Directive>,
+    ) -> Result<(NextHop, Attrs), Reason> {
+        let kind = self.encode.peer;
+        let source = sets.source(subject.set);
+        if !sets.summary(subject.set).may_go_to(kind) {
+            return Err(Reason::Community);
+        }
+        if (kind, source) == (PeerKind::Internal, Source::Internal) {
+            return Err(Reason::InternalToInternal);
+        }
+        let v6 = matches!(subject.prefix, IpNet::V6(_));
+        let next_hop =
+            self.next_hop(sets.next_hop(subject.set), source, v6).ok_or(Reason::NoNextHop)?;
+        let attrs = prepared(attrs.clone(), kind, source, subject.preference);
+        let mut attrs = self.filtered(attrs, &subject.prefix, speaker)?;
+        if let Some(directive) = directive {
+            directed(&mut attrs, directive)?;
+        }
+        if kind == PeerKind::External {
+            attrs.local_pref = None;
+            attrs.as_path.prepend(speaker.asn, 1);
+        }
+        Ok((next_hop, attrs))
+    }
+
+    fn filtered(&self, attrs: Attrs, prefix: &IpNet, speaker: Speaker) -> Result<Attrs, Reason> {
+        let Some(policy) = &self.policy else {
+            return match self.encode.peer {
+                PeerKind::Internal => Ok(attrs),
+                PeerKind::External => Err(Reason::NoExportPolicy),
+            };
+        };
+        policy.rule(Cow::Owned(attrs), policy.bitmap(prefix), speaker).map(Cow::into_owned).map_err(
+            |term| Reason::Rejected { policy: policy.name().into(), term: term.map(Into::into) },
+        )
+    }
+}
+
+/// Attributes as policy finds them: what must not be passed on is gone, LOCAL_PREF is the degree
+/// of preference (RFC 4271 sections 5.1.4 and 5.1.5).
+fn prepared(mut attrs: Attrs, to: PeerKind, source: Source, preference: u32) -> Attrs {
+    if source != Source::Local {
+        attrs.readvertise(to);
+    }
+    match to {
+        PeerKind::Internal => attrs.local_pref = Some(preference),
+        PeerKind::External => {
+            attrs.local_pref = None;
+            attrs.originator_id = None;
+            attrs.cluster_list.clear();
+            if source != Source::Local {
+                attrs.med = None;
+            }
+        }
+    }
+    attrs
+}
+
+fn directed(attrs: &mut Attrs, directive: &Directive) -> Result<(), Reason> {
+    match directive {
+        Directive::Withhold => Err(Reason::Withheld),
+        Directive::Announce { med, communities } => {
+            attrs.med = med.or(attrs.med);
+            for community in communities {
+                attrs.communities.insert(*community);
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Group {
+    pub(crate) fn new(key: GroupKey, seed: u64) -> Group {
+        Group {
+            key,
+            members: Vec::new(),
+            queue: Queue::new(),
+            memo: (0..MEMO).map(|_| Slot::default()).collect(),
+            hasher: FixedState::with_seed(seed ^ 0x6709),
+        }
+    }
+
+    /// What the group is told of a route, directives aside; `None`: nothing. Remembered by
+    /// attribute set and the matches of the prefix.
+    pub(crate) fn exported(
+        &mut self,
+        sets: &mut Sets,
+        subject: &Subject,
+        speaker: Speaker,
+    ) -> (Option<Exported>, &[u8]) {
+        let internal = self.key.encode.peer == PeerKind::Internal;
+        let key = SlotKey {
+            set: subject.set,
+            serial: sets.serial(subject.set),
+            preference: if internal { subject.preference } else { 0 },
+            v6: matches!(subject.prefix, IpNet::V6(_)),
+            bitmap: self.key.policy.as_ref().map_or(0, |policy| policy.bitmap(&subject.prefix)),
+        };
+        let mix = key.set ^ key.preference.rotate_left(16) ^ (key.bitmap as u32).rotate_left(8);
+        let at = mix as usize % MEMO;
+        if self.memo[at].key != Some(key) {
+            self.recall(at, key, sets, subject, speaker);
+        }
+        let slot = &self.memo[at];
+        (slot.exported, &slot.bytes)
+    }
+
+    fn recall(
+        &mut self,
+        at: usize,
+        key: SlotKey,
+        sets: &mut Sets,
+        subject: &Subject,
+        speaker: Speaker,
+    ) {
+        sets.warm(subject.set);
+        let exported = self.key.export(sets.warmed(subject.set), sets, subject, speaker, None);
+        let slot = &mut self.memo[at];
+        slot.key = Some(key);
+        slot.bytes.clear();
+        slot.exported = exported.ok().map(|(next_hop, attrs)| {
+            attrs.encode(&self.key.encode, &mut slot.bytes);
+            Exported { hash: hash_of(&self.hasher, &next_hop, &slot.bytes), next_hop }
+        });
+    }
+
+    /// What one peer is told by a directive; the bytes go to `out`.
+    pub(crate) fn exported_by(
+        &self,
+        directive: &Directive,
+        sets: &mut Sets,
+        subject: &Subject,
+        speaker: Speaker,
+        out: &mut BytesMut,
+    ) -> Option<Exported> {
+        sets.warm(subject.set);
+        let attrs = sets.warmed(subject.set);
+        let exported = self.key.export(attrs, sets, subject, speaker, Some(directive));
+        let (next_hop, attrs) = exported.ok()?;
+        attrs.encode(&self.key.encode, out);
+        Some(Exported { hash: hash_of(&self.hasher, &next_hop, out), next_hop })
+    }
+}
+
+fn hash_of(hasher: &FixedState, next_hop: &NextHop, bytes: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    next_hop.hash(&mut hasher);
+    hasher.write(bytes);
+    hasher.finish()
+}

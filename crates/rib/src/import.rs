@@ -1,0 +1,309 @@
+//! Adj-RIB-In: taking in UPDATEs.
+
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+use pathvane_wire::{DecodeContext, Fault, Nlri, NlriIter, PeerKind, UpdateView};
+use smallvec::SmallVec;
+
+use crate::peer::{Peer, place_of};
+use crate::rib::Rib;
+use crate::sets::{Class, Interned};
+use crate::table::{Entry, MAX_ROUTES, Route};
+use crate::{Faults, PeerId, Policy};
+
+/// Prefixes that are looked up together, so that their cache misses overlap.
+const BATCH: usize = 32;
+
+/// What import made of a set for one policy.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    policy: u32,
+    set: (u32, u32),
+    bitmap: u64,
+    /// The set after policy, with its serial number; `None` if rejected.
+    accepted: Option<(u32, u32)>,
+}
+
+/// Outcomes of import policies kept. Routes with one set come together.
+const MEMO: usize = 512;
+
+/// Remembers what import policies made of attribute sets.
+#[derive(Debug, Default)]
+pub(crate) struct ImportMemo {
+    slots: Vec<Option<Slot>>,
+    last_key: u32,
+}
+
+impl ImportMemo {
+    /// The number that stands for a policy: that of a peer with an equal one, or a new one.
+    pub(crate) fn key_of(&mut self, policy: Option<&Arc<Policy>>, peers: &[Option<Peer>]) -> u32 {
+        let like = peers.iter().flatten().find(|peer| peer.config.import.as_ref() == policy);
+        like.map_or_else(
+            || {
+                self.last_key += 1;
+                self.last_key
+            },
+            |peer| peer.import_key,
+        )
+    }
+
+    fn slot(&mut self, policy: u32, set: u32, bitmap: u64) -> &mut Option<Slot> {
+        if self.slots.is_empty() {
+            self.slots.resize(MEMO, None);
+        }
+        let mix = set ^ policy.rotate_left(20) ^ (bitmap as u32).rotate_left(8);
+        &mut self.slots[mix as usize % MEMO]
+    }
+}
+
+impl Rib {
+    /// Takes in an UPDATE of a peer whose session is up: stores and removes routes, and decides.
+    ///
+    /// Faulty attributes are handled as RFC 7606 wants and counted ([`Rib::faults`]); the strongest
+    /// fault is returned. The session is not in question: what would end it, `UpdateView::parse`
+    /// has refused.
+    pub fn update(
+        &mut self,
+        peer: PeerId,
+        update: &UpdateView<'_>,
+        ctx: &DecodeContext,
+    ) -> Option<Fault> {
+        self.session(peer)?;
+        let mut worst = update.fault();
+        for nlri in update.withdrawn() {
+            self.withdraw(peer, &nlri);
+        }
+        for reach in update.reaches() {
+            let raw = update.attrs();
+            let fault = match self.sets.intern(raw, reach.next_hop, Class::received(ctx)) {
+                Interned::Set(set, fault) => {
+                    self.announce(peer, set, reach.nlri);
+                    self.sets.release(set);
+                    fault
+                }
+                Interned::Withdraw(fault) => {
+                    reach.nlri.for_each(|nlri| self.withdraw(peer, &nlri));
+                    fault
+                }
+            };
+            worst = fault.into_iter().chain(worst).max_by_key(|fault| fault.disposition);
+        }
+        if let Some(family) = update.end_of_rib() {
+            self.heard_end_of_rib(peer, family);
+        }
+        if let (Some(fault), Some(known)) = (worst, self.peer_mut(peer)) {
+            known.faults.note(fault, update.attrs());
+        }
+        worst
+    }
+
+    fn announce(&mut self, peer: PeerId, received: u32, mut nlri: NlriIter<'_>) {
+        let mut batch: SmallVec<[(u64, Option<u32>, Nlri); BATCH]> = SmallVec::new();
+        loop {
+            batch.clear();
+            for nlri in nlri.by_ref().take(BATCH) {
+                let hash = self.table.hash(&nlri.prefix);
+                batch.push((hash, self.table.early(hash, &nlri.prefix), nlri));
+            }
+            for (hash, found, nlri) in &mut batch {
+                let likely = found.filter(|id| self.table.is(*id, &nlri.prefix));
+                *found = likely.or_else(|| self.table.find(*hash, &nlri.prefix));
+            }
+            for (hash, found, nlri) in &batch {
+                // One UPDATE may name a prefix twice, so what was not found is looked for again.
+                let found = found.or_else(|| self.table.find(*hash, &nlri.prefix));
+                let id = found.unwrap_or_else(|| self.add_prefix(*hash, &nlri.prefix));
+                self.receive(peer, id, nlri, received);
+            }
+            if batch.len() < BATCH {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn add_prefix(&mut self, hash: u64, prefix: &IpNet) -> u32 {
+        let id = self.table.insert(hash, prefix);
+        let flags = self.zone.flags(prefix);
+        if flags != 0 {
+            self.table.set_flag(id, flags, true);
+            self.zone.insert(prefix, id);
+        }
+        id
+    }
+
+    /// Stores one route of a peer.
+    fn receive(&mut self, peer: PeerId, id: u32, nlri: &Nlri, received: u32) {
+        let at = self.table.find_route(id, peer, nlri.path_id);
+        if at.is_none() && !self.has_room(peer, id, nlri.path_id) {
+            self.reap([id]);
+            return;
+        }
+        let (set, candidate) = self.import(peer, &nlri.prefix, received);
+        let Some(known) = self.peer(peer) else { return };
+        let meta = known.meta(candidate);
+        self.put(id, at, Route { set, peer, meta, path_id: nlri.path_id });
+    }
+
+    fn has_room(&mut self, peer: PeerId, id: u32, path_id: u32) -> bool {
+        let full = self.table.entry(id).count() >= MAX_ROUTES;
+        let theirs = || self.table.routes(id).filter(|route| route.peer == peer).count();
+        let many = full || (path_id != 0 && theirs() >= Faults::MAX_PATHS);
+        if let (true, Some(known)) = (many, self.peer_mut(peer)) {
+            known.faults.too_many_paths += 1;
+        }
+        !many
+    }
+
+    /// What import policy makes of a received set: the set to store, held once, and whether the
+    /// route is a candidate.
+    pub(crate) fn import(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> (u32, bool) {
+        let rejected = (received, false);
+        let accepted = match self.peer(peer) {
+            None => None,
+            Some(_) if self.sets.summary(received).has_loop() => None,
+            Some(Peer { config, kind, import_key, .. }) => match &config.import {
+                None => (*kind == PeerKind::Internal).then_some(received),
+                Some(policy) => {
+                    let (policy, key) = (Arc::clone(policy), *import_key);
+                    return match self.import_by(&policy, key, prefix, received) {
+                        Some(set) => (set, true),
+                        None => {
+                            self.sets.hold(received);
+                            rejected
+                        }
+                    };
+                }
+            },
+        };
+        self.sets.hold(received);
+        accepted.map_or(rejected, |set| (set, true))
+    }
+
+    /// The set that a policy makes of `received`, held once; `None` if rejected.
+    fn import_by(
+        &mut self,
+        policy: &Policy,
+        key: u32,
+        prefix: &IpNet,
+        received: u32,
+    ) -> Option<u32> {
+        let bitmap = policy.bitmap(prefix);
+        let of = (received, self.sets.serial(received));
+        if let Some(slot) = *self.imports.slot(key, received, bitmap)
+            && (slot.policy, slot.set, slot.bitmap) == (key, of, bitmap)
+        {
+            match slot.accepted {
+                None => return None,
+                Some((set, serial)) if self.sets.is_current(set, serial) => {
+                    self.sets.hold(set);
+                    return Some(set);
+                }
+                Some(_) => {}
+            }
+        }
+        let set = self.rule(policy, bitmap, received);
+        let accepted = set.map(|set| (set, self.sets.serial(set)));
+        *self.imports.slot(key, received, bitmap) =
+            Some(Slot { policy: key, set: of, bitmap, accepted });
+        set
+    }
+
+    fn rule(&mut self, policy: &Policy, bitmap: u64, received: u32) -> Option<u32> {
+        let speaker = self.speaker();
+        self.sets.warm(received);
+        let attrs = self.sets.warmed(received);
+        match policy.rule(Cow::Borrowed(attrs), bitmap, speaker) {
+            Err(_) => None,
+            Ok(Cow::Owned(changed)) if changed != *attrs => {
+                Some(self.sets.derive(received, &changed))
+            }
+            Ok(_) => {
+                self.sets.hold(received);
+                Some(received)
+            }
+        }
+    }
+
+    fn withdraw(&mut self, peer: PeerId, nlri: &Nlri) {
+        let hash = self.table.hash(&nlri.prefix);
+        if let Some(id) = self.table.find(hash, &nlri.prefix)
+            && let Some(at) = self.table.find_route(id, peer, nlri.path_id)
+        {
+            self.take(id, at);
+        }
+    }
+
+    /// Stores a route, whose set is held for it, in place of the one at `at` or beside the others,
+    /// and decides.
+    pub(crate) fn put(&mut self, id: u32, at: Option<usize>, route: Route) {
+        let before = self.table.best(id);
+        let Some(at) = at else {
+            self.count(id, &route, 1);
+            self.table.push_route(id, route);
+            let at = self.table.entry(id).count() - 1;
+            return self.settle(id, before, Some(at), None);
+        };
+        let old = self.table.route(id, at);
+        let was_alive = self.is_alive(id, &old);
+        let old_rank = self.rank(id, &old);
+        self.count(id, &old, -1);
+        self.count(id, &route, 1);
+        self.table.set_route(id, at, route);
+        let same = (old.set, old.meta.is_candidate()) == (route.set, route.meta.is_candidate());
+        if !(same && was_alive) {
+            match (at, before) {
+                (0, Some(_)) => self.settle_anew(id, before),
+                _ => self.settle(id, before, Some(at), old_rank),
+            }
+        }
+        self.sets.release(old.set);
+    }
+
+    /// Takes a route out, and decides.
+    pub(crate) fn take(&mut self, id: u32, at: usize) {
+        let before = self.table.best(id);
+        let old = self.table.route(id, at);
+        let old_rank = self.rank(id, &old);
+        self.count(id, &old, -1);
+        self.table.remove_route(id, at);
+        match (at, before) {
+            (0, Some(_)) => self.settle_anew(id, before),
+            _ => self.settle(id, before, None, old_rank),
+        }
+        self.sets.release(old.set);
+        if self.table.entry(id).count() == 0 {
+            self.reap([id]);
+        }
+    }
+
+    /// Counts a route of a peer in (1) or out (-1).
+    fn count(&mut self, id: u32, route: &Route, by: i32) {
+        let place = place_of(self.table.entry(id).is_v6());
+        let Some(peer) = self.peer_mut(route.peer) else { return };
+        let stale = peer.is_stale(route);
+        let counts = &mut peer.counts[place];
+        counts.received = counts.received.saturating_add_signed(by);
+        if route.meta.is_candidate() {
+            counts.accepted = counts.accepted.saturating_add_signed(by);
+        }
+        if stale {
+            counts.stale = counts.stale.saturating_add_signed(by);
+        }
+    }
+
+    pub(crate) fn is_alive(&self, id: u32, route: &Route) -> bool {
+        let v6 = self.table.entry(id).is_v6();
+        match self.peer(route.peer) {
+            Some(peer) => peer.is_alive(route, v6),
+            None => route.peer == PeerId::LOCAL,
+        }
+    }
+
+    /// Whether steering or watching looks at this entry.
+    pub(crate) fn in_zone(&self, id: u32) -> bool {
+        self.table.entry(id).has(Entry::ZONE)
+    }
+}

@@ -1,0 +1,500 @@
+//! Adj-RIB-Out: from pending prefixes to UPDATE messages.
+
+use alloc::vec::Vec;
+
+use bytes::BytesMut;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+use pathvane_wire::{
+    Family, NextHop, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
+    encode_withdrawals,
+};
+
+use crate::PeerId;
+use crate::net_set::ZoneKey;
+use crate::peer::{FAMILIES, Frame, Walk};
+use crate::queue::Lane;
+use crate::rib::Rib;
+use crate::table::Entry;
+
+/// The path identifier of the one route that we announce for a prefix, where ADD-PATH is
+/// negotiated (RFC 7911 leaves the value to us).
+const PATH_ID: u32 = 1;
+
+/// Prefixes looked at in one call, though they may come to no bytes.
+const MOST_LOOKS: u32 = 4096;
+
+/// Octets of a message beside attributes and prefixes, at most: header, two lengths, MP_REACH
+/// with two IPv6 next hops.
+const MESSAGE: usize = 19 + 4 + 4 + 3 + 1 + 32 + 1;
+
+/// What is about to be encoded for one peer: withdrawals, and announcements by their attributes.
+#[derive(Debug)]
+pub(crate) struct Round {
+    withdrawals: [Vec<(u32, IpNet)>; 2],
+    buckets: Vec<Bucket>,
+    used: usize,
+    by_hash: HashMap<(u64, bool), usize, FixedState>,
+    scratch: BytesMut,
+    /// Octets that the round comes to, at most, and may come to.
+    cost: usize,
+    room: usize,
+    /// Not even the first item may cost more.
+    strict: bool,
+}
+
+/// Prefixes that are announced with one set of attributes.
+#[derive(Debug)]
+struct Bucket {
+    v6: bool,
+    next_hop: NextHop,
+    attrs: Vec<u8>,
+    prefixes: Vec<(u32, IpNet)>,
+    /// The entries, and whether the peer has been told a route for them before.
+    entries: Vec<(u32, bool)>,
+    /// Octets of prefixes since the last message was counted.
+    filled: usize,
+}
+
+impl Round {
+    pub(crate) fn new(seed: u64) -> Round {
+        Round {
+            withdrawals: [Vec::new(), Vec::new()],
+            buckets: Vec::new(),
+            used: 0,
+            by_hash: HashMap::with_hasher(FixedState::with_seed(seed ^ 0x4040)),
+            scratch: BytesMut::new(),
+            cost: 0,
+            room: 0,
+            strict: false,
+        }
+    }
+
+    fn start(&mut self, room: usize, strict: bool) {
+        self.withdrawals.iter_mut().for_each(Vec::clear);
+        self.used = 0;
+        self.by_hash.clear();
+        self.cost = 0;
+        self.room = room;
+        self.strict = strict;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cost == 0
+    }
+
+    /// Takes the cost, unless it is too much.
+    fn afford(&mut self, cost: usize) -> bool {
+        if (self.cost > 0 || self.strict) && self.cost + cost > self.room {
+            return false;
+        }
+        self.cost += cost;
+        true
+    }
+
+    /// The bucket for these attributes, made if need be; `None` if there is no room for a prefix
+    /// of `len` octets.
+    fn bucket(
+        &mut self,
+        (hash, v6): (u64, bool),
+        next_hop: NextHop,
+        attrs: &[u8],
+        len: usize,
+        max_len: usize,
+    ) -> Option<&mut Bucket> {
+        if let Some(at) = self.by_hash.get(&(hash, v6)).copied() {
+            let filled = self.buckets[at].filled + len;
+            let splits = filled + attrs.len() + MESSAGE > max_len;
+            if !self.afford(len + if splits { attrs.len() + MESSAGE } else { 0 }) {
+                return None;
+            }
+            self.buckets[at].filled = if splits { len } else { filled };
+            return Some(&mut self.buckets[at]);
+        }
+        if !self.afford(len + attrs.len() + MESSAGE) {
+            return None;
+        }
+        let at = self.used;
+        self.used += 1;
+        self.by_hash.insert((hash, v6), at);
+        if at == self.buckets.len() {
+            self.buckets.push(Bucket::new(next_hop));
+        }
+        let bucket = &mut self.buckets[at];
+        bucket.reset(v6, next_hop, attrs, len);
+        Some(bucket)
+    }
+}
+
+impl Bucket {
+    fn new(next_hop: NextHop) -> Bucket {
+        Bucket {
+            v6: false,
+            next_hop,
+            attrs: Vec::new(),
+            prefixes: Vec::new(),
+            entries: Vec::new(),
+            filled: 0,
+        }
+    }
+
+    fn reset(&mut self, v6: bool, next_hop: NextHop, attrs: &[u8], filled: usize) {
+        self.v6 = v6;
+        self.next_hop = next_hop;
+        self.attrs.clear();
+        self.attrs.extend_from_slice(attrs);
+        self.prefixes.clear();
+        self.entries.clear();
+        self.filled = filled;
+    }
+}
+
+/// Octets of a prefix as NLRI, at most.
+fn nlri_len(prefix: &IpNet) -> usize {
+    4 + 1 + usize::from(prefix.prefix_len().div_ceil(8))
+}
+
+/// How the gathering of a round went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gathered {
+    /// Nothing is left of this kind.
+    All,
+    /// There is no room for more.
+    Full,
+}
+
+impl Rib {
+    /// Whether [`Rib::poll_transmit`] has something to look at for the peer.
+    pub fn has_pending(&self, peer: PeerId) -> bool {
+        let Some(session) = self.session(peer) else { return false };
+        session.is_walking()
+            || !session.urgent.is_empty()
+            || self.groups[session.group]
+                .as_ref()
+                .is_some_and(|group| group.queue.has_unread(session.reader))
+    }
+
+    /// Appends UPDATEs to `out`: service prefixes before others, withdrawals before announcements,
+    /// routes with equal attributes together. Returns whether there is more to look at.
+    ///
+    /// At most `limit` octets are appended, unless a single message is longer than that; markers
+    /// (End-of-RIB, BoRR, EoRR) may come on top. What is encoded is the state of this moment, and
+    /// counts as sent.
+    pub fn poll_transmit(&mut self, peer: PeerId, out: &mut BytesMut, limit: usize) -> bool {
+        if !self.has_pending(peer) {
+            return false;
+        }
+        let mut round = core::mem::replace(&mut self.round, Round::new(self.config.seed));
+        let start = out.len();
+        let mut looks = MOST_LOOKS;
+        self.begin_refreshes(peer, out);
+        let all = [true, false].into_iter().all(|service| {
+            loop {
+                let written = out.len() - start;
+                round.start(limit.saturating_sub(written), written > 0);
+                let gathered = self.gather(peer, service, &mut round, &mut looks);
+                self.encode(peer, &round, out);
+                // Encoding can come to less than was allowed for, so there may be room again.
+                if gathered == Gathered::All || round.is_empty() || looks == 0 {
+                    break gathered == Gathered::All;
+                }
+            }
+        });
+        if all {
+            self.finish_walks(peer, out);
+        }
+        self.round = round;
+        self.reap_done();
+        self.has_pending(peer)
+    }
+
+    /// Fills a round with what is pending in the service lanes or in the others.
+    fn gather(
+        &mut self,
+        peer: PeerId,
+        service: bool,
+        round: &mut Round,
+        looks: &mut u32,
+    ) -> Gathered {
+        let lanes = if service { Lane::SERVICE } else { Lane::BULK };
+        for lane in lanes {
+            if self.gather_lane(peer, lane, round, looks) == Gathered::Full {
+                return Gathered::Full;
+            }
+        }
+        if service && self.gather_urgent(peer, round, looks) == Gathered::Full {
+            return Gathered::Full;
+        }
+        for at in 0..FAMILIES.len() {
+            if self.gather_walk(peer, at, service, round, looks) == Gathered::Full {
+                return Gathered::Full;
+            }
+        }
+        Gathered::All
+    }
+
+    fn gather_lane(
+        &mut self,
+        peer: PeerId,
+        lane: Lane,
+        round: &mut Round,
+        looks: &mut u32,
+    ) -> Gathered {
+        let Some(session) = self.session(peer) else { return Gathered::All };
+        let (at, reader) = (session.group, session.reader);
+        loop {
+            let Some(group) = &self.groups[at] else { return Gathered::All };
+            let Some(id) = group.queue.peek(reader, lane) else { return Gathered::All };
+            if *looks == 0 || !self.offer(peer, id, round) {
+                return Gathered::Full;
+            }
+            *looks -= 1;
+            if let Some(group) = &mut self.groups[at] {
+                group.queue.advance(reader, lane, &mut self.done);
+            }
+            if let Some(session) = self.session_mut(peer) {
+                session.urgent.remove(&id);
+            }
+        }
+    }
+
+    fn gather_urgent(&mut self, peer: PeerId, round: &mut Round, looks: &mut u32) -> Gathered {
+        while let Some(id) = self.session(peer).and_then(|s| s.urgent.first().copied()) {
+            if *looks == 0 || !self.offer(peer, id, round) {
+                return Gathered::Full;
+            }
+            *looks -= 1;
+            if let Some(session) = self.session_mut(peer) {
+                session.urgent.remove(&id);
+            }
+            self.done.push(id);
+        }
+        Gathered::All
+    }
+
+    fn gather_walk(
+        &mut self,
+        peer: PeerId,
+        at: usize,
+        service: bool,
+        round: &mut Round,
+        looks: &mut u32,
+    ) -> Gathered {
+        while let Some(walk) = self.session(peer).and_then(|session| session.walks[at]) {
+            let Some((id, next)) = self.step_of(&walk, service) else { return Gathered::All };
+            if *looks == 0 {
+                return Gathered::Full;
+            }
+            *looks -= 1;
+            let wanted = id.filter(|id| self.is_on_walk(peer, at, &walk, *id, service));
+            if wanted.is_some_and(|id| !self.offer(peer, id, round)) {
+                return Gathered::Full;
+            }
+            if let Some(session) = self.session_mut(peer) {
+                session.walks[at] = Some(next);
+            }
+        }
+        Gathered::All
+    }
+
+    /// The next entry of a walk, if it is one, and the walk after it; `None` at the end.
+    fn step_of(&self, walk: &Walk, service: bool) -> Option<(Option<u32>, Walk)> {
+        if service {
+            let from = walk.services?;
+            let found = self.zone.first(from);
+            let services = found.and_then(|(key, _)| ZoneKey::next(key));
+            return Some((found.map(|(_, id)| id), Walk { services, ..*walk }));
+        }
+        (walk.next < walk.end).then(|| (Some(walk.next), Walk { next: walk.next + 1, ..*walk }))
+    }
+
+    /// Whether a walk is to offer an entry at this point.
+    fn is_on_walk(&self, peer: PeerId, at: usize, walk: &Walk, id: u32, service: bool) -> bool {
+        let entry = self.table.entry(id);
+        if !entry.is_used() || usize::from(entry.is_v6()) != at {
+            return false;
+        }
+        let first = entry.has(Entry::SERVICE);
+        let due = if service { first } else { !first || walk.zone_version != self.zone.version };
+        let held = || self.session(peer).is_some_and(|session| session.held.contains(id));
+        due && (walk.again || !held())
+    }
+
+    /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
+    fn offer(&mut self, peer: PeerId, id: u32, round: &mut Round) -> bool {
+        let prefix = self.table.prefix(id);
+        let v6 = self.table.entry(id).is_v6();
+        let len = nlri_len(&prefix);
+        let mut scratch = core::mem::take(&mut round.scratch);
+        scratch.clear();
+        let wanted = self.wanted(peer, id, &mut scratch);
+        let fits = match wanted {
+            None => self.offer_withdrawal(peer, id, prefix, round, len),
+            Some((hash, next_hop, max_len)) => {
+                match round.bucket((hash, v6), next_hop, &scratch, len, max_len) {
+                    None => false,
+                    Some(bucket) => {
+                        let held = self.hold(peer, id, v6);
+                        bucket.prefixes.push((PATH_ID, prefix));
+                        bucket.entries.push((id, held));
+                        true
+                    }
+                }
+            }
+        };
+        round.scratch = scratch;
+        fits
+    }
+
+    fn offer_withdrawal(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        prefix: IpNet,
+        round: &mut Round,
+        len: usize,
+    ) -> bool {
+        let held = self.session(peer).is_some_and(|session| session.held.contains(id));
+        if !held {
+            return true;
+        }
+        let v6 = self.table.entry(id).is_v6();
+        let first = round.withdrawals[usize::from(v6)].is_empty();
+        // A full message more for each few thousand octets is in the allowance for the first.
+        if !round.afford(len + if first { 2 * MESSAGE } else { 0 }) {
+            return false;
+        }
+        self.let_go(peer, id, v6);
+        round.withdrawals[usize::from(v6)].push((PATH_ID, prefix));
+        true
+    }
+
+    /// What the peer should be told about an entry: a hash of it, its next hop, and the longest
+    /// message; the attributes go to `out`. `None`: nothing.
+    fn wanted(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        out: &mut BytesMut,
+    ) -> Option<(u64, NextHop, usize)> {
+        let best = self.table.best(id).filter(|best| best.peer != peer)?;
+        let subject = self.subject(id, &best);
+        let speaker = self.speaker();
+        let known = self.peers.get(peer.index())?.as_ref()?;
+        let session = known.session.as_ref()?;
+        let group = self.groups[session.group].as_mut()?;
+        let directive = match self.table.entry(id).has(Entry::SERVICE) {
+            true => known.directives.get(&subject.prefix),
+            false => None,
+        };
+        let exported = match directive {
+            Some(d) => group.exported_by(d, &mut self.sets, &subject, speaker, out)?,
+            None => {
+                let (exported, bytes) = group.exported(&mut self.sets, &subject, speaker);
+                out.extend_from_slice(bytes);
+                exported?
+            }
+        };
+        // RFC 4271 section 5.1.3: never the peer's own address.
+        let usable = exported.next_hop.addr != session.up.address;
+        usable.then_some((exported.hash, exported.next_hop, session.up.encode.max_len))
+    }
+
+    /// Notes that the peer is told a route; returns whether it was before.
+    fn hold(&mut self, peer: PeerId, id: u32, v6: bool) -> bool {
+        let Some(known) = self.peer_mut(peer) else { return false };
+        let Some(session) = &mut known.session else { return false };
+        let new = session.held.insert(id);
+        known.counts[usize::from(v6)].advertised += u32::from(new);
+        !new
+    }
+
+    fn let_go(&mut self, peer: PeerId, id: u32, v6: bool) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        let Some(session) = &mut known.session else { return };
+        let had = session.held.remove(id);
+        known.counts[usize::from(v6)].advertised -= u32::from(had);
+    }
+
+    /// Writes a round. Routes that do not fit into a message are withdrawn instead.
+    fn encode(&mut self, peer: PeerId, round: &Round, out: &mut BytesMut) {
+        if round.is_empty() {
+            return;
+        }
+        let Some(ctx) = self.session(peer).map(|session| session.up.encode) else { return };
+        for (family, withdrawn) in FAMILIES.into_iter().zip(&round.withdrawals) {
+            if !withdrawn.is_empty() {
+                encode_withdrawals(family, withdrawn.iter().copied(), &ctx, out);
+            }
+        }
+        for bucket in &round.buckets[..round.used] {
+            let family = FAMILIES[usize::from(bucket.v6)];
+            let prefixes = bucket.prefixes.iter().copied();
+            let done =
+                encode_announcements(family, &bucket.next_hop, &bucket.attrs, prefixes, &ctx, out);
+            if done.is_err() {
+                let withdrawn = self.refuse(peer, bucket);
+                if !withdrawn.is_empty() {
+                    encode_withdrawals(family, withdrawn, &ctx, out);
+                }
+            }
+        }
+    }
+
+    /// Notes that routes are too big for the peer; returns those that it has to forget.
+    fn refuse(&mut self, peer: PeerId, bucket: &Bucket) -> Vec<(u32, IpNet)> {
+        let mut withdrawn = Vec::new();
+        for ((id, held), nlri) in bucket.entries.iter().zip(&bucket.prefixes) {
+            self.let_go(peer, *id, bucket.v6);
+            if *held {
+                withdrawn.push(*nlri);
+            }
+        }
+        if let Some(known) = self.peer_mut(peer) {
+            known.faults.too_big += bucket.entries.len() as u64;
+        }
+        withdrawn
+    }
+
+    /// Writes BoRR for refreshes that are about to begin.
+    fn begin_refreshes(&mut self, peer: PeerId, out: &mut BytesMut) {
+        let Some(session) = self.session_mut(peer) else { return };
+        for (family, walk) in FAMILIES.into_iter().zip(&mut session.walks) {
+            if let Some(walk) = walk.as_mut().filter(|walk| walk.frame == Frame::Refresh) {
+                walk.frame = Frame::Refreshing;
+                RouteRefresh { family, subtype: RefreshSubtype::Begin }.encode(out);
+            }
+        }
+    }
+
+    /// Ends the walks that have come to their end, with the message that is owed.
+    fn finish_walks(&mut self, peer: PeerId, out: &mut BytesMut) {
+        let Some(session) = self.session_mut(peer) else { return };
+        for (family, place) in FAMILIES.into_iter().zip(&mut session.walks) {
+            let Some(walk) = place else { continue };
+            if walk.services.is_some() || walk.next < walk.end {
+                continue;
+            }
+            match walk.frame {
+                Frame::Silent => {}
+                Frame::EndOfRib => {
+                    encode_end_of_rib(family, out);
+                    session.sent_end_of_rib.insert(family);
+                }
+                Frame::Refresh | Frame::Refreshing => {
+                    RouteRefresh { family, subtype: RefreshSubtype::End }.encode(out);
+                }
+            }
+            *place = None;
+        }
+    }
+
+    /// Whether the peer has yet to be told about an entry.
+    pub(crate) fn is_pending_for(&self, peer: PeerId, id: u32, family: Family) -> bool {
+        let Some(session) = self.session(peer) else { return false };
+        let walking = session.walks[usize::from(family == Family::IPV6_UNICAST)].is_some();
+        let queued = self.groups[session.group].as_ref().is_some_and(|g| g.queue.contains(id));
+        walking || queued || session.urgent.contains(&id)
+    }
+}
