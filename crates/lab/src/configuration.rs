@@ -132,6 +132,7 @@ address = "{address}"
 port = {port}
 asn = 16550
 connect_retry = "1s"
+graceful_restart = "full" # the router keeps our routes while a session is gone
 import = "accept-all"
 "#,
         name = path.name,

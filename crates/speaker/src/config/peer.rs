@@ -5,6 +5,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::path::PathBuf;
 
+use pathvane_session::GracefulRestart;
 use pathvane_wire::{Asn, Family, FamilySet};
 use toml::Spanned;
 
@@ -29,11 +30,40 @@ words!(Family, "a family", "ipv4" => Family::IPV4_UNICAST, "ipv6" => Family::IPV
 /// Our side of graceful restart (RFC 4724).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Restart {
+    /// Not offered.
     Off,
+    /// We keep the routes of a peer that restarts; it drops ours when the session ends.
     Helper,
+    /// The peer keeps our routes, too: our kernel routes forward on without us.
+    Full,
 }
 
-words!(Restart, "a role in graceful restart", "off" => Restart::Off, "helper" => Restart::Helper);
+words!(
+    Restart, "a role in graceful restart",
+    "off" => Restart::Off, "helper" => Restart::Helper, "full" => Restart::Full
+);
+
+/// How long a peer keeps our routes while we are gone: enough to reconnect or to be restarted, and
+/// the longest that a path may be dead unnoticed once its session ended without a word.
+const RESTART_TIME_SECS: u16 = 10;
+
+impl Restart {
+    /// What we offer for the session's `families`.
+    fn offer(self, families: FamilySet) -> Option<GracefulRestart> {
+        let (restart_time, kept) = match self {
+            Self::Off => return None,
+            Self::Helper => (0, FamilySet::EMPTY),
+            Self::Full => (RESTART_TIME_SECS, families),
+        };
+        Some(GracefulRestart {
+            restart_time,
+            restarting: false,
+            notification: false,
+            families: kept,
+            forwarding: kept,
+        })
+    }
+}
 
 impl Profile {
     /// Cloud routers ask for 60 s, so that their maintenance is harmless; 90 s is RFC 4271's advice.
@@ -158,13 +188,6 @@ impl Peer {
         let local_asn = *speaker.asn.as_ref()?.get_ref();
         let local_id = *speaker.id.as_ref()?.get_ref();
         let families = self.family_set();
-        let helper = pathvane_session::GracefulRestart {
-            restart_time: 0,
-            restarting: false,
-            notification: false,
-            families: FamilySet::EMPTY,
-            forwarding: FamilySet::EMPTY,
-        };
         let v4_over_v6 = address.is_ipv6() && self.next_hop_ipv4.is_none();
         let mut config =
             pathvane_session::Config::new(local_asn, local_id, *self.asn.as_ref()?.get_ref());
@@ -173,7 +196,7 @@ impl Peer {
         config.passive = self.passive;
         config.delay_open = (!self.delay_open.is_zero()).then_some(self.delay_open);
         config.families = families;
-        config.graceful_restart = (self.graceful_restart == Restart::Helper).then_some(helper);
+        config.graceful_restart = self.graceful_restart.offer(families);
         if v4_over_v6 && families.contains(Family::IPV4_UNICAST) {
             config.extended_next_hop = FamilySet::IPV4;
         }
