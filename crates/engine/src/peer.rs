@@ -111,7 +111,7 @@ impl Peer {
             conn.handed += bytes as u64;
             conn.asked &= bytes > 0;
         }
-        self.delivery.handed(conn, bytes, rib.has_pending(id));
+        self.delivery.handed(conn, bytes, rib.has_service_pending(id));
         bytes
     }
 }

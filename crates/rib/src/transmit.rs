@@ -12,6 +12,7 @@ use pathvane_wire::{
 };
 
 use crate::PeerId;
+use crate::group::Group;
 use crate::net_set::ZoneKey;
 use crate::peer::{FAMILIES, Frame, Walk};
 use crate::queue::Lane;
@@ -173,6 +174,19 @@ impl Rib {
             || self.groups[session.group]
                 .as_ref()
                 .is_some_and(|group| group.queue.has_unread(session.reader))
+    }
+
+    /// Whether a prefix of a service waits to be encoded for the peer.
+    pub fn has_service_pending(&self, peer: PeerId) -> bool {
+        let Some(session) = self.session(peer) else { return false };
+        let walking = session.walks.iter().flatten().any(|walk| walk.services.is_some());
+        let queued = |group: &Group| {
+            let waits = |lane| group.queue.peek(session.reader, lane).is_some();
+            Lane::SERVICE.into_iter().any(waits)
+        };
+        walking
+            || !session.urgent.is_empty()
+            || self.groups[session.group].as_ref().is_some_and(queued)
     }
 
     /// Appends UPDATEs to `out`: service prefixes before others, withdrawals before announcements,
