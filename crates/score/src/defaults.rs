@@ -2,7 +2,7 @@
 
 use pathvane_clock::Duration;
 
-use crate::Sla;
+use crate::{Damping, Sla};
 
 // ---- Grades (score points) ----
 
@@ -123,3 +123,110 @@ pub const VARIATION_HALF_LIFE: Duration = Duration::from_secs(5);
 pub const LEAST_DELAY_WINDOW: Duration = Duration::from_secs(30);
 /// The zero of a histogram moves when the least delay is off by more than this.
 pub const VARIATION_ANCHOR_SLACK_NS: u64 = 500_000;
+
+// ---- Silence ----
+
+/// Missed probes in a row on every stream before silence is considered: two random losses in
+/// a row happen many times a day.
+pub const SILENCE_MISSES_MIN: u32 = 3;
+/// The guess of burstiness that silence starts with: high, so that the first burst on a path
+/// is not read as its death.
+pub const BURST_PRIOR_SILENCE: f64 = 0.5;
+/// A fault is reported within this time, if the round trip leaves room for the least number
+/// of misses.
+pub const DOWN_WITHIN: Duration = Duration::from_millis(150);
+/// Of which this is left for clocks and the loop.
+pub const SILENCE_SLACK: Duration = Duration::from_millis(2);
+/// A series of misses longer than this was an outage: it does not teach how losses cluster.
+pub const BURST_LENGTH_MAX: u32 = 16;
+/// A false alarm a day is accepted.
+pub const DAY_S: f64 = 86_400.0;
+
+// ---- Quality ----
+
+/// A limit counts as kept after this many probes (weighed): no loss in 100 bounds loss to 4 %.
+pub const COMPLY_PROBES_MIN: f64 = 100.0;
+/// A 98th percentile needs this many samples to exist with 95 % confidence.
+pub const VARIATION_SAMPLES_MIN: f64 = 149.0;
+/// A path that broke a limit keeps it again only after this time without doubt.
+pub const SLA_CLEAR: Duration = Duration::from_secs(10);
+/// The guess of burstiness in confidence bounds.
+pub const BURST_PRIOR_BOUNDS: f64 = 0.2;
+/// A reflector whose loss is surely above the best one's by more than this is at fault itself.
+pub const REFLECTOR_LOSS_APART: f64 = 0.01;
+/// Loss that is surely above this degrades a path, however usual it is there.
+pub const LOSS_LIMIT: f64 = 0.03;
+/// Share of losses that gives loss a direction.
+pub const LOSS_DIRECTION: f64 = 0.75;
+/// Scores are recomputed at most this often: people and routes do not hear faster.
+pub const ASSESS_EVERY: Duration = Duration::from_millis(200);
+/// Keystroke response in ms to score: 100 ms feels immediate; 200 ms is the limit of
+/// interactive use in ITU-T G.1010; a second breaks the flow of thought.
+pub const KEYSTROKE_SCORES: [(f64, f64); 5] =
+    [(100.0, 100.0), (150.0, 80.0), (200.0, 70.0), (400.0, 40.0), (1000.0, 0.0)];
+/// The least retransmission timeout that hosts use in practice.
+pub const KEYSTROKE_RTO_MIN_MS: f64 = 200.0;
+/// TCP payload of a full Ethernet frame.
+pub const BULK_SEGMENT: f64 = 1460.0;
+/// Throughput of one connection that satisfies bulk transfer.
+pub const BULK_TARGET_BPS: f64 = 10e6;
+
+// ---- The life of a path ----
+
+/// A path must be clean this long ...
+pub const RECOVER_AFTER: Duration = Duration::from_secs(30);
+/// ... and over this many probes, to be up again: bounds its loss to 0.8 %.
+pub const RECOVER_PROBES: u32 = 500;
+/// A new path is up after this long, or ...
+pub const INIT_AFTER: Duration = Duration::from_secs(10);
+/// ... after this many answered probes, whichever comes first; but not before ...
+pub const INIT_PROBES: u32 = 500;
+/// ... this many.
+pub const INIT_PROBES_MIN: u32 = 3;
+/// Suspicion that came to nothing ends after this.
+pub const SUSPECT_MAX: Duration = Duration::from_secs(2);
+/// Missed probes in a row on one stream that raise suspicion.
+pub const SUSPECT_MISSES: u32 = 2;
+/// Share of an alarm's evidence that raises suspicion.
+pub const SUSPECT_EVIDENCE: f32 = 0.5;
+/// Part of an alarm's evidence that a second reflector must show, and below which an alarm
+/// ends.
+pub const LOSS_SECOND: f32 = 0.25;
+/// Two reflectors' evidence together: the sum of two noisy sums reaches high more often.
+pub const LOSS_BOTH: f32 = 1.2;
+/// Faster probing of a path that is known to be bad ends after this.
+pub const BOOST_MAX: Duration = Duration::from_secs(2);
+/// No probe sent for this long, and for several periods: what is known is old.
+pub const STALE_AFTER: Duration = Duration::from_secs(3);
+/// See [`STALE_AFTER`].
+pub const STALE_PERIODS: u32 = 4;
+/// A deadline handled this much too late means that our own loop stood still: the sockets
+/// are read once more before silence counts. Half a probe period if that is longer.
+pub const STALL_LAG: Duration = Duration::from_millis(5);
+/// ... but not more often in a row than this, or a slow machine would never see an outage.
+pub const STALL_HOLDS_MAX: u8 = 3;
+
+// ---- Damping ----
+
+/// Penalty of going down.
+pub const PENALTY_DOWN: f64 = 1000.0;
+/// Penalty of degrading.
+pub const PENALTY_DEGRADED: f64 = 500.0;
+/// One bad spell that comes and goes counts once in this time.
+pub const PENALTY_DEGRADED_EVERY: Duration = Duration::from_secs(10);
+/// Fast flaps: three within a few minutes suppress. A half-life of 60 s would let flaps every
+/// 44 s pass for ever. The ceiling ends suppression after 15 minutes.
+pub const DAMPING_FAST: Damping = Damping {
+    half_life: Duration::from_secs(180),
+    suppress: 2500.0,
+    reuse: 800.0,
+    ceiling: 25_600.0,
+};
+/// Slow flaps: one every ten minutes suppresses at about the tenth; one an hour does not.
+/// The ceiling ends suppression after two hours.
+pub const DAMPING_SLOW: Damping = Damping {
+    half_life: Duration::from_secs(3600),
+    suppress: 6000.0,
+    reuse: 3000.0,
+    ceiling: 12_000.0,
+};

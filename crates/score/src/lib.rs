@@ -18,7 +18,9 @@
 
 extern crate alloc;
 
+mod assess;
 mod class;
+mod damping;
 pub mod defaults;
 pub mod emodel;
 mod grade;
@@ -27,9 +29,11 @@ mod monitor;
 mod rates;
 mod sample;
 mod selector;
+mod silence;
 mod verdict;
 
 pub use class::{Class, ClassScore, Compliance, Sla, Violations};
+pub use damping::Damping;
 pub use grade::Grade;
 pub use meter::{Arrival, Counters, Figures, Meter};
 pub use monitor::{BfdState, LinkState, MonitorConfig, PathMonitor};

@@ -73,7 +73,7 @@ impl Reasons {
     pub const DELAY: Self = Self(1 << 6);
     /// Delay variation stepped up.
     pub const JITTER: Self = Self(1 << 7);
-    /// The voice score is below grade C.
+    /// The score for the path's neediest class is below grade C beyond doubt.
     pub const LOW_SCORE: Self = Self(1 << 8);
     /// Probes arrive with another DSCP than they were sent with. Told, not acted on.
     pub const REMARKED: Self = Self(1 << 9);
@@ -197,15 +197,17 @@ pub struct Verdict {
     pub state: State,
     /// Why; also reasons that do not change the state.
     pub reasons: Reasons,
-    /// The voice grade, slow to improve; `Down` while nothing gets through.
+    /// The grade for the path's neediest class, slow to improve; `Down` while nothing gets
+    /// through.
     pub grade: Grade,
-    /// The voice score: the transmission rating R of ITU-T G.107, echo-free, 0 to 93.2.
+    /// The score for the path's neediest class, 0 to 100.
     pub score: f64,
-    /// R at the pessimistic end of what the samples allow (95 %).
+    /// The transmission rating R of voice (ITU-T G.107, echo-free, 0 to 93.2) at the
+    /// pessimistic end of what the samples allow (95 %).
     pub r_lcb: f64,
     /// R at the optimistic end.
     pub r_ucb: f64,
-    /// Mean opinion score estimated from `score` (G.107 Annex B), 1 to 4.5.
+    /// Mean opinion score estimated from R (G.107 Annex B), 1 to 4.5.
     pub mos: f64,
     /// Probes behind the loss estimate, weighed by age.
     pub n: u32,
@@ -250,9 +252,11 @@ impl Verdict {
     }
 
     /// Whether the path can lead without excuse: it passes and is neither too young, nor
-    /// recovering, nor suppressed.
+    /// recovering, nor damped.
     pub fn usable(&self) -> bool {
-        self.passes() && matches!(self.state, State::Up | State::Suspect | State::Degraded)
+        self.passes()
+            && matches!(self.state, State::Up | State::Suspect | State::Degraded)
+            && !self.reasons.contains(Reasons::DAMPED)
     }
 }
 

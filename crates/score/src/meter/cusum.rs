@@ -55,6 +55,11 @@ impl LossCusum {
         self.sum = (self.sum - self.steps[0][1] + self.steps[0][0]).max(0.0);
     }
 
+    /// Drops the evidence.
+    pub(crate) fn forgive(&mut self) {
+        self.sum = 0.0;
+    }
+
     /// The evidence, from 0 to [`LossCusum::threshold`].
     pub(crate) fn sum(&self) -> f32 {
         self.sum

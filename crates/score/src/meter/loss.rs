@@ -44,12 +44,13 @@ const AFTER_LOSS_LOST: usize = 3;
 pub(crate) struct LossLedger {
     recent: Fading<3>,
     usual: Fading<4>,
-    previous_lost: bool,
+    /// Losses at the end, up to one more than a burst may have.
+    run: u32,
 }
 
 impl LossLedger {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { recent: Fading::new(now), usual: Fading::new(now), previous_lost: false }
+        Self { recent: Fading::new(now), usual: Fading::new(now), run: 0 }
     }
 
     /// Counts the fate of one probe, in the order of sending. Returns whether the probe
@@ -59,17 +60,40 @@ impl LossLedger {
         let moved = self.usual.fade(now, d::LOSS_USUAL);
         self.recent.counts[TRIALS] += 1.0;
         self.recent.counts[LOSSES] += f32::from(u8::from(lost));
-        let previous_lost = self.previous_lost;
-        let row = if previous_lost { AFTER_LOSS } else { AFTER_ANSWER };
-        self.usual.counts[row] += 1.0;
-        self.usual.counts[row + 1] += f32::from(u8::from(lost));
-        self.previous_lost = lost;
+        let previous_lost = self.run > 0;
+        if lost {
+            self.run = (self.run + 1).min(d::BURST_LENGTH_MAX + 1);
+        } else {
+            self.learn_run();
+            self.usual.counts[AFTER_ANSWER] += f32::from(u8::from(!previous_lost));
+            self.run = 0;
+        }
         (previous_lost, moved)
+    }
+
+    /// A burst of losses has ended: it is a habit of the path, unless it was an outage.
+    fn learn_run(&mut self) {
+        if (1..=d::BURST_LENGTH_MAX).contains(&self.run) {
+            self.usual.counts[AFTER_ANSWER] += 1.0;
+            self.usual.counts[AFTER_ANSWER_LOST] += 1.0;
+            self.usual.counts[AFTER_LOSS] += self.run as f32;
+            self.usual.counts[AFTER_LOSS_LOST] += (self.run - 1) as f32;
+        }
+    }
+
+    /// Forgets recent loss.
+    pub(crate) fn forgive(&mut self, now: Instant) {
+        self.recent = Fading::new(now);
+        self.run = 0;
     }
 
     /// A probe counted lost was only late.
     pub(crate) fn rescue(&mut self) {
         take_one(&mut self.recent.counts[LOSSES]);
+        if self.run > 0 {
+            self.run -= 1;
+            return;
+        }
         let lost = &mut self.usual.counts;
         let from = if lost[AFTER_ANSWER_LOST] >= lost[AFTER_LOSS_LOST] {
             AFTER_ANSWER_LOST

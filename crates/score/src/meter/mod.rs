@@ -11,10 +11,10 @@ use pathvane_clock::{Duration, Instant};
 use crate::{Sample, defaults as d};
 use cusum::{LossCusum, ShiftCusum};
 use delay::{Rounds, Smooth, Variation};
-use histogram::Histogram;
 use loss::LossLedger;
 use window::{Mark, Window};
 
+pub(crate) use histogram::Histogram;
 pub(crate) use loss::{Tally, wilson};
 pub(crate) use window::MAX_OUTSTANDING;
 
@@ -189,7 +189,7 @@ impl Meter {
         Figures {
             counters: self.counters,
             srtt_ns: self.srtt_ns(),
-            rttvar_ns: self.smooth.rttvar() as u64,
+            rttvar_ns: self.rttvar_ns(),
             least_rtt_ns: self.least_rtt_ns(),
             usual_rtt_ns: self.delay_cusum.usual() as u64,
             jitter_ns: self.jitter_ns(),
@@ -242,7 +242,9 @@ impl Meter {
         let (halvings, roll) = self.rounds.due(now);
         for _ in 0..halvings {
             self.ipdv.halve();
-            [&mut self.round_trip, &mut self.forward, &mut self.reverse].map(Variation::halve);
+            self.round_trip.halve();
+            self.forward.halve();
+            self.reverse.halve();
         }
         let rtt = sample.rtt_ns as f32;
         let gap_s = self.period_ns / 1e9;
@@ -316,6 +318,10 @@ impl Meter {
         self.smooth.srtt() as u64
     }
 
+    pub(crate) fn rttvar_ns(&self) -> u64 {
+        self.smooth.rttvar() as u64
+    }
+
     pub(crate) fn jitter_ns(&self) -> u64 {
         self.smooth.jitter() as u64
     }
@@ -331,6 +337,13 @@ impl Meter {
 
     pub(crate) fn tally(&self) -> Tally {
         self.loss.recent()
+    }
+
+    /// How many probes of this stream say as much as one with independent loss: the variance
+    /// of a two-state process over that of independent trials.
+    pub(crate) fn design_effect(&self) -> f64 {
+        let again = self.loss.usual_continuation(d::BURST_PRIOR_BOUNDS).min(d::BURST_MAX);
+        (1.0 + again) / (1.0 - again)
     }
 
     pub(crate) fn usual_loss(&self) -> f64 {
@@ -368,6 +381,17 @@ impl Meter {
 
     pub(crate) fn jitter_shifted(&self) -> bool {
         self.jitter_cusum.shifted()
+    }
+
+    /// Forgets recent loss: an outage is over, and what was lost in it says nothing of now.
+    pub(crate) fn forgive(&mut self, now: Instant) {
+        self.loss.forgive(now);
+        self.loss_cusum.forgive();
+    }
+
+    /// Whether the reflector numbers its replies, so that losses have a direction.
+    pub(crate) fn knows_direction(&self) -> bool {
+        self.reflector_seq.is_some()
     }
 
     pub(crate) fn remarked(&self) -> bool {

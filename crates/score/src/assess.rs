@@ -1,0 +1,164 @@
+//! From loss, delay and its variation to a score for each class.
+
+use crate::emodel::{Codec, Playout, playout};
+use crate::meter::{Tally, wilson};
+use crate::{Compliance, Meter, Sla, Violations, defaults as d};
+
+/// What is known about a path's quality: the pooled loss of its sound reflectors, and the
+/// delay to the nearest of them.
+pub(crate) struct Quality<'a> {
+    pub(crate) loss: Tally,
+    /// Design effect: how many bursty samples say as much as one independent sample.
+    pub(crate) design: f64,
+    pub(crate) burst_ratio: f64,
+    pub(crate) nearest: &'a Meter,
+}
+
+/// A score with its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Bounded {
+    pub(crate) value: f64,
+    pub(crate) lcb: f64,
+    pub(crate) ucb: f64,
+}
+
+impl Quality<'_> {
+    /// R with its bounds, and the playout behind it, of the direction that sounds worse.
+    ///
+    /// One-way delay is half of the least round trip: clocks are not synchronised.
+    pub(crate) fn voice(&self, codec: &Codec) -> (Bounded, Playout) {
+        let owd_ms = self.nearest.least_rtt_ns() as f64 / 2e6;
+        let heard = |loss: f64, direction: usize| {
+            let late = |buffer_ms: f64| match self.nearest.variations()[direction] {
+                Some(variation) => variation.share_above((buffer_ms * 1e6) as u64),
+                None => 0.0,
+            };
+            playout(codec, owd_ms, loss, self.burst_ratio, late)
+        };
+        let seen = self.loss.share();
+        let (ahead, back) = (heard(seen, 0), heard(seen, 1));
+        let worse = usize::from(back.rating.r < ahead.rating.r);
+        let playout = [ahead, back][worse];
+        let (least, most) = self.loss.bounds(self.design);
+        let bounded = Bounded {
+            value: playout.rating.r,
+            lcb: heard(most, worse).rating.r,
+            ucb: heard(least, worse).rating.r,
+        };
+        (bounded, playout)
+    }
+
+    /// Keystroke response `RTT95 + p/(1-p) * RTO`, scored by the table of
+    /// [`d::KEYSTROKE_SCORES`].
+    pub(crate) fn interactive(&self) -> Bounded {
+        let variation = self.nearest.round_trip_variation();
+        let rtt95_ns = self.nearest.least_rtt_ns() + variation.map_or(0, |v| v.quantile(0.95));
+        let rto_ms = (self.nearest.patience().as_secs_f64() * 1e3).max(d::KEYSTROKE_RTO_MIN_MS);
+        self.over_loss(|loss| {
+            let again_ms = loss.min(0.99) / (1.0 - loss.min(0.99)) * rto_ms;
+            piecewise(&d::KEYSTROKE_SCORES, rtt95_ns as f64 / 1e6 + again_ms)
+        })
+    }
+
+    /// What one TCP connection can carry, `100 * log2(1 + X) / log2(1 + target)` in Mb/s.
+    pub(crate) fn bulk(&self, target_bps: f64) -> Bounded {
+        let rtt_s = (self.nearest.srtt_ns() as f64 / 1e9).max(1e-6);
+        let full = libm::log2(1.0 + target_bps / 1e6);
+        self.over_loss(|loss| {
+            let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(target_bps) / 1e6;
+            100.0 * libm::log2(1.0 + mbps) / full
+        })
+    }
+
+    fn over_loss(&self, score: impl Fn(f64) -> f64) -> Bounded {
+        let (least, most) = self.loss.bounds(self.design);
+        Bounded { value: score(self.loss.share()), lcb: score(most), ucb: score(least) }
+    }
+
+    /// Which limits are broken beyond doubt, and whether all are kept.
+    pub(crate) fn comply(&self, sla: &Sla, score: Bounded) -> (Violations, Compliance) {
+        let (least_loss, _) = self.loss.bounds(self.design);
+        let max_loss = f64::from(sla.max_loss_ppm) / 1e6;
+        let srtt = self.nearest.srtt_ns();
+        let steady_rtt = srtt.saturating_sub(self.nearest.rttvar_ns());
+        let exceeds = |limit: Option<core::time::Duration>, ns: u64| {
+            limit.is_some_and(|limit| u128::from(ns) > limit.as_nanos())
+        };
+        let violations = Violations {
+            score: score.ucb < sla.min_score,
+            loss: least_loss > max_loss,
+            delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
+            rtt: exceeds(sla.max_rtt, steady_rtt),
+        };
+        let keeps = self.loss.effective() >= d::COMPLY_PROBES_MIN
+            && score.value >= sla.min_score
+            && self.loss.share() <= max_loss
+            && !exceeds(sla.max_delay_variation, self.variation98(false))
+            && !exceeds(sla.max_rtt, srtt);
+        let compliance = match (violations.any(), keeps) {
+            (true, _) => Compliance::Violates,
+            (false, true) => Compliance::Complies,
+            (false, false) => Compliance::Unsure,
+        };
+        (violations, compliance)
+    }
+
+    /// The 98th percentile of delay variation in the worse direction; with `certain` the
+    /// percentile that it is at least, as far as the number of samples says.
+    fn variation98(&self, certain: bool) -> u64 {
+        let of = |variation: &crate::meter::Histogram| {
+            let n = variation.total();
+            let q = if certain { wilson(0.98, n).0 } else { 0.98 };
+            if n < d::VARIATION_SAMPLES_MIN { 0 } else { variation.quantile(q) }
+        };
+        self.nearest.variations().into_iter().flatten().map(of).max().unwrap_or(0)
+    }
+}
+
+/// The sending rate of TCP (RFC 5348 section 3.1, b = 1, t_RTO = 4 R), in bits per second.
+pub(crate) fn tcp_throughput_bps(segment: f64, rtt_s: f64, loss: f64) -> f64 {
+    if loss <= 0.0 {
+        return f64::INFINITY;
+    }
+    let windows = libm::sqrt(2.0 * loss / 3.0);
+    let timeouts = 12.0 * libm::sqrt(3.0 * loss / 8.0) * loss * (1.0 + 32.0 * loss * loss);
+    8.0 * segment / (rtt_s * (windows + timeouts))
+}
+
+/// Linear between the points, level outside.
+fn piecewise(points: &[(f64, f64)], x: f64) -> f64 {
+    let mut before = points[0];
+    for &point in points {
+        if x <= point.0 {
+            let width = point.0 - before.0;
+            let part = if width > 0.0 { (x - before.0) / width } else { 1.0 };
+            return before.1 + part.max(0.0) * (point.1 - before.1);
+        }
+        before = point;
+    }
+    before.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tcp_throughput_matches_the_vectors_of_rfc_5348() {
+        for (loss, mbps) in [(1e-3, 8.97), (1e-2, 2.62)] {
+            let got = tcp_throughput_bps(1460.0, 0.05, loss) / 1e6;
+            assert!((got - mbps).abs() < 0.005, "{loss}: {got}");
+        }
+        let mathis = 8.0 * 1460.0 / 0.05 * libm::sqrt(1.5 / 1e-3);
+        assert!((mathis / 1e6 - 9.05).abs() < 0.005);
+        assert!(tcp_throughput_bps(1460.0, 0.05, 1e-3) < mathis);
+        assert_eq!(tcp_throughput_bps(1460.0, 0.05, 0.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn keystroke_scores_bend_where_people_do() {
+        let score = |ms| piecewise(&d::KEYSTROKE_SCORES, ms);
+        let got = [0.0, 100.0, 125.0, 150.0, 200.0, 400.0, 700.0, 1000.0, 5000.0].map(score);
+        assert_eq!(got, [100.0, 100.0, 90.0, 80.0, 70.0, 40.0, 20.0, 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Flaps remembered: a path that fails often is not trusted when it happens to work.
+
+use pathvane_clock::{Duration, Instant};
+
+/// One penalty counter in the shape of RFC 2439: it grows with each flap, halves with time,
+/// suppresses above one threshold and lets go below another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Damping {
+    /// The penalty halves in this time.
+    pub half_life: Duration,
+    /// Suppress from here.
+    pub suppress: f64,
+    /// Let go below this.
+    pub reuse: f64,
+    /// Never above this, which bounds the time of suppression.
+    pub ceiling: f64,
+}
+
+/// The state of one [`Damping`].
+#[derive(Clone, Debug)]
+pub(crate) struct Penalty {
+    config: Damping,
+    value: f64,
+    at: Instant,
+    suppressed: bool,
+}
+
+impl Penalty {
+    pub(crate) fn new(now: Instant, config: Damping) -> Self {
+        Self { config, value: 0.0, at: now, suppressed: false }
+    }
+
+    /// Adds `amount`, which may be negative to take a flap back.
+    pub(crate) fn add(&mut self, now: Instant, amount: f64) {
+        self.value = (self.value(now) + amount).clamp(0.0, self.config.ceiling);
+        self.at = now;
+        self.suppressed |= self.value >= self.config.suppress;
+    }
+
+    /// The penalty of now.
+    pub(crate) fn value(&self, now: Instant) -> f64 {
+        let age = now.since(self.at).as_secs_f64();
+        self.value * libm::exp2(-age / self.config.half_life.as_secs_f64())
+    }
+
+    /// Whether the path is suppressed at `now`.
+    pub(crate) fn update(&mut self, now: Instant) -> bool {
+        if self.suppressed && self.reuse_at().is_some_and(|at| at <= now) {
+            self.suppressed = false;
+        }
+        self.suppressed
+    }
+
+    /// When the suppression ends if nothing happens.
+    pub(crate) fn reuse_at(&self) -> Option<Instant> {
+        let halvings = libm::log2(self.value / self.config.reuse).max(0.0);
+        let wait = Duration::from_secs_f64(halvings * self.config.half_life.as_secs_f64());
+        self.suppressed.then(|| self.at + wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults as d;
+
+    fn flap(config: Damping, every_s: u64, times: u64) -> (Penalty, Option<u64>) {
+        let mut penalty = Penalty::new(Instant::ZERO, config);
+        let mut suppressed_by = None;
+        for i in 0..times {
+            let now = Instant::from_secs(i * every_s);
+            penalty.update(now);
+            penalty.add(now, d::PENALTY_DOWN);
+            if penalty.update(now) && suppressed_by.is_none() {
+                suppressed_by = Some(i + 1);
+            }
+        }
+        (penalty, suppressed_by)
+    }
+
+    #[test]
+    fn outages_every_15_s_suppress_at_the_third() {
+        assert_eq!(flap(d::DAMPING_FAST, 15, 10).1, Some(3));
+    }
+
+    #[test]
+    fn slow_flaps_escape_the_fast_counter_but_not_the_slow_one() {
+        assert_eq!(flap(d::DAMPING_FAST, 600, 100).1, None);
+        assert!(flap(d::DAMPING_SLOW, 600, 100).1.is_some_and(|n| (8..=11).contains(&n)));
+        assert_eq!(flap(d::DAMPING_SLOW, 3600, 100).1, None, "once an hour is bearable");
+    }
+
+    #[test]
+    fn suppression_ends_at_the_announced_instant_and_the_ceiling_bounds_it() {
+        let (mut penalty, _) = flap(d::DAMPING_FAST, 1, 1000);
+        let last = Instant::from_secs(999);
+        assert_eq!(penalty.value(last), d::DAMPING_FAST.ceiling);
+        let end = penalty.reuse_at().unwrap();
+        assert_eq!(end.since(last).as_secs(), 900, "five halvings");
+        assert!(penalty.update(end - Duration::from_millis(1)));
+        assert!(!penalty.update(end));
+        assert_eq!(penalty.reuse_at(), None);
+    }
+}

@@ -1,0 +1,415 @@
+//! One path: its streams, link and BFD session, joined into a verdict.
+
+mod life;
+mod quality;
+mod streams;
+
+use pathvane_clock::{Duration, Instant};
+
+use crate::emodel::{Codec, Playout};
+use crate::meter::{Arrival, MAX_OUTSTANDING, Meter};
+use crate::silence::Silence;
+use crate::{
+    Class, ClassScore, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role, Sample, Sla,
+    State, Verdict, defaults as d,
+};
+use life::{Facts, Life};
+use quality::Assessment;
+use streams::{Joint, Streams};
+
+/// The link below a path, as the operating system tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum LinkState {
+    /// Not told.
+    #[default]
+    Unknown,
+    /// The interface is up and has a carrier.
+    Up,
+    /// It is not.
+    Down,
+}
+
+/// The BFD session of a path (RFC 5880 section 4.1, "State").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum BfdState {
+    /// No session, or one that was taken down by an administrator: says nothing.
+    #[default]
+    Off,
+    /// The session is up.
+    Up,
+    /// A session that was up went down.
+    Down,
+}
+
+/// What a [`PathMonitor`] is told once. The defaults are in [`crate::defaults`].
+#[derive(Clone, Debug)]
+pub struct MonitorConfig {
+    /// The neediest class that uses the path: its score is the verdict's.
+    pub class: Class,
+    /// Probe rates by role.
+    pub rates: ProbeRates,
+    /// Limits by class, in the order of [`Class::ALL`].
+    pub sla: [Sla; 3],
+    /// The codec that voice is scored for.
+    pub codec: Codec,
+    /// Throughput that scores 100 for bulk.
+    pub bulk_target_bps: f64,
+    /// Silence is reported this long after the fault at the latest, if the round trip and
+    /// the probe rate leave room for three missed probes.
+    pub down_within: Duration,
+    /// A path must be clean for this long, and for `recover_probes`, to be up again.
+    pub recover_after: Duration,
+    /// See `recover_after`; counted over all streams.
+    pub recover_probes: u32,
+    /// A new path is up after this long, or after `init_probes` answered probes.
+    pub init_after: Duration,
+    /// See `init_after`; counted over all streams.
+    pub init_probes: u32,
+    /// Without a probe sent for this long (and four periods) the verdict is frozen.
+    pub stale_after: Duration,
+    /// A grade rises after this time above its margin.
+    pub grade_hold: Duration,
+    /// A path that broke a limit keeps it again after this time without doubt.
+    pub sla_clear: Duration,
+    /// Penalty counters for fast and for slow flaps; `None` is off.
+    pub damping: [Option<Damping>; 2],
+}
+
+impl MonitorConfig {
+    /// The defaults for a path whose neediest class is `class`.
+    pub fn of(class: Class) -> Self {
+        Self { class, rates: ProbeRates::of(class), ..Self::default() }
+    }
+}
+
+impl Default for MonitorConfig {
+    fn default() -> Self {
+        Self {
+            class: Class::Voice,
+            rates: ProbeRates::of(Class::Voice),
+            sla: Class::ALL.map(Sla::of),
+            codec: Codec::G711_PLC,
+            bulk_target_bps: d::BULK_TARGET_BPS,
+            down_within: d::DOWN_WITHIN,
+            recover_after: d::RECOVER_AFTER,
+            recover_probes: d::RECOVER_PROBES,
+            init_after: d::INIT_AFTER,
+            init_probes: d::INIT_PROBES,
+            stale_after: d::STALE_AFTER,
+            grade_hold: d::GRADE_UP_HOLD,
+            sla_clear: d::SLA_CLEAR,
+            damping: [Some(d::DAMPING_FAST), Some(d::DAMPING_SLOW)],
+        }
+    }
+}
+
+/// Joins the probe streams of one path with its link and BFD state into a [`Verdict`].
+///
+/// Tell it of every probe sent and every reply, call [`PathMonitor::handle_timeout`] at
+/// [`PathMonitor::poll_timeout`], then drain [`PathMonitor::poll_verdict`]. Replies that
+/// have arrived must be told before timers are handled.
+#[derive(Clone, Debug)]
+pub struct PathMonitor {
+    config: MonitorConfig,
+    streams: Streams,
+    link: LinkState,
+    bfd: BfdState,
+    admin: bool,
+    stale: bool,
+    answered: u64,
+    /// Deadlines in a row that were held because our own loop stood still.
+    holds: u8,
+    /// When silence becomes certain if no reply comes.
+    silence_at: Option<Instant>,
+    boost_until: Option<Instant>,
+    boosted: bool,
+    facts: Facts,
+    life: Life,
+    assessment: Assessment,
+    verdict: Verdict,
+    changed: bool,
+}
+
+impl PathMonitor {
+    /// A monitor of a path with one probe stream per element of `streams`; the element is
+    /// the number of the reflector that the stream probes. Streams of one reflector (other
+    /// source ports) sample members of multipath bundles.
+    ///
+    /// Without streams the path is judged by its link and BFD session alone.
+    pub fn new(now: Instant, config: MonitorConfig, streams: &[u8]) -> Self {
+        let mut monitor = Self {
+            streams: Streams::new(now, streams),
+            link: LinkState::Unknown,
+            bfd: BfdState::Off,
+            admin: false,
+            stale: false,
+            answered: 0,
+            holds: 0,
+            silence_at: None,
+            boost_until: None,
+            boosted: false,
+            facts: Facts::default(),
+            life: Life::new(now, &config, !streams.is_empty()),
+            assessment: Assessment::new(now),
+            verdict: Verdict::unknown(now),
+            changed: false,
+            config,
+        };
+        monitor.evaluate(now, now, false);
+        monitor.changed = false;
+        monitor
+    }
+
+    /// Probe `seq` of `stream` was really sent. Sequence numbers of a stream count up by one.
+    pub fn sent(&mut self, now: Instant, stream: usize, seq: u32) {
+        if let Some(meter) = self.streams.get_mut(stream) {
+            meter.sent(now, seq);
+        }
+    }
+
+    /// A reply arrived on `stream`.
+    pub fn reply(&mut self, now: Instant, stream: usize, sample: &Sample) {
+        let Some(meter) = self.streams.get_mut(stream) else { return };
+        let arrival = meter.reply(now, sample);
+        if arrival == Arrival::Ignored {
+            return;
+        }
+        self.answered += 1;
+        self.stale = false;
+        self.evaluate(now, sample.at.min(now), arrival == Arrival::Late);
+    }
+
+    /// The link's state changed or is told again.
+    pub fn link(&mut self, now: Instant, link: LinkState) {
+        self.link = link;
+        self.evaluate(now, now, false);
+    }
+
+    /// The BFD session's state changed or is told again.
+    pub fn bfd(&mut self, now: Instant, bfd: BfdState) {
+        self.bfd = bfd;
+        self.evaluate(now, now, false);
+    }
+
+    /// The operator takes the path out (`true`) or gives it back.
+    pub fn admin(&mut self, now: Instant, out: bool) {
+        self.admin = out;
+        self.evaluate(now, now, false);
+    }
+
+    /// Our own event loop stood still until `now`: silence that was about to be reported is
+    /// void until the sockets have been read.
+    pub fn stalled(&mut self, now: Instant) {
+        self.streams.meters_mut().for_each(|meter| meter.stalled(now));
+    }
+
+    /// Handles every deadline due at `now`. Notices by itself if it is called too late.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Some(due) = self.poll_timeout().filter(|&due| due <= now) else { return };
+        if self.overslept(now) {
+            self.holds += 1;
+            self.stalled(now);
+        } else {
+            self.holds = 0;
+            self.streams.meters_mut().for_each(|meter| meter.handle_timeout(now));
+        }
+        self.evaluate(now, due, false);
+    }
+
+    /// When [`PathMonitor::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let missed = self.streams.meters().filter_map(Meter::poll_timeout);
+        let own =
+            [self.silence_at, self.boost_until, self.stale_at(), self.life.timeout(&self.facts)];
+        missed.chain(own.into_iter().flatten()).min()
+    }
+
+    /// The verdict, if its state, reasons or grade changed since the last call.
+    pub fn poll_verdict(&mut self) -> Option<Verdict> {
+        core::mem::take(&mut self.changed).then_some(self.verdict)
+    }
+
+    /// The verdict of now. Its figures are at most [`d::ASSESS_EVERY`] old.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// How well the path serves `class`.
+    pub fn score(&self, class: Class) -> ClassScore {
+        self.assessment.score(class, self.verdict.passes())
+    }
+
+    /// The call behind the voice score: jitter buffer, delay, loss, and each term of R.
+    pub fn call(&self) -> &Playout {
+        self.assessment.playout()
+    }
+
+    /// The figures of each stream, in their order.
+    pub fn figures(&self) -> impl Iterator<Item = Figures> {
+        self.streams.meters().map(Meter::figures)
+    }
+
+    /// The time to leave between two probes of each stream. Ask again whenever the monitor
+    /// was told something; a probe that is now due sooner should be sent sooner.
+    ///
+    /// Never so short that more probes would be under way than a stream can tell apart.
+    pub fn probe_interval(&self, role: Role) -> Duration {
+        let patience = self.streams.meters().map(Meter::patience).max().unwrap_or_default();
+        let interval = self.config.rates.interval(role, self.boosted);
+        interval.max(patience.min(d::PATIENCE_MAX) / (MAX_OUTSTANDING - 4))
+    }
+
+    /// Whether a probe's deadline passed so long ago that our own loop must have stood still.
+    fn overslept(&self, now: Instant) -> bool {
+        let late = |meter: &Meter| {
+            let lag = (meter.period() / 2).max(d::STALL_LAG);
+            meter.poll_timeout().is_some_and(|due| now.since(due) > lag)
+        };
+        self.holds < d::STALL_HOLDS_MAX && self.streams.meters().any(late)
+    }
+
+    fn stale_at(&self) -> Option<Instant> {
+        if self.stale {
+            return None;
+        }
+        let at = |meter: &Meter| {
+            let wait = self.config.stale_after.max(meter.period() * d::STALE_PERIODS);
+            meter.last_sent().map(|sent| sent + wait)
+        };
+        self.streams.meters().filter_map(at).max()
+    }
+
+    /// Judges the path anew. `detected` is when the newest evidence was complete; `late`
+    /// says that it was a reply to a probe counted missed.
+    fn evaluate(&mut self, now: Instant, detected: Instant, late: bool) {
+        let joint = self.streams.judge(now, self.config.down_within);
+        self.stale |= self.stale_at().is_some_and(|at| at <= now);
+        // Probes were sent and none came back: that is news, not staleness.
+        self.stale &= joint.silence != Silence::Certain;
+        self.silence_at = match joint.silence {
+            Silence::At(at) => Some(at),
+            Silence::No | Silence::Certain => None,
+        };
+        let was_silent = self.verdict.reasons.contains(Reasons::SILENCE);
+        let is_silent = joint.silence == Silence::Certain;
+        if was_silent && !is_silent {
+            self.streams.meters_mut().for_each(|meter| meter.forgive(now));
+        }
+        self.facts = self.gather(&joint, was_silent && late);
+        let moved = self.life.advance(now, detected, &self.facts);
+        if moved || self.assessment.is_due(now) {
+            self.assess(now);
+        }
+        self.boost(now, &joint, moved);
+        self.conclude(now, &joint);
+    }
+
+    fn gather(&self, joint: &Joint, rescued: bool) -> Facts {
+        let silent = joint.silence == Silence::Certain;
+        let enough = self.streams.reflectors() >= 2;
+        let low = self.assessment.is_low(self.config.class);
+        let lossy = self.assessment.is_lossy();
+        Facts {
+            admin: self.admin,
+            down: Reasons::NONE
+                .with_if(self.link == LinkState::Down, Reasons::LINK_DOWN)
+                .with_if(self.bfd == BfdState::Down, Reasons::BFD_DOWN)
+                .with_if(silent && enough, Reasons::SILENCE),
+            degraded: joint
+                .degraded
+                .with_if(silent && !enough, Reasons::SILENCE)
+                .with_if(low, Reasons::LOW_SCORE)
+                .with_if(lossy, Reasons::LOSS),
+            suspicious: joint.suspicious,
+            frozen: self.stale,
+            answered: self.answered,
+            rescued,
+        }
+    }
+
+    fn assess(&mut self, now: Instant) {
+        let quality = self.streams.quality();
+        let direction =
+            quality.as_ref().map_or(Reasons::NONE, |it| self.streams.loss_direction(&it.loss));
+        self.assessment.refresh(now, &self.config, quality.as_ref(), direction);
+    }
+
+    /// Probe faster while something looks wrong, but not for long on a path known to be bad.
+    fn boost(&mut self, now: Instant, joint: &Joint, moved: bool) {
+        if moved {
+            self.boost_until = Some(now + d::BOOST_MAX);
+        }
+        self.boost_until = self.boost_until.filter(|&until| now < until);
+        let known_bad = matches!(
+            self.life.state(),
+            State::Degraded | State::Down | State::Recovering | State::Admin
+        );
+        self.boosted = joint.curious && (!known_bad || self.boost_until.is_some());
+    }
+
+    /// Writes the verdict; notes whether people would read it differently.
+    fn conclude(&mut self, now: Instant, joint: &Joint) {
+        let damped = self.life.damped(now);
+        let condition = self.life.state();
+        let works = matches!(condition, State::Up | State::Suspect | State::Recovering);
+        let state = if damped && works { State::Suppressed } else { condition };
+        let reasons = self.reasons(joint, condition, damped);
+        let passes = !matches!(condition, State::Down | State::Admin | State::Init)
+            && !reasons.contains(Reasons::SILENCE);
+        let grade = if passes { self.assessment.grade(self.config.class) } else { Grade::Down };
+        let entered = state != self.verdict.state;
+        self.changed |= entered || reasons != self.verdict.reasons || grade != self.verdict.grade;
+        let resumed = state == condition && entered;
+        let score = self.assessment.score(self.config.class, passes);
+        let voice = self.assessment.score(Class::Voice, passes);
+        self.verdict = Verdict {
+            state,
+            reasons,
+            grade,
+            score: score.value,
+            r_lcb: voice.lcb,
+            r_ucb: voice.ucb,
+            mos: crate::emodel::mos(voice.value),
+            n: self.assessment.samples(),
+            since: match (entered, resumed) {
+                (false, _) => self.verdict.since,
+                (true, true) => self.life.since(),
+                (true, false) => now,
+            },
+            detected_at: if entered { self.life.detected_at() } else { self.verdict.detected_at },
+            evidence: self.evidence(now, joint),
+        };
+    }
+
+    fn reasons(&self, joint: &Joint, condition: State, damped: bool) -> Reasons {
+        let facts = &self.facts;
+        let bad = match condition {
+            State::Down => facts.down,
+            State::Degraded => facts.degraded,
+            _ => Reasons::NONE,
+        };
+        let never = self.answered == 0 && bad == Reasons::SILENCE;
+        let alive = !matches!(condition, State::Init | State::Down | State::Admin);
+        bad.with_if(bad.contains(Reasons::LOSS), self.assessment.loss_direction())
+            .with(joint.notes)
+            .with_if(never, Reasons::NEVER_ANSWERED)
+            .with_if(facts.frozen, Reasons::STALE)
+            .with_if(damped && alive, Reasons::DAMPED)
+    }
+
+    fn evidence(&self, now: Instant, joint: &Joint) -> Evidence {
+        let meters = || self.streams.meters();
+        Evidence {
+            reflectors: self.streams.reflectors(),
+            silent: joint.silent,
+            missed: meters().map(Meter::missed_run).min().unwrap_or(0),
+            last_reply: meters().filter_map(Meter::last_reply).max(),
+            not_before: meters().filter_map(Meter::answered_sent).max(),
+            penalty: self.life.penalty(now),
+            ..self.assessment.evidence()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

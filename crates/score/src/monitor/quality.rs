@@ -1,0 +1,163 @@
+//! The scores of a path for each class, kept between evaluations.
+
+use pathvane_clock::Instant;
+
+use super::MonitorConfig;
+use crate::assess::{Bounded, Quality};
+use crate::emodel::Playout;
+use crate::grade::GradeTracker;
+use crate::meter::{Tally, ppm};
+use crate::{Class, ClassScore, Compliance, Evidence, Grade, Reasons, Violations, defaults as d};
+
+/// One class's score with what must be remembered about it.
+#[derive(Clone, Debug, Default)]
+struct Scored {
+    score: Option<Bounded>,
+    tracker: GradeTracker,
+    compliance: Option<Compliance>,
+    violations: Violations,
+    /// Until when a broken limit counts as broken.
+    violates_until: Option<Instant>,
+}
+
+/// The last assessment of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Assessment {
+    due: Instant,
+    classes: [Scored; 3],
+    playout: Playout,
+    loss: Tally,
+    lossy: bool,
+    direction: Reasons,
+    figures: Evidence,
+}
+
+impl Assessment {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            due: now,
+            classes: Default::default(),
+            playout: Playout::default(),
+            loss: Tally::default(),
+            lossy: false,
+            direction: Reasons::NONE,
+            figures: Evidence::default(),
+        }
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now >= self.due
+    }
+
+    /// Scores every class by `quality`; without one everything stays as it was.
+    pub(super) fn refresh(
+        &mut self,
+        now: Instant,
+        config: &MonitorConfig,
+        quality: Option<&Quality<'_>>,
+        direction: Reasons,
+    ) {
+        self.due = now + d::ASSESS_EVERY;
+        let Some(quality) = quality else { return };
+        self.loss = quality.loss;
+        self.lossy = quality.loss.bounds(quality.design).0 > d::LOSS_LIMIT;
+        self.direction = direction;
+        self.figures = Evidence {
+            rtt_ns: quality.nearest.srtt_ns(),
+            usual_rtt_ns: quality.nearest.usual_rtt_ns(),
+            jitter_ns: quality.nearest.jitter_ns(),
+            loss_ppm: ppm(quality.loss.share()),
+            usual_loss_ppm: ppm(quality.nearest.usual_loss()),
+            ..Evidence::default()
+        };
+        for class in Class::ALL {
+            let score = match class {
+                Class::Voice => {
+                    let (score, playout) = quality.voice(&config.codec);
+                    self.playout = playout;
+                    score
+                }
+                Class::Interactive => quality.interactive(),
+                Class::Bulk => quality.bulk(config.bulk_target_bps),
+            };
+            self.classes[class.index()].take(now, class, config, quality, score);
+        }
+    }
+
+    /// The score of a class; nothing, if nothing gets through.
+    pub(super) fn score(&self, class: Class, passes: bool) -> ClassScore {
+        let scored = &self.classes[class.index()];
+        let unknown = ClassScore::unknown(class);
+        if !passes {
+            return ClassScore { ucb: 0.0, compliance: Compliance::Violates, ..unknown };
+        }
+        let Some(score) = scored.score else { return unknown };
+        ClassScore {
+            class,
+            value: score.value,
+            lcb: score.lcb,
+            ucb: score.ucb,
+            grade: scored.tracker.grade(),
+            compliance: scored.compliance.unwrap_or(Compliance::Unsure),
+            violations: scored.violations,
+        }
+    }
+
+    pub(super) fn grade(&self, class: Class) -> Grade {
+        self.classes[class.index()].tracker.grade()
+    }
+
+    /// Whether the score of a class is too low beyond doubt.
+    pub(super) fn is_low(&self, class: Class) -> bool {
+        let scored = &self.classes[class.index()];
+        scored.score.is_some_and(|score| score.ucb < d::GRADE_C)
+    }
+
+    /// Whether loss is beyond the limit of any class, however usual.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.lossy
+    }
+
+    pub(super) fn loss_direction(&self) -> Reasons {
+        self.direction
+    }
+
+    /// Probes behind the loss, weighed by age.
+    pub(super) fn samples(&self) -> u32 {
+        self.loss.effective() as u32
+    }
+
+    /// The call that the voice score is about.
+    pub(super) fn playout(&self) -> &Playout {
+        &self.playout
+    }
+
+    /// The part of the evidence that is measured with the scores.
+    pub(super) fn evidence(&self) -> Evidence {
+        self.figures
+    }
+}
+
+impl Scored {
+    fn take(
+        &mut self,
+        now: Instant,
+        class: Class,
+        config: &MonitorConfig,
+        quality: &Quality<'_>,
+        score: Bounded,
+    ) {
+        self.score = Some(score);
+        self.tracker.update(now, score.value, config.grade_hold);
+        let (violations, compliance) = quality.comply(&config.sla[class.index()], score);
+        if compliance == Compliance::Violates {
+            self.violations = violations;
+            self.violates_until = Some(now + config.sla_clear);
+        }
+        let held = self.violates_until.is_some_and(|until| now < until);
+        if !held {
+            self.violations = Violations::default();
+        }
+        self.compliance = Some(if held { Compliance::Violates } else { compliance });
+    }
+}

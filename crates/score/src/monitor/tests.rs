@@ -1,0 +1,1 @@
+//! Paths lived through by hand.

@@ -1,0 +1,180 @@
+//! A probed path without an OS: probes leave on schedule, a model of the network answers.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use fastrand::Rng;
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{MonitorConfig, PathMonitor, Role, Sample, State, Verdict};
+
+/// A two-state loss process, one step per packet (Gilbert's model: everything is lost in
+/// the bad state).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gilbert {
+    enter: f64,
+    leave: f64,
+    bad: bool,
+}
+
+impl Gilbert {
+    /// Loses a share `loss` in bursts of `burst` packets on average.
+    pub fn new(loss: f64, burst: f64) -> Self {
+        let leave = 1.0 / burst;
+        Self { enter: leave * loss / (1.0 - loss), leave, bad: false }
+    }
+
+    /// Independent losses.
+    pub fn random(loss: f64) -> Self {
+        Self { enter: loss, leave: 1.0 - loss, bad: false }
+    }
+
+    pub fn loses(&mut self, rng: &mut Rng) -> bool {
+        let chance = if self.bad { 1.0 - self.leave } else { self.enter };
+        self.bad = rng.f64() < chance;
+        self.bad
+    }
+}
+
+/// What the network does to a probe sent at `now` on a stream: nothing comes back, or it does
+/// after this time.
+pub type Network<'a> = dyn FnMut(Instant, usize, &mut Rng) -> Option<Duration> + 'a;
+
+/// A monitor with the probes it asked for.
+pub struct Path {
+    pub monitor: PathMonitor,
+    pub now: Instant,
+    pub role: Role,
+    /// Probes are sent at all.
+    pub probing: bool,
+    /// Every verdict with the instant it was given at.
+    pub verdicts: Vec<(Instant, Verdict)>,
+    pub sent: u64,
+    rng: Rng,
+    streams: Vec<Stream>,
+    replies: BinaryHeap<Reverse<(Instant, usize, u32, Duration)>>,
+}
+
+struct Stream {
+    seq: u32,
+    last: Instant,
+    /// Streams do not probe in step.
+    phase: Duration,
+}
+
+impl Path {
+    pub fn new(config: MonitorConfig, streams: &[u8], seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let start = Instant::from_secs(1);
+        let stream = |_: &u8| Stream {
+            seq: rng.u32(..),
+            last: start,
+            phase: Duration::from_micros(rng.u64(0..20_000)),
+        };
+        Self {
+            monitor: PathMonitor::new(start, config, streams),
+            now: start,
+            role: Role::Active,
+            probing: true,
+            verdicts: Vec::new(),
+            sent: 0,
+            streams: streams.iter().map(stream).collect(),
+            rng,
+            replies: BinaryHeap::new(),
+        }
+    }
+
+    /// Lives until `end`.
+    pub fn run_until(&mut self, end: Instant, network: &mut Network<'_>) {
+        loop {
+            let send = self.next_send();
+            let reply = self.replies.peek().map_or(Instant::MAX, |Reverse(it)| it.0);
+            let timer = self.monitor.poll_timeout().unwrap_or(Instant::MAX);
+            let next = reply.min(timer).min(send.0);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            if next == reply {
+                self.receive();
+            } else if next == timer {
+                self.monitor.handle_timeout(self.now);
+            } else {
+                self.send(send.1, network);
+            }
+            if let Some(verdict) = self.monitor.poll_verdict() {
+                self.verdicts.push((self.now, verdict));
+            }
+        }
+    }
+
+    pub fn run_for(&mut self, time: Duration, network: &mut Network<'_>) {
+        self.run_until(self.now + time, network);
+    }
+
+    pub fn state(&self) -> State {
+        self.monitor.verdict().state
+    }
+
+    /// Entries into `state` so far.
+    pub fn entries(&self, state: State) -> usize {
+        let mut before = State::Init;
+        let mut entries = 0;
+        for (_, verdict) in &self.verdicts {
+            entries += usize::from(verdict.state == state && before != state);
+            before = verdict.state;
+        }
+        entries
+    }
+
+    /// The first verdict at or after `from` that `holds`.
+    pub fn first(
+        &self,
+        from: Instant,
+        holds: impl Fn(&Verdict) -> bool,
+    ) -> Option<(Instant, Verdict)> {
+        self.verdicts.iter().find(|(at, verdict)| *at >= from && holds(verdict)).copied()
+    }
+
+    fn next_send(&self) -> (Instant, usize) {
+        if !self.probing {
+            return (Instant::MAX, 0);
+        }
+        let interval = self.monitor.probe_interval(self.role);
+        let due = |(i, stream): (usize, &Stream)| (stream.last + interval + stream.phase, i);
+        self.streams.iter().enumerate().map(due).min().unwrap_or((Instant::MAX, 0))
+    }
+
+    fn send(&mut self, index: usize, network: &mut Network<'_>) {
+        let stream = &mut self.streams[index];
+        stream.seq = stream.seq.wrapping_add(1);
+        stream.last = self.now;
+        stream.phase = Duration::ZERO;
+        self.sent += 1;
+        self.monitor.sent(self.now, index, stream.seq);
+        if let Some(rtt) = network(self.now, index, &mut self.rng) {
+            self.replies.push(Reverse((self.now + rtt, index, stream.seq, rtt)));
+        }
+    }
+
+    fn receive(&mut self) {
+        let Some(Reverse((at, stream, seq, rtt))) = self.replies.pop() else { return };
+        let sample = Sample::round_trip(seq, at, rtt.as_nanos() as u64);
+        self.monitor.reply(self.now, stream, &sample);
+    }
+}
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A steady round trip with a little jitter.
+pub fn wobble(rtt: Duration, rng: &mut Rng) -> Duration {
+    rtt + Duration::from_micros(rng.u64(0..1000))
+}
