@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Rib};
 use pathvane_session::{Session, Sink};
-use pathvane_wire::{DecodeContext, Notification, RouteRefresh, UpdateView};
+use pathvane_wire::{DecodeContext, Fault, Notification, RouteRefresh, UpdateView};
 
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
@@ -132,6 +132,8 @@ fn count_messages(mut bytes: &[u8]) -> u64 {
 pub(crate) struct Routes<'a> {
     pub(crate) rib: &'a mut Rib,
     pub(crate) peer: PeerId,
+    /// Faults that the session survived (RFC 7606).
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Sink for Routes<'_> {
@@ -140,7 +142,10 @@ impl Sink for Routes<'_> {
         update: &UpdateView<'_>,
         context: &DecodeContext,
     ) -> Result<(), Notification> {
-        self.rib.update(self.peer, update, context)
+        if let Some(fault) = self.rib.update(self.peer, update, context) {
+            self.faults.push(fault);
+        }
+        Ok(())
     }
 
     fn route_refresh(&mut self, refresh: RouteRefresh) {

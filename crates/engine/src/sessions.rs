@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use pathvane_clock::Instant;
@@ -33,12 +34,10 @@ impl Engine {
     /// Takes bytes from a peer: session, UPDATEs, routes.
     pub(crate) fn handle_bytes(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8]) {
         let ends = self.rib.end_of_rib_received(id);
-        let faults = self.faults_of(id);
-        let mut routes = Routes { rib: &mut self.rib, peer: id };
+        let mut routes = Routes { rib: &mut self.rib, peer: id, faults: Vec::new() };
         self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
-        if self.faults_of(id) != faults
-            && let Some(fault) = self.rib.faults(id).and_then(|faults| faults.last.as_ref())
-        {
+        let faults = routes.faults;
+        for fault in faults {
             let detail = format!("{fault}");
             self.record.event(now, EventKind::Fault { peer: id, detail });
         }
@@ -47,11 +46,6 @@ impl Engine {
         }
         self.busy = true;
         self.after_session(now, id);
-    }
-
-    /// How many UPDATEs of a peer were faulty.
-    fn faults_of(&self, id: PeerId) -> u64 {
-        self.rib.faults(id).map_or(0, |f| f.attribute_discard + f.treat_as_withdraw)
     }
 
     /// Does what a session asks, and sets its alarm.
