@@ -86,6 +86,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match crate::attr::name(self.code) {
             Some(name) => f.write_str(name)?,
+            None if self.code == 0 => f.write_str("path attributes")?,
             None => write!(f, "attribute {}", self.code)?,
         }
         write!(f, ": {} ({})", self.reason, self.disposition)
@@ -124,7 +125,7 @@ pub enum FaultReason {
 impl fmt::Display for FaultReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            FaultReason::Truncated => "attributes end in the middle of one",
+            FaultReason::Truncated => "end in the middle of one",
             FaultReason::Flags => "wrong attribute flags",
             FaultReason::Length => "wrong length",
             FaultReason::Value => "invalid value",

@@ -133,7 +133,7 @@ const CODES: [(u8, &str); 8] = [
 ];
 
 /// Names of codes with subcodes, for people.
-const SUBCODES: [(u8, u8, &str); 33] = [
+const SUBCODES: [(u8, u8, &str); 34] = [
     (code::HEADER, header::NOT_SYNCHRONIZED, "Connection Not Synchronized"),
     (code::HEADER, header::BAD_LENGTH, "Bad Message Length"),
     (code::HEADER, header::BAD_TYPE, "Bad Message Type"),
@@ -167,6 +167,7 @@ const SUBCODES: [(u8, u8, &str); 33] = [
     (code::CEASE, cease::OUT_OF_RESOURCES, "Out of Resources"),
     (code::CEASE, cease::HARD_RESET, "Hard Reset"),
     (code::CEASE, cease::BFD_DOWN, "BFD Down"),
+    (code::ROUTE_REFRESH, refresh_error::INVALID_LENGTH, "Invalid Message Length"),
 ];
 
 /// Why a session ends.

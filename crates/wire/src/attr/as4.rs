@@ -42,9 +42,12 @@ fn decode_aggregator(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultRea
 /// Puts the four-octet numbers in their places (RFC 6793 section 4.2.3).
 ///
 /// An AGGREGATOR beside AS4_AGGREGATOR that names another AS than AS_TRANS was written by someone
-/// with two octets after the AS4 attributes were: both of those are stale then.
+/// with two octets after the AS4 attributes were: both of those are stale then. Nothing is left of
+/// them, nor of their Partial bits.
 pub(super) fn merge(draft: &mut Draft<'_>) {
     let attrs = &mut draft.attrs;
+    attrs.partial.remove(code::AS4_PATH);
+    attrs.partial.remove(code::AS4_AGGREGATOR);
     if let (Some(narrow), Some(wide)) = (&mut attrs.aggregator, draft.as4_aggregator) {
         if narrow.asn != Asn::TRANS {
             return;

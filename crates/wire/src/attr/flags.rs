@@ -33,4 +33,9 @@ impl CodeSet {
     pub const fn insert(&mut self, code: u8) {
         self.0 |= CodeSet::bit(code);
     }
+
+    /// Takes a code out.
+    pub const fn remove(&mut self, code: u8) {
+        self.0 &= !CodeSet::bit(code);
+    }
 }

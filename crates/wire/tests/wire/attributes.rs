@@ -125,10 +125,7 @@ fn a_list_that_ends_early_withdraws() {
     let fault = checked.faults[0];
     assert_eq!((fault.disposition, fault.reason), (TreatAsWithdraw, Truncated));
     assert_eq!((fault.offset, fault.len), (mandatory().len(), 3));
-    assert_eq!(
-        fault.to_string(),
-        "attribute 0: attributes end in the middle of one (treat-as-withdraw)"
-    );
+    assert_eq!(fault.to_string(), "path attributes: end in the middle of one (treat-as-withdraw)");
 }
 
 #[test]
@@ -320,4 +317,13 @@ fn an_aggregator_of_two_octets_makes_the_as4_attributes_stale() {
         let expected = if merged { "65536 10.0.0.2" } else { "1 10.0.0.1" };
         assert_eq!(attrs.aggregator.map(|a| a.to_string()).as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn nothing_is_left_of_as4_attributes_once_they_are_merged() {
+    let partial = OPTIONAL_TRANSITIVE | 0x20;
+    let as4_path = attr(partial, 17, &[2, 1, 0, 1, 0, 0]);
+    let as4_aggregator = attr(partial, 18, &[0, 1, 0, 0, 10, 0, 0, 2]);
+    let attrs = check(&[as4_path, as4_aggregator].concat(), &TWO_OCTET).attrs;
+    assert_eq!(attrs, Attrs::default());
 }
