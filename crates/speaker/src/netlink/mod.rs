@@ -13,7 +13,7 @@ mod socket;
 
 pub(crate) use message::{Batch, Body, Header};
 pub(crate) use objects::{Link, NextHop, Route, Rule, Target};
-pub(crate) use socket::{Refusal, Socket};
+pub(crate) use socket::{Dump, Refusal, Socket};
 
 /// The protocol number by which routes, rules and next-hop objects are marked ours (`rtm_protocol`).
 ///
@@ -27,7 +27,6 @@ pub(crate) const MAIN_TABLE: u32 = 254;
 pub(crate) mod kind {
     pub(crate) const ERROR: u16 = 2;
     pub(crate) const DONE: u16 = 3;
-    pub(crate) const OVERRUN: u16 = 4;
     pub(crate) const NEW_LINK: u16 = 16;
     pub(crate) const DEL_LINK: u16 = 17;
     pub(crate) const GET_LINK: u16 = 18;

@@ -15,6 +15,8 @@ const NEXT_HOP_FIXED: usize = 8;
 
 const UNICAST: u8 = 1;
 const UNREACHABLE: u8 = 7;
+/// Unicast, blackhole, unreachable, prohibit.
+const USABLE_KINDS: [u8; 4] = [UNICAST, 6, UNREACHABLE, 8];
 const DEAD: u32 = 1;
 const ON_LINK: u32 = 4;
 const LINK_DOWN: u32 = 16;
@@ -25,6 +27,7 @@ mod attribute {
     pub(super) const RTA_OIF: u16 = 4;
     pub(super) const RTA_GATEWAY: u16 = 5;
     pub(super) const RTA_PRIORITY: u16 = 6;
+    pub(super) const RTA_MULTIPATH: u16 = 9;
     pub(super) const RTA_TABLE: u16 = 15;
     pub(super) const RTA_VIA: u16 = 18;
     pub(super) const RTA_NH_ID: u16 = 30;
@@ -75,9 +78,12 @@ impl Link {
         batch.begin(kind::GET_LINK, 0, &fixed);
     }
 
-    /// Reads a link; `None` if its name is missing, as in reports of other subsystems.
+    /// Reads a link; `None` for reports of its role elsewhere, such as in a bridge.
     pub(crate) fn read(body: Body<'_>) -> Option<Self> {
         let fixed = body.fixed::<LINK_FIXED>()?;
+        if fixed[0] != libc::AF_UNSPEC as u8 {
+            return None;
+        }
         let index = u32::from_ne_bytes(*fixed[4..].first_chunk()?);
         let flags = u32::from_ne_bytes(*fixed[8..].first_chunk()?);
         let set = |bits: i32| flags & bits as u32 == bits as u32;
@@ -111,7 +117,7 @@ pub(crate) struct Route {
     pub(crate) protocol: u8,
     pub(crate) metric: u32,
     pub(crate) object: Option<u32>,
-    /// A unicast route whose interface has not lost its carrier.
+    /// Has a way out whose carrier is not lost, or is an operator's anchor (blackhole and kin).
     pub(crate) usable: bool,
 }
 
@@ -224,7 +230,7 @@ impl Route {
             protocol: fixed[5],
             metric: 0,
             object: None,
-            usable: fixed[7] == UNICAST && flags & (DEAD | LINK_DOWN) == 0,
+            usable: USABLE_KINDS.contains(&fixed[7]) && flags & (DEAD | LINK_DOWN) == 0,
         };
         for (kind, value) in body.attributes(ROUTE_FIXED) {
             match kind {
@@ -232,12 +238,25 @@ impl Route {
                 attribute::RTA_TABLE => route.table = value.number()?,
                 attribute::RTA_PRIORITY => route.metric = value.number()?,
                 attribute::RTA_NH_ID => route.object = value.number(),
+                attribute::RTA_MULTIPATH => route.usable &= any_leg_usable(value.0),
                 _ => {}
             }
         }
         route.prefix = IpNet::new(address, fixed[1]).ok()?;
         Some(route)
     }
+}
+
+/// Whether a `struct rtnexthop` in the list is neither dead nor without carrier.
+fn any_leg_usable(mut legs: &[u8]) -> bool {
+    while let Some(&[low, high, flags, ..]) = legs.first_chunk::<8>() {
+        if u32::from(flags) & (DEAD | LINK_DOWN) == 0 {
+            return true;
+        }
+        let len = usize::from(u16::from_ne_bytes([low, high])).max(8);
+        legs = legs.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    false
 }
 
 /// Any scope matches when removing.
