@@ -3,10 +3,13 @@
 mod args;
 mod play;
 
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::task::Poll;
 
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::configuration::Profile;
 use crate::judge::CONVERGED_WITHIN;
@@ -18,6 +21,17 @@ pub use args::DemoArgs;
 
 /// Exit status after Ctrl-C, as shells give it.
 const INTERRUPTED: u8 = 130;
+
+/// Runs the demonstration with this very binary as the speaker.
+pub fn main(args: DemoArgs) -> ExitCode {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match (runtime, std::env::current_exe()) {
+        (Ok(runtime), Ok(binary)) => runtime.block_on(run(args, binary)),
+        (Err(error), _) => failure(&format!("no runtime can be made: {error}")),
+        (_, Err(error)) => failure(&format!("this binary cannot be found again: {error}")),
+    }
+}
 
 /// Plays what `args` asks for, with `binary` as the speaker.
 ///
@@ -44,8 +58,8 @@ pub async fn run(args: DemoArgs, binary: PathBuf) -> ExitCode {
                 failure(&format!("{message}\nconfiguration and logs: {}", kept.display()))
             }
         },
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("interrupted; speaker ended, temporary files removed");
+        () = told_to_stop() => {
+            eprintln!("stopped; the speaker is ended");
             ExitCode::from(INTERRUPTED)
         }
     }
@@ -159,6 +173,18 @@ fn conclude(args: &DemoArgs, summaries: &[Summary], dir: Workshop) -> ExitCode {
          configuration and logs: {}",
         kept.display()
     ))
+}
+
+/// Returns on SIGINT (Ctrl-C), SIGTERM or SIGHUP.
+async fn told_to_stop() {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    // A signal that cannot be watched ends this process as it always does.
+    let mut watched: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    poll_fn(|context| match watched.iter_mut().any(|one| one.poll_recv(context).is_ready()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 fn failure(message: &str) -> ExitCode {

@@ -20,6 +20,8 @@ pub mod observed;
 pub mod region;
 pub mod report;
 pub mod scenario;
+#[cfg(test)]
+mod scripted;
 pub mod seen;
 pub mod speaker_process;
 pub mod voice;

@@ -164,3 +164,41 @@ fn layout(links: &[Link], instances: &[Vec<Instance>]) -> Layout {
     };
     Layout { paths: links.iter().zip(instances).enumerate().map(path).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::PathRef;
+    use crate::scripted::{Site, until_choice};
+
+    #[tokio::test]
+    async fn a_reset_session_leaves_its_routes_with_the_router_and_moves_nothing() {
+        let spec = NetworkSpec {
+            rtt: [Duration::from_millis(4); 2],
+            ambient_loss: 0.0,
+            programming_delay: Duration::ZERO,
+            seed: 1,
+        };
+        let (reporter, mut seen) = Reporter::new();
+        let network = Network::start(&spec, &reporter).await.expect("loopback");
+        let paths = &network.layout().paths;
+        assert_eq!(paths.iter().map(|path| path.reflectors.len()).sum::<usize>(), 4);
+        let mut east = Site::connect(paths[0].router).await;
+        let mut west = Site::connect(paths[1].router).await;
+        east.announce(20_000).await;
+        west.announce(30_000).await;
+        until_choice(&mut seen, &[0]).await;
+
+        let reset = Step { at_ms: 0, line: None, instances: None, reset: Some(PathRef::Leader) };
+        network.apply(&reset);
+        let mut down = false;
+        while let Ok(Some(seen)) =
+            tokio::time::timeout(Duration::from_millis(500), seen.recv()).await
+        {
+            let moved = matches!(&seen.what, What::Return { routers } if routers != &[0]);
+            assert!(!moved, "{seen:?}");
+            down |= matches!(seen.what, What::Session { router: 0, up: false, .. });
+        }
+        assert!(down, "the router noticed");
+    }
+}
