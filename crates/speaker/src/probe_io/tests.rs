@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::{Carrier, KernelClock, ProbeSocket, Spec};
+use crate::os_error::OsError;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -76,6 +77,14 @@ async fn samples(
     samples
 }
 
+/// Without a privilege the error must say which; `PATHVANE_REQUIRE_ROOT=1` makes that a failure.
+fn skip(error: &OsError, capability: &str) {
+    assert!(error.to_string().contains(capability), "{error}");
+    let required = std::env::var_os("PATHVANE_REQUIRE_ROOT").is_some_and(|value| value == "1");
+    assert!(!required, "PATHVANE_REQUIRE_ROOT=1, but: {error}");
+    eprintln!("skipped: {error}");
+}
+
 fn origin() -> Monotonic {
     Monotonic::now() - Duration::from_secs(100)
 }
@@ -109,9 +118,9 @@ async fn icmp_probes_are_answered_by_the_kernel_and_nobody_elses_replies_arrive(
         let origin = origin();
         let identifier = 0x6a01;
         let spec = Spec::new(Carrier::Icmp { identifier }, (addr, 0).into());
-        let Ok(mut socket) = ProbeSocket::open(&spec, origin) else {
-            eprintln!("no ICMP sockets here: nothing tested");
-            return;
+        let mut socket = match ProbeSocket::open(&spec, origin) {
+            Ok(socket) => socket,
+            Err(error) => return skip(&error, "CAP_NET_RAW"),
         };
         let stranger = Spec::new(Carrier::Icmp { identifier: 0x6a02 }, (addr, 0).into());
         let mut stranger = ProbeSocket::open(&stranger, origin).unwrap();
@@ -143,6 +152,18 @@ async fn a_batch_is_bounded_and_says_when_more_may_wait() {
     let ready = timeout(PATIENCE, poll_fn(|cx| socket.poll_recv_ready(cx))).await;
     ready.expect("an emptied socket wakes again").unwrap();
     assert_eq!(socket.recv_batch(64, |_| ()), 1);
+}
+
+#[tokio::test]
+async fn departure_stamps_that_wait_wake_nobody() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    let silent = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    socket.try_send(&[0; 44], silent.local_addr().unwrap(), 7).unwrap();
+    let ready = poll_fn(|cx| socket.poll_recv_ready(cx));
+    assert!(timeout(Duration::from_millis(50), ready).await.is_err(), "the loop would spin");
+    assert_eq!(socket.drain_sent(64, |tag, _| assert_eq!(tag, 7)), 1);
+    assert_eq!(socket.drain_sent(64, |_, _| ()), 0);
 }
 
 #[tokio::test]
@@ -182,10 +203,7 @@ async fn traffic_class_ttl_and_mark_reach_the_packet() {
     spec.mark = Some(0x7070);
     let mut socket = match ProbeSocket::open(&spec, origin()) {
         Ok(socket) => socket,
-        Err(error) => {
-            assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
-            return;
-        }
+        Err(error) => return skip(&error, "CAP_NET_ADMIN"),
     };
     let far = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     far.bind(&SocketAddr::from((V4, 0)).into()).unwrap();
