@@ -21,7 +21,7 @@ enum Shortcut {
 
 impl Rib {
     /// Decides after the route at `at` was put in, or one was taken out (`None`), which was not the
-    /// best one. `old_rank` is that of the route that is gone.
+    /// best one. `old_rank` is the last one of the route that is gone.
     pub(crate) fn settle(
         &mut self,
         id: u32,
@@ -105,10 +105,14 @@ impl Rib {
 
     /// What the first steps compare; `None` if the route is not feasible.
     pub(crate) fn rank(&self, id: u32, route: &Route) -> Option<Rank> {
-        let feasible = route.meta.is_candidate()
-            && self.sets.is_reachable(route.set)
-            && self.is_alive(id, route);
-        feasible.then(|| {
+        let feasible = self.sets.is_reachable(route.set) && self.is_alive(id, route);
+        self.last_rank(id, route).filter(|_| feasible)
+    }
+
+    /// What the first steps may have compared when the prefix was last decided about: session and
+    /// next hop of the route may be gone since.
+    pub(crate) fn last_rank(&self, id: u32, route: &Route) -> Option<Rank> {
+        route.meta.is_candidate().then(|| {
             let summary = self.sets.summary(route.set);
             Rank {
                 local: route.peer == PeerId::LOCAL,

@@ -248,7 +248,7 @@ impl Rib {
         };
         let old = self.table.route(id, at);
         let was_alive = self.is_alive(id, &old);
-        let old_rank = self.rank(id, &old);
+        let old_rank = self.last_rank(id, &old);
         self.count(id, &old, -1);
         self.count(id, &route, 1);
         self.table.set_route(id, at, route);
@@ -266,7 +266,7 @@ impl Rib {
     pub(crate) fn take(&mut self, id: u32, at: usize) {
         let before = self.table.best(id);
         let old = self.table.route(id, at);
-        let old_rank = self.rank(id, &old);
+        let old_rank = self.last_rank(id, &old);
         self.count(id, &old, -1);
         self.table.remove_route(id, at);
         match (at, before) {

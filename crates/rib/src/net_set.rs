@@ -89,7 +89,7 @@ pub(crate) struct Zone {
     /// Every `reach` that was ever steered, so that steering on and off moves nothing else.
     pub(crate) steered: NetSet,
     entries: BTreeMap<ZoneKey, u32>,
-    /// Counts the changes of the nets.
+    /// Counts the changes of the nets, and of what they mean for entries.
     pub(crate) version: u32,
 }
 

@@ -238,7 +238,7 @@ impl Rib {
         }
     }
 
-    /// Forgets entries that have no routes and that nobody has yet to be told about.
+    /// Forgets entries that have no routes, if nobody has yet to be told so.
     pub(crate) fn reap(&mut self, entries: impl IntoIterator<Item = u32>) {
         for id in entries {
             let entry = self.table.entry(id);
@@ -247,7 +247,7 @@ impl Rib {
             }
             let queued = self.groups.iter().flatten().any(|group| group.queue.contains(id));
             let mut sessions = self.peers.iter().flatten().filter_map(|peer| peer.session.as_ref());
-            if queued || sessions.any(|session| session.urgent.contains(&id)) {
+            if queued || sessions.any(|s| s.held.contains(id) || s.urgent.contains(&id)) {
                 continue;
             }
             if self.table.entry(id).has(crate::table::Entry::ZONE) {

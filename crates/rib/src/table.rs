@@ -397,7 +397,12 @@ mod tests {
     use super::*;
 
     fn route(peer: u16, set: u32, path_id: u32) -> Route {
-        Route { set, peer: PeerId(peer), meta: Meta::new(peer as u8, set.is_multiple_of(2)), path_id }
+        Route {
+            set,
+            peer: PeerId(peer),
+            meta: Meta::new(peer as u8, set.is_multiple_of(2)),
+            path_id,
+        }
     }
 
     fn added(table: &mut Table, prefix: &str) -> u32 {

@@ -380,6 +380,7 @@ impl Rib {
             return false;
         }
         self.let_go(peer, id, v6);
+        self.done.push(id);
         round.withdrawals[usize::from(v6)].push((PATH_ID, prefix));
         true
     }

@@ -164,6 +164,10 @@ impl Rib {
             self.take(id, at);
             changed = true;
         }
+        if self.table.entry(id).count() == 0 {
+            // The peer may have been the last one to be told so.
+            self.reap([id]);
+        }
         changed
     }
 
@@ -224,6 +228,7 @@ impl Rib {
         if entry.flags_in(all) == flags {
             return false;
         }
+        self.zone.version = self.zone.version.wrapping_add(1);
         self.table.set_flag(id, all, false);
         self.table.set_flag(id, flags, true);
         if flags == 0 {
