@@ -12,6 +12,8 @@ pub(crate) struct Quality<'a> {
     pub(crate) design: f64,
     pub(crate) burst_ratio: f64,
     pub(crate) nearest: &'a Meter,
+    /// Some reflectors were left out, because they lose more than others.
+    pub(crate) unsound: bool,
 }
 
 /// A score with its bounds.

@@ -14,6 +14,9 @@ pub struct Damping {
     pub reuse: f64,
     /// Never above this, which bounds the time of suppression.
     pub ceiling: f64,
+    /// Flaps within this time of the first are one episode, which costs what its worst flap
+    /// costs.
+    pub episode: Duration,
 }
 
 /// The state of one [`Damping`].
@@ -23,15 +26,30 @@ pub(crate) struct Penalty {
     value: f64,
     at: Instant,
     suppressed: bool,
+    episode_since: Instant,
+    episode_cost: f64,
 }
 
 impl Penalty {
     pub(crate) fn new(now: Instant, config: Damping) -> Self {
-        Self { config, value: 0.0, at: now, suppressed: false }
+        Self {
+            config,
+            value: 0.0,
+            at: now,
+            suppressed: false,
+            episode_since: now,
+            episode_cost: 0.0,
+        }
     }
 
-    /// Adds `amount`, which may be negative to take a flap back.
-    pub(crate) fn add(&mut self, now: Instant, amount: f64) {
+    /// Adds `cost`, which may be negative to take a flap back.
+    pub(crate) fn add(&mut self, now: Instant, cost: f64) {
+        if now.since(self.episode_since) >= self.config.episode {
+            self.episode_since = now;
+            self.episode_cost = 0.0;
+        }
+        let amount = if cost < 0.0 { cost } else { (cost - self.episode_cost).max(0.0) };
+        self.episode_cost += amount;
         self.value = (self.value(now) + amount).clamp(0.0, self.config.ceiling);
         self.at = now;
         self.suppressed |= self.value >= self.config.suppress;
@@ -39,8 +57,16 @@ impl Penalty {
 
     /// The penalty of now.
     pub(crate) fn value(&self, now: Instant) -> f64 {
+        if self.value == 0.0 {
+            return 0.0;
+        }
         let age = now.since(self.at).as_secs_f64();
         self.value * libm::exp2(-age / self.config.half_life.as_secs_f64())
+    }
+
+    /// The penalty as a share of what suppresses.
+    pub(crate) fn share(&self, now: Instant) -> f64 {
+        self.value(now) / self.config.suppress
     }
 
     /// Whether the path is suppressed at `now`.
@@ -88,6 +114,19 @@ mod tests {
         assert_eq!(flap(d::DAMPING_FAST, 600, 100).1, None);
         assert!(flap(d::DAMPING_SLOW, 600, 100).1.is_some_and(|n| (8..=11).contains(&n)));
         assert_eq!(flap(d::DAMPING_SLOW, 3600, 100).1, None, "once an hour is bearable");
+    }
+
+    #[test]
+    fn an_episode_of_fast_flaps_is_one_slow_flap() {
+        let (penalty, _) = flap(d::DAMPING_SLOW, 10, 20);
+        assert!(penalty.value(Instant::from_secs(190)) <= d::PENALTY_DOWN);
+        let mut penalty = Penalty::new(Instant::ZERO, d::DAMPING_SLOW);
+        let s = Instant::from_secs;
+        penalty.add(s(0), d::PENALTY_DEGRADED);
+        penalty.add(s(1), d::PENALTY_DOWN);
+        assert!((penalty.value(s(1)) - d::PENALTY_DOWN).abs() < 1.0, "the worst counts");
+        penalty.add(s(2), d::PENALTY_DEGRADED - d::PENALTY_DOWN);
+        assert!((penalty.value(s(2)) - d::PENALTY_DEGRADED).abs() < 1.0, "taken back");
     }
 
     #[test]

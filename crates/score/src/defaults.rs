@@ -90,8 +90,8 @@ pub const LOSS_SHIFT_RATIO: f64 = 2.5;
 pub const BURST_PRIOR_SHIFT: f64 = 0.02;
 /// Loss after loss is never taken for more certain than this.
 pub const BURST_MAX: f64 = 0.95;
-/// One false alarm a day at 50 probes a second.
-pub const LOSS_PROBES_PER_ALARM: f64 = 4_320_000.0;
+/// One false alarm a day on two streams of 200 probes a second, boosted all day.
+pub const LOSS_PROBES_PER_ALARM: f64 = 34_560_000.0;
 /// Part of the last step by which a sum overshoots the threshold on average (Wald's bound
 /// ignores it); fitted to exact run lengths: 11.1 nats at 0.1 % against 5 %.
 pub const LOSS_OVERSHOOT: f64 = 0.28;
@@ -221,6 +221,7 @@ pub const DAMPING_FAST: Damping = Damping {
     suppress: 2500.0,
     reuse: 800.0,
     ceiling: 25_600.0,
+    episode: Duration::ZERO,
 };
 /// Slow flaps: one every ten minutes suppresses at about the tenth; one an hour does not.
 /// The ceiling ends suppression after two hours.
@@ -229,4 +230,38 @@ pub const DAMPING_SLOW: Damping = Damping {
     suppress: 6000.0,
     reuse: 3000.0,
     ceiling: 12_000.0,
+    episode: Duration::from_secs(300),
 };
+
+// ---- Choice ----
+
+/// A challenger must be better by this many points: a step that people notice ...
+pub const MARGIN_POINTS: f64 = 5.0;
+/// ... and by this share of the leader's score (both, as Tailscale chooses its home region).
+pub const MARGIN_RATIO: f64 = 0.10;
+/// ... for this long.
+pub const SUSTAIN: Duration = Duration::from_secs(10);
+/// A leader that works is kept this long: moves cost flows.
+pub const DWELL: Duration = Duration::from_secs(30);
+/// Random wait of moves that are not urgent: spreads a herd of sites.
+pub const PHASE: Duration = Duration::from_secs(5);
+/// The least wait between two draws.
+pub const PHASE_MIN: Duration = Duration::from_millis(100);
+/// Probability of a move per share of the shortfall that it gains: with it a hundred sites
+/// settle on two equal regions instead of swinging between them.
+pub const EAGERNESS: f64 = 0.5;
+/// Predicted utilisation above which queues grow without bound in practice.
+pub const MAX_UTILISATION: f64 = 0.85;
+/// Utilisation up to which load takes nothing off the score ...
+pub const LOAD_FREE: f64 = 0.7;
+/// ... and what full load takes off.
+pub const LOAD_POINTS: f64 = 20.0;
+/// What sharing the leader's fate takes off a standby.
+pub const SHARED_RISK_POINTS: f64 = 10.0;
+/// A challenger that may fail of the same fault is waited for this long: longer than its own
+/// silence takes to show at 50 probes a second.
+pub const SHARED_WAIT: Duration = Duration::from_millis(200);
+/// ... and looked at this often meanwhile.
+pub const SHARED_LOOK: Duration = Duration::from_millis(5);
+/// Paths that share a fault degrade within this time of each other.
+pub const SHARED_SETTLE: Duration = Duration::from_secs(1);

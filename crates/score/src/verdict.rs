@@ -176,6 +176,8 @@ pub struct Evidence {
     /// The earliest moment at which a running fault can have begun: when the newest
     /// probe that was answered was sent.
     pub not_before: Option<Instant>,
+    /// When the first of the missed probes was sent, on the stream where that was last.
+    pub missed_since: Option<Instant>,
     /// Smoothed round-trip delay (RFC 6298), of the fastest reflector.
     pub rtt_ns: u64,
     /// What the round-trip delay usually is here.

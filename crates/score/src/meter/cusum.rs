@@ -44,9 +44,13 @@ impl LossCusum {
         self.sum = self.sum.min(self.threshold);
     }
 
-    /// Takes the fate of one probe.
-    pub(crate) fn settle(&mut self, previous_lost: bool, lost: bool) {
-        let step = self.steps[usize::from(previous_lost)][usize::from(lost)];
+    /// Takes an answer and the losses in a row before it.
+    pub(crate) fn settle(&mut self, losses: u32) {
+        let [[ok, lost], [ok_again, lost_again]] = self.steps;
+        let step = match losses.min(d::BURST_LENGTH_MAX) {
+            0 => ok,
+            losses => lost + (losses - 1) as f32 * lost_again + ok_again,
+        };
         self.sum = (self.sum + step).clamp(0.0, self.threshold);
     }
 

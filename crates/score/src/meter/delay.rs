@@ -8,19 +8,20 @@ use crate::defaults as d;
 /// RFC 6298 smoothing and RFC 3550 jitter, in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Smooth {
+    /// 0 while nothing is known.
     srtt: f32,
     rttvar: f32,
     jitter: f32,
     last: f32,
-    known: bool,
 }
 
 impl Smooth {
     /// Takes a round-trip delay in the order of arrival; returns by how much it differs
     /// from the one before.
     pub(crate) fn update(&mut self, rtt: f32) -> Option<f32> {
-        if !self.known {
-            *self = Self { srtt: rtt, rttvar: rtt / 2.0, jitter: 0.0, last: rtt, known: true };
+        let rtt = rtt.max(1.0);
+        if self.srtt == 0.0 {
+            *self = Self { srtt: rtt, rttvar: rtt / 2.0, jitter: 0.0, last: rtt };
             return None;
         }
         let difference = libm::fabsf(rtt - self.last);
@@ -46,7 +47,7 @@ impl Smooth {
     /// How long to wait for a reply before a probe counts as missed: the larger of the
     /// smoothed and the last delay, and a margin of four deviations (RFC 6298) or 5 ms.
     pub(crate) fn patience(&self) -> Duration {
-        if !self.known {
+        if self.srtt == 0.0 {
             return d::PATIENCE_INITIAL;
         }
         let margin = (4.0 * self.rttvar).max(d::SILENCE_MARGIN_NS);

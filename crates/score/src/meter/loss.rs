@@ -53,22 +53,24 @@ impl LossLedger {
         Self { recent: Fading::new(now), usual: Fading::new(now), run: 0 }
     }
 
-    /// Counts the fate of one probe, in the order of sending. Returns whether the probe
-    /// before it was lost, and whether the usual figures moved on.
-    pub(crate) fn settle(&mut self, now: Instant, lost: bool) -> (bool, bool) {
+    /// Counts the fate of one probe, in the order of sending. An answer says how many probes
+    /// before it were lost in a row: a series that has not ended may yet be an outage.
+    pub(crate) fn settle(&mut self, now: Instant, lost: bool) -> Option<u32> {
         self.recent.fade(now, d::LOSS_RECENT);
-        let moved = self.usual.fade(now, d::LOSS_USUAL);
         self.recent.counts[TRIALS] += 1.0;
         self.recent.counts[LOSSES] += f32::from(u8::from(lost));
-        let previous_lost = self.run > 0;
         if lost {
             self.run = (self.run + 1).min(d::BURST_LENGTH_MAX + 1);
-        } else {
-            self.learn_run();
-            self.usual.counts[AFTER_ANSWER] += f32::from(u8::from(!previous_lost));
-            self.run = 0;
+            return None;
         }
-        (previous_lost, moved)
+        self.learn_run();
+        self.usual.counts[AFTER_ANSWER] += f32::from(u8::from(self.run == 0));
+        Some(core::mem::take(&mut self.run))
+    }
+
+    /// Lets the usual figures fade; says whether it was time to.
+    pub(crate) fn fade_usual(&mut self, now: Instant) -> bool {
+        self.usual.fade(now, d::LOSS_USUAL)
     }
 
     /// A burst of losses has ended: it is a habit of the path, unless it was an outage.
@@ -87,12 +89,13 @@ impl LossLedger {
         self.run = 0;
     }
 
-    /// A probe counted lost was only late.
-    pub(crate) fn rescue(&mut self) {
+    /// A probe counted lost was only late. Returns whether it belonged to a series that had
+    /// ended, and so had been evidence.
+    pub(crate) fn rescue(&mut self) -> bool {
         take_one(&mut self.recent.counts[LOSSES]);
         if self.run > 0 {
             self.run -= 1;
-            return;
+            return false;
         }
         let lost = &mut self.usual.counts;
         let from = if lost[AFTER_ANSWER_LOST] >= lost[AFTER_LOSS_LOST] {
@@ -101,6 +104,7 @@ impl LossLedger {
             AFTER_LOSS_LOST
         };
         take_one(&mut lost[from]);
+        true
     }
 
     /// `count` of the losses happened on the way back.
@@ -237,7 +241,7 @@ mod tests {
         for i in 0..100 {
             ledger.settle(Instant::from_millis(i), i % 2 == 0);
         }
-        (0..60).for_each(|_| ledger.rescue());
+        (0..60).for_each(|_| assert!(ledger.rescue()));
         assert_eq!(ledger.recent().share(), 0.0);
         assert!(ledger.usual() < 0.01);
     }

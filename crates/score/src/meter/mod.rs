@@ -70,6 +70,8 @@ pub struct Meter {
     jitter_cusum: ShiftCusum,
     /// Missed probes since the newest that was answered.
     run: u32,
+    /// When the first of them was sent.
+    run_sent: Instant,
     newest_answered: u32,
     /// When the newest probe that was answered was sent; `ZERO` if none.
     answered_sent: Instant,
@@ -80,9 +82,13 @@ pub struct Meter {
     hold_until: Instant,
     /// Delays of probes sent before this are not to be trusted.
     void_before: Instant,
+    /// Losses of probes sent before this say nothing of quality.
+    forgiven_before: Instant,
     /// Smoothed time between probes.
     period_ns: f32,
-    reflector_seq: Option<u32>,
+    reflector_seq: u32,
+    /// The reflector numbers its replies.
+    numbered: bool,
     remarked: bool,
 }
 
@@ -104,14 +110,17 @@ impl Meter {
             delay_cusum: ShiftCusum::new(),
             jitter_cusum: ShiftCusum::new(),
             run: 0,
+            run_sent: Instant::ZERO,
             newest_answered: 0,
             answered_sent: Instant::ZERO,
             last_reply: Instant::ZERO,
             last_sent: Instant::ZERO,
             hold_until: Instant::ZERO,
             void_before: Instant::ZERO,
+            forgiven_before: Instant::ZERO,
             period_ns: 0.0,
-            reflector_seq: None,
+            reflector_seq: 0,
+            numbered: false,
             remarked: false,
         }
     }
@@ -126,7 +135,9 @@ impl Meter {
             let first = self.period_ns == 0.0;
             self.period_ns += (gap - self.period_ns) * if first { 1.0 } else { 0.125 };
         }
-        self.window.sent(now, seq);
+        if !self.window.sent(now, seq) {
+            self.newest_answered = seq.wrapping_sub(1);
+        }
         self.last_sent = now;
         self.counters.sent = self.counters.sent.wrapping_add(1);
     }
@@ -213,13 +224,14 @@ impl Meter {
             self.counters.reordered = self.counters.reordered.wrapping_add(1);
             return false;
         }
-        if let (Some(before), Some(number)) = (self.reflector_seq, sample.reflector_seq) {
-            let reflected = number.wrapping_sub(before);
-            if (1..=ahead).contains(&reflected) {
+        if let Some(number) = sample.reflector_seq {
+            let reflected = number.wrapping_sub(self.reflector_seq);
+            if self.numbered && (1..=ahead).contains(&reflected) {
                 self.loss.attribute_reverse(reflected - 1);
             }
+            self.reflector_seq = number;
         }
-        self.reflector_seq = sample.reflector_seq;
+        self.numbered = sample.reflector_seq.is_some();
         self.newest_answered = sample.seq;
         self.answered_sent = sample.at - Duration::from_nanos(sample.rtt_ns);
         !first && ahead == 1
@@ -228,8 +240,10 @@ impl Meter {
     /// A probe counted missed was only late: take the evidence back, and read it as delay.
     fn rescue(&mut self, now: Instant, sample: &Sample) {
         self.counters.late = self.counters.late.wrapping_add(1);
-        self.loss.rescue();
-        self.loss_cusum.rescue();
+        let sent = sample.at - Duration::from_nanos(sample.rtt_ns);
+        if sent >= self.forgiven_before && self.loss.rescue() {
+            self.loss_cusum.rescue();
+        }
         if self.trusts(sample) {
             self.delay_cusum.force(now, sample.rtt_ns as f32);
         }
@@ -271,17 +285,23 @@ impl Meter {
     /// Settles the oldest probe under way: answered, or missed.
     fn settle_head(&mut self, now: Instant) {
         let Some((seq, answered)) = self.window.head() else { return };
+        let sent = self.window.head_sent().unwrap_or(now);
         self.window.settle();
         if !answered {
             self.counters.missed = self.counters.missed.wrapping_add(1);
             let after_newest = (seq.wrapping_sub(self.newest_answered) as i32) > 0;
             if after_newest || self.counters.answered == 0 {
+                self.run_sent = if self.run == 0 { sent } else { self.run_sent };
                 self.run = self.run.saturating_add(1);
             }
         }
-        let (previous_lost, moved) = self.loss.settle(now, !answered);
-        self.loss_cusum.settle(previous_lost, !answered);
-        if moved {
+        if !answered && sent < self.forgiven_before {
+            return;
+        }
+        if let Some(losses) = self.loss.settle(now, !answered) {
+            self.loss_cusum.settle(losses);
+        }
+        if self.loss.fade_usual(now) {
             self.loss_cusum.tune(&self.loss);
         }
     }
@@ -291,6 +311,11 @@ impl Meter {
 impl Meter {
     pub(crate) fn missed_run(&self) -> u32 {
         self.run
+    }
+
+    /// When the first of the missed probes at the end was sent.
+    pub(crate) fn missed_since(&self) -> Option<Instant> {
+        (self.run > 0).then_some(self.run_sent)
     }
 
     /// When the newest answered probe was sent: a fault that runs now began later.
@@ -383,15 +408,17 @@ impl Meter {
         self.jitter_cusum.shifted()
     }
 
-    /// Forgets recent loss: an outage is over, and what was lost in it says nothing of now.
+    /// Forgets recent loss, and that of probes still under way: an outage is over, and what
+    /// was lost in it says nothing of now.
     pub(crate) fn forgive(&mut self, now: Instant) {
+        self.forgiven_before = now;
         self.loss.forgive(now);
         self.loss_cusum.forgive();
     }
 
     /// Whether the reflector numbers its replies, so that losses have a direction.
     pub(crate) fn knows_direction(&self) -> bool {
-        self.reflector_seq.is_some()
+        self.numbered
     }
 
     pub(crate) fn remarked(&self) -> bool {

@@ -58,9 +58,11 @@ impl Window {
         self.outstanding() >= MAX_OUTSTANDING
     }
 
-    /// Notes probe `seq`. A number that does not follow the last one starts the window anew.
-    pub(crate) fn sent(&mut self, now: Instant, seq: u32) {
-        if seq != self.next {
+    /// Notes probe `seq`, and says whether it follows the last one. If not, the window starts
+    /// anew.
+    pub(crate) fn sent(&mut self, now: Instant, seq: u32) -> bool {
+        let follows = seq == self.next;
+        if !follows {
             *self = Self { first: seq, head: seq, next: seq, ..Self::new() };
         }
         let gap = if self.outstanding() == 0 {
@@ -78,6 +80,7 @@ impl Window {
         if self.next.wrapping_sub(self.first) > SPAN {
             self.first = self.next.wrapping_sub(SPAN);
         }
+        follows
     }
 
     /// Notes a reply to probe `seq`.

@@ -106,10 +106,11 @@ impl Life {
         self.penalties.iter_mut().flatten().fold(false, |any, it| it.update(now) | any)
     }
 
-    /// The highest penalty.
+    /// The penalty that is nearest to suppressing.
     pub(super) fn penalty(&self, now: Instant) -> u32 {
-        let values = self.penalties.iter().flatten().map(|it| it.value(now));
-        values.fold(0.0, f64::max) as u32
+        let nearest =
+            self.penalties.iter().flatten().max_by(|a, b| a.share(now).total_cmp(&b.share(now)));
+        nearest.map_or(0.0, |it| it.value(now)) as u32
     }
 
     /// Takes the facts of `now`, which were complete at `detected`. Returns whether the

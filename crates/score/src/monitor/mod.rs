@@ -294,10 +294,11 @@ impl PathMonitor {
         let is_silent = joint.silence == Silence::Certain;
         if was_silent && !is_silent {
             self.streams.meters_mut().for_each(|meter| meter.forgive(now));
+            self.assessment.forgive();
         }
         self.facts = self.gather(&joint, was_silent && late);
         let moved = self.life.advance(now, detected, &self.facts);
-        if moved || self.assessment.is_due(now) {
+        if !is_silent && (moved || self.assessment.is_due(now)) {
             self.assess(now);
         }
         self.boost(now, &joint, moved);
@@ -392,6 +393,7 @@ impl PathMonitor {
         let alive = !matches!(condition, State::Init | State::Down | State::Admin);
         bad.with_if(bad.contains(Reasons::LOSS), self.assessment.loss_direction())
             .with(joint.notes)
+            .with_if(self.assessment.has_unsound_reflector(), Reasons::REFLECTOR)
             .with_if(never, Reasons::NEVER_ANSWERED)
             .with_if(facts.frozen, Reasons::STALE)
             .with_if(damped && alive, Reasons::DAMPED)
@@ -405,11 +407,9 @@ impl PathMonitor {
             missed: meters().map(Meter::missed_run).min().unwrap_or(0),
             last_reply: meters().filter_map(Meter::last_reply).max(),
             not_before: meters().filter_map(Meter::answered_sent).max(),
+            missed_since: meters().filter_map(Meter::missed_since).max(),
             penalty: self.life.penalty(now),
             ..self.assessment.evidence()
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

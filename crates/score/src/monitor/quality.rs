@@ -18,6 +18,8 @@ struct Scored {
     violations: Violations,
     /// Until when a broken limit counts as broken.
     violates_until: Option<Instant>,
+    /// The score was below grade C beyond doubt, and is not yet well above.
+    low: bool,
 }
 
 /// The last assessment of a path.
@@ -28,6 +30,7 @@ pub(super) struct Assessment {
     playout: Playout,
     loss: Tally,
     lossy: bool,
+    unsound: bool,
     direction: Reasons,
     figures: Evidence,
 }
@@ -40,6 +43,7 @@ impl Assessment {
             playout: Playout::default(),
             loss: Tally::default(),
             lossy: false,
+            unsound: false,
             direction: Reasons::NONE,
             figures: Evidence::default(),
         }
@@ -47,6 +51,12 @@ impl Assessment {
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.due
+    }
+
+    /// An outage is over: what was lost in it says nothing of now.
+    pub(super) fn forgive(&mut self) {
+        self.lossy = false;
+        self.classes.iter_mut().for_each(|scored| scored.low = false);
     }
 
     /// Scores every class by `quality`; without one everything stays as it was.
@@ -60,7 +70,9 @@ impl Assessment {
         self.due = now + d::ASSESS_EVERY;
         let Some(quality) = quality else { return };
         self.loss = quality.loss;
-        self.lossy = quality.loss.bounds(quality.design).0 > d::LOSS_LIMIT;
+        let (least, most) = quality.loss.bounds(quality.design);
+        self.lossy = if self.lossy { most > d::LOSS_LIMIT } else { least > d::LOSS_LIMIT };
+        self.unsound = quality.unsound;
         self.direction = direction;
         self.figures = Evidence {
             rtt_ns: quality.nearest.srtt_ns(),
@@ -109,13 +121,17 @@ impl Assessment {
 
     /// Whether the score of a class is too low beyond doubt.
     pub(super) fn is_low(&self, class: Class) -> bool {
-        let scored = &self.classes[class.index()];
-        scored.score.is_some_and(|score| score.ucb < d::GRADE_C)
+        self.classes[class.index()].low
     }
 
     /// Whether loss is beyond the limit of any class, however usual.
     pub(super) fn is_lossy(&self) -> bool {
         self.lossy
+    }
+
+    /// Whether a reflector loses more than the path does.
+    pub(super) fn has_unsound_reflector(&self) -> bool {
+        self.unsound
     }
 
     pub(super) fn loss_direction(&self) -> Reasons {
@@ -148,6 +164,11 @@ impl Scored {
         score: Bounded,
     ) {
         self.score = Some(score);
+        self.low = if self.low {
+            score.value < d::GRADE_C + d::GRADE_UP_MARGIN
+        } else {
+            score.ucb < d::GRADE_C
+        };
         self.tracker.update(now, score.value, config.grade_hold);
         let (violations, compliance) = quality.comply(&config.sla[class.index()], score);
         if compliance == Compliance::Violates {

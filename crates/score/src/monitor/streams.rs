@@ -95,6 +95,10 @@ impl Streams {
         if self.meters().all(|meter| meter.missed_run() < d::SILENCE_MISSES_MIN) {
             return;
         }
+        if joint.silence == Silence::Certain {
+            joint.silent = self.reflectors;
+            return;
+        }
         for reflector in 0..self.reflectors {
             if judge(now, self.of(reflector), within) == Silence::Certain {
                 joint.silent += 1;
@@ -167,6 +171,7 @@ impl Streams {
             design: sound().map(Meter::design_effect).fold(1.0, f64::max),
             burst_ratio: sound().map(Meter::burst_ratio).fold(1.0, f64::max),
             nearest,
+            unsound: sound().count() < candidates().count(),
         })
     }
 

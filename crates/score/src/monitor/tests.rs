@@ -1,1 +1,0 @@
-//! Paths lived through by hand.

@@ -1,0 +1,441 @@
+//! One service: which of its paths leads.
+
+mod rank;
+
+use alloc::vec::Vec;
+
+use fastrand::Rng;
+use pathvane_clock::{Duration, Instant};
+
+use crate::{ClassScore, Compliance, State, Verdict, defaults as d};
+use rank::{Rank, Standing};
+
+/// A path's number, given by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathId(pub u32);
+
+/// How a leader is chosen among paths that keep the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Strategy {
+    /// The best score; the operator's order decides ties.
+    #[default]
+    Best,
+    /// The first in the operator's order.
+    Ordered,
+}
+
+/// What a [`Selector`] is told once. The defaults are in [`crate::defaults`].
+#[derive(Clone, Debug)]
+pub struct SelectorConfig {
+    /// How a leader is chosen.
+    pub strategy: Strategy,
+    /// A challenger must be better by this many points ...
+    pub margin_points: f64,
+    /// ... and by this share of the leader's score ...
+    pub margin_ratio: f64,
+    /// ... for this long.
+    pub sustain: Duration,
+    /// A leader that works is kept at least this long.
+    pub dwell: Duration,
+    /// Moves that are not urgent wait a random time up to this, so that many sites do not
+    /// move together.
+    pub phase: Duration,
+    /// ... and are then made with this probability times the share of the leader's shortfall
+    /// (from 100) that they gain; otherwise they wait again. Infinite: always made.
+    pub eagerness: f64,
+    /// A path with a higher predicted utilisation takes over only from a dead one.
+    pub max_utilisation: f64,
+}
+
+impl Default for SelectorConfig {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Best,
+            margin_points: d::MARGIN_POINTS,
+            margin_ratio: d::MARGIN_RATIO,
+            sustain: d::SUSTAIN,
+            dwell: d::DWELL,
+            phase: d::PHASE,
+            eagerness: d::EAGERNESS,
+            max_utilisation: d::MAX_UTILISATION,
+        }
+    }
+}
+
+/// A path that a service may use, as it looks now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The path.
+    pub path: PathId,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Its score for the service's class.
+    pub score: ClassScore,
+    /// Paths with the same group fail together (last mile, carrier); `None`: with nobody.
+    pub fate_group: Option<u32>,
+    /// Healthy instances of the service in the path's region, and all of them. Fewer than
+    /// two in all say nothing.
+    pub instances: (u16, u16),
+    /// Predicted utilisation (0 to 1 and above) of the path with the service on it, if known.
+    pub utilisation: Option<f64>,
+    /// Points the operator takes off the score.
+    pub cost: f64,
+}
+
+/// Why a leader leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nothing to choose: the leader stays.
+    Kept,
+    /// The first choice.
+    First,
+    /// The leader was down, or nothing got through it.
+    LeaderDown,
+    /// The leader was taken out or removed by the operator.
+    LeaderRemoved,
+    /// The leader was suppressed for failing too often.
+    LeaderDamped,
+    /// The leader's region no longer serves: most instances are unhealthy.
+    LeaderUnserved,
+    /// The leader broke a limit of the class, and the new one keeps them all.
+    LeaderViolates,
+    /// The leader was full.
+    LeaderFull,
+    /// The new leader was better by both margins for long enough.
+    Better,
+    /// An earlier path of the operator's order works again.
+    Preferred,
+    /// No move: every path that could take over fails at the same moment.
+    SharedFault,
+    /// No move: nothing is measured at present.
+    Frozen,
+}
+
+impl Cause {
+    /// Moves that do not wait.
+    fn is_urgent(self) -> bool {
+        !matches!(self, Self::LeaderFull | Self::Better | Self::Preferred)
+    }
+}
+
+/// What a [`Selector`] decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The path that leads; `None` only if there are no candidates.
+    pub leader: Option<PathId>,
+    /// The paths that can take over, best first.
+    pub standbys: Vec<PathId>,
+    /// The paths that cannot.
+    pub out: Vec<PathId>,
+    /// The leader changed with this decision.
+    pub moved: bool,
+    /// Why.
+    pub cause: Cause,
+    /// The leader before this one.
+    pub previous: Option<PathId>,
+    /// The adjusted score of the leader.
+    pub leader_score: f64,
+    /// The adjusted score of the path that led before, or of the best standby.
+    pub other_score: f64,
+    /// When the evidence for the move was complete.
+    pub detected_at: Instant,
+    /// Decide again then, even if nothing is reported.
+    pub next_check: Option<Instant>,
+}
+
+/// A move that waits for its time.
+#[derive(Clone, Copy, Debug)]
+struct Challenge {
+    path: PathId,
+    since: Instant,
+    due: Instant,
+}
+
+/// What to do about the leader.
+enum Wish {
+    Keep(Cause),
+    /// Hold a move back for the moment.
+    Wait(Cause),
+    Move(usize, Cause),
+}
+
+/// Chooses the leader of one service among its paths.
+///
+/// Compares, in this order: can the path lead, does it keep the limits of the class, has it
+/// room, how good is it. A leader that fails is left at once; one that works is left only for
+/// a path that is better by both margins for long enough, at a random moment. What fails on
+/// every path alike moves nothing.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    config: SelectorConfig,
+    rng: Rng,
+    decision: Decision,
+    leads_since: Instant,
+    challenge: Option<Challenge>,
+    /// Since when a move waits for signs that the challenger does not fail as well.
+    doubted_since: Option<Instant>,
+}
+
+impl Selector {
+    /// A selector that has chosen nothing. `seed` decides the random phases.
+    pub fn new(now: Instant, config: SelectorConfig, seed: u64) -> Self {
+        let decision = Decision {
+            leader: None,
+            standbys: Vec::new(),
+            out: Vec::new(),
+            moved: false,
+            cause: Cause::Kept,
+            previous: None,
+            leader_score: 0.0,
+            other_score: 0.0,
+            detected_at: now,
+            next_check: None,
+        };
+        Self {
+            config,
+            rng: Rng::with_seed(seed),
+            decision,
+            leads_since: now,
+            challenge: None,
+            doubted_since: None,
+        }
+    }
+
+    /// Decides among `candidates`, which stand in the operator's order.
+    ///
+    /// Call it when a verdict changed, when a candidate's inputs did, and at
+    /// [`Decision::next_check`].
+    pub fn decide(&mut self, now: Instant, candidates: &[Candidate]) -> &Decision {
+        self.decision.moved = false;
+        self.decision.next_check = None;
+        match self.wish(now, candidates) {
+            Wish::Move(to, cause) => self.change(now, candidates, to, cause),
+            Wish::Wait(cause) => {
+                self.decision.cause = cause;
+                self.decision.next_check = Some(now + d::SHARED_LOOK);
+            }
+            Wish::Keep(cause) => self.decision.cause = cause,
+        }
+        if candidates.is_empty() {
+            self.decision.leader = None;
+        }
+        self.sort(candidates);
+        if let Some(challenge) = &self.challenge {
+            let check = self.decision.next_check.unwrap_or(Instant::MAX).min(challenge.due);
+            self.decision.next_check = Some(check);
+        }
+        &self.decision
+    }
+
+    /// The last decision.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    fn wish(&mut self, now: Instant, candidates: &[Candidate]) -> Wish {
+        let leader = candidates.iter().find(|it| Some(it.path) == self.decision.leader);
+        let Some(leader) = leader else {
+            let first = self.decision.leader.is_none();
+            let cause = if first { Cause::First } else { Cause::LeaderRemoved };
+            return match self.best(candidates, |_, _| true) {
+                Some(to) => Wish::Move(to, cause),
+                None => Wish::Keep(Cause::Kept),
+            };
+        };
+        if let Some(wish) = self.urgent(now, leader, candidates) {
+            self.challenge = None;
+            return wish;
+        }
+        self.doubted_since = None;
+        if leader.is_frozen() {
+            self.challenge = None;
+            return Wish::Keep(Cause::Frozen);
+        }
+        self.patient(now, leader, candidates)
+    }
+
+    /// The leader cannot go on: who can? `None` if it can.
+    fn urgent(&mut self, now: Instant, leader: &Candidate, all: &[Candidate]) -> Option<Wish> {
+        let standing = leader.standing_as_leader();
+        let violates = leader.score.compliance == Compliance::Violates && !leader.is_frozen();
+        let cause = match standing {
+            Standing::Out if leader.verdict.state == State::Admin => Cause::LeaderRemoved,
+            Standing::Out => Cause::LeaderDown,
+            Standing::Unserved => Cause::LeaderUnserved,
+            Standing::Waived => Cause::LeaderDamped,
+            Standing::Usable if violates => Cause::LeaderViolates,
+            Standing::Usable => return None,
+        };
+        let takes_over = |it: &Candidate, rank: &Rank| match cause {
+            Cause::LeaderViolates => {
+                rank.standing == Standing::Usable
+                    && it.score.compliance == Compliance::Complies
+                    && rank.fits
+            }
+            _ => rank.standing > standing && (rank.fits || standing == Standing::Out),
+        };
+        let faulty = matches!(cause, Cause::LeaderDown | Cause::LeaderViolates);
+        let sound = |it: &Candidate| !faulty || !self.is_in_doubt(now, leader, it);
+        if let Some(to) = self.best(all, |it, rank| takes_over(it, rank) && sound(it)) {
+            return Some(Wish::Move(to, cause));
+        }
+        let doubtful = self.best(all, takes_over);
+        let waited = now.since(*self.doubted_since.get_or_insert(now));
+        match doubtful {
+            Some(to) if waited >= d::SHARED_WAIT => Some(Wish::Move(to, cause)),
+            Some(_) => Some(Wish::Wait(Cause::SharedFault)),
+            None if standing == Standing::Out && all.len() > 1 => {
+                Some(Wish::Keep(Cause::SharedFault))
+            }
+            // Among paths that all break the limits the better one may still win in time.
+            None => None,
+        }
+    }
+
+    /// Whether `other` may be failing of the same fault as the leader, and not have shown it yet.
+    fn is_in_doubt(&self, now: Instant, leader: &Candidate, other: &Candidate) -> bool {
+        if other.path == leader.path {
+            return false;
+        }
+        let shared = other.shares_fate(leader);
+        if leader.verdict.passes() {
+            // Degraded: wait for the fault to show on paths that share its cause.
+            let young = now.since(leader.verdict.since) < d::SHARED_SETTLE;
+            return shared && (young || other.verdict.state != State::Up);
+        }
+        (shared || other.verdict.evidence.missed > 0) && !other.is_fresh_after(leader)
+    }
+
+    /// The leader works: is another path better for long enough?
+    fn patient(&mut self, now: Instant, leader: &Candidate, all: &[Candidate]) -> Wish {
+        let cause_of = |it: &Candidate| self.betters(leader, it, all);
+        // The challenger that waits already goes on, unless it fell back.
+        let waiting = self.challenge.as_ref().map(|challenge| challenge.path);
+        let still = all.iter().position(|it| Some(it.path) == waiting && cause_of(it).is_some());
+        let Some(to) = still.or_else(|| self.best(all, |it, _| cause_of(it).is_some())) else {
+            self.challenge = None;
+            return Wish::Keep(Cause::Kept);
+        };
+        let cause = cause_of(&all[to]).unwrap_or(Cause::Better);
+        let challenge = match self.challenge.filter(|it| it.path == all[to].path) {
+            Some(challenge) => challenge,
+            None => {
+                let earliest =
+                    (now + self.config.sustain).max(self.leads_since + self.config.dwell);
+                let due = earliest + self.random_phase();
+                Challenge { path: all[to].path, since: now, due }
+            }
+        };
+        self.challenge = Some(challenge);
+        if now < challenge.due {
+            return Wish::Keep(Cause::Kept);
+        }
+        if cause == Cause::Better && !self.dares(leader, &all[to]) {
+            let due = now + self.random_phase().max(d::PHASE_MIN);
+            self.challenge = Some(Challenge { due, ..challenge });
+            return Wish::Keep(Cause::Kept);
+        }
+        Wish::Move(to, cause)
+    }
+
+    /// Why `it` should replace a leader that works, if it should.
+    fn betters(&self, leader: &Candidate, it: &Candidate, all: &[Candidate]) -> Option<Cause> {
+        let (rank, led) = (it.rank(&self.config), leader.rank(&self.config));
+        if it.path == leader.path
+            || rank.standing != Standing::Usable
+            || (led.keeps_limits && !rank.keeps_limits)
+            || !rank.fits
+        {
+            return None;
+        }
+        let position = |path| all.iter().position(|it| it.path == path);
+        if !led.fits {
+            return Some(Cause::LeaderFull);
+        }
+        if self.config.strategy == Strategy::Ordered && led.keeps_limits {
+            let earlier = position(it.path) < position(leader.path);
+            return earlier.then_some(Cause::Preferred);
+        }
+        let (least, _) = it.points_between();
+        let (_, most) = leader.points_between();
+        let margin = self.config.margin_points.max(self.config.margin_ratio * most.max(0.0));
+        (least - most >= margin).then_some(Cause::Better)
+    }
+
+    /// Draws whether to make a move now that many may make at once.
+    fn dares(&mut self, leader: &Candidate, it: &Candidate) -> bool {
+        let shortfall = (100.0 - leader.points()).max(1.0);
+        let gain = (it.points() - leader.points()) / shortfall;
+        self.rng.f64() < self.config.eagerness * gain
+    }
+
+    fn random_phase(&mut self) -> Duration {
+        self.config.phase.mul_f64(self.rng.f64())
+    }
+
+    /// The best of the candidates that `may` lead, the present leader apart.
+    fn best(&self, all: &[Candidate], may: impl Fn(&Candidate, &Rank) -> bool) -> Option<usize> {
+        let mut best: Option<(usize, Rank)> = None;
+        for (i, it) in all.iter().enumerate() {
+            let mut rank = it.rank(&self.config);
+            if Some(it.path) == self.decision.leader || !may(it, &rank) {
+                continue;
+            }
+            if self.config.strategy == Strategy::Ordered {
+                rank.points = 0.0;
+            }
+            if best.is_none_or(|(_, best)| rank > best) {
+                best = Some((i, rank));
+            }
+        }
+        best.map(|(i, _)| i)
+    }
+
+    fn change(&mut self, now: Instant, candidates: &[Candidate], to: usize, cause: Cause) {
+        let before = candidates.iter().find(|it| Some(it.path) == self.decision.leader);
+        self.decision.detected_at = match (&self.challenge, before) {
+            (Some(challenge), _) if !cause.is_urgent() => challenge.since,
+            (_, Some(before)) if cause == Cause::LeaderDown => before.verdict.detected_at,
+            _ => now,
+        };
+        self.decision.previous = self.decision.leader;
+        self.decision.leader = Some(candidates[to].path);
+        self.decision.moved = true;
+        self.decision.cause = cause;
+        self.leads_since = now;
+        self.challenge = None;
+        self.doubted_since = None;
+    }
+
+    /// Sorts the paths that do not lead, in storage that is kept. A standby that shares the
+    /// leader's fate counts for less.
+    fn sort(&mut self, candidates: &[Candidate]) {
+        let Decision { leader, standbys, out, moved, previous, .. } = &mut self.decision;
+        standbys.clear();
+        out.clear();
+        let led = candidates.iter().find(|it| Some(it.path) == *leader);
+        for it in candidates.iter().filter(|it| Some(it.path) != *leader) {
+            let able = it.standing() > Standing::Out;
+            if able { standbys.push(it.path) } else { out.push(it.path) }
+        }
+        let rank = |path: &PathId| {
+            let it = candidates.iter().find(|it| it.path == *path)?;
+            let mut rank = it.rank(&self.config);
+            if self.config.strategy == Strategy::Ordered {
+                rank.points = 0.0;
+            }
+            if led.is_some_and(|led| it.shares_fate(led)) {
+                rank.points -= d::SHARED_RISK_POINTS;
+            }
+            Some(rank)
+        };
+        standbys
+            .sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(core::cmp::Ordering::Equal));
+        let points = |path: Option<PathId>| {
+            candidates.iter().find(|it| Some(it.path) == path).map(Candidate::points)
+        };
+        let other = previous.filter(|_| *moved).or(standbys.first().copied());
+        self.decision.leader_score = points(*leader).unwrap_or(0.0);
+        self.decision.other_score = points(other).unwrap_or(0.0);
+    }
+}

@@ -1,0 +1,104 @@
+//! How a candidate compares: can it lead, does it keep the limits, has it room, how good is it.
+
+use super::{Candidate, SelectorConfig};
+use crate::{Compliance, Reasons, State, defaults as d};
+
+/// Whether a path can lead. Ordered: better is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// Nothing gets through it, or the operator took it out.
+    Out,
+    /// It works, but its region does not serve.
+    Unserved,
+    /// It works, but it is new, or recovering, or damped, or not measured at present: only
+    /// if there is nothing better.
+    Waived,
+    /// It works.
+    Usable,
+}
+
+/// A candidate's rank, compared from left to right; the operator's order decides ties.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) struct Rank {
+    pub(super) standing: Standing,
+    pub(super) keeps_limits: bool,
+    pub(super) fits: bool,
+    pub(super) points: f64,
+}
+
+impl Candidate {
+    /// The rank of a path that does not lead.
+    pub(super) fn rank(&self, config: &SelectorConfig) -> Rank {
+        Rank {
+            standing: self.standing(),
+            keeps_limits: self.score.compliance != Compliance::Violates,
+            fits: self.fits(config),
+            points: self.points(),
+        }
+    }
+
+    /// Whether a path that does not lead could.
+    pub(super) fn standing(&self) -> Standing {
+        if !self.verdict.passes() {
+            Standing::Out
+        } else if !self.is_served() {
+            Standing::Unserved
+        } else if self.verdict.usable() && !self.is_frozen() {
+            Standing::Usable
+        } else {
+            Standing::Waived
+        }
+    }
+
+    /// Whether the path that leads still can: being new or recovering is no reason to leave it.
+    pub(super) fn standing_as_leader(&self) -> Standing {
+        let young = matches!(self.verdict.state, State::Init | State::Recovering);
+        let damped = self.verdict.reasons.contains(Reasons::DAMPED);
+        match self.standing() {
+            Standing::Waived if self.is_frozen() || (young && !damped) => Standing::Usable,
+            standing => standing,
+        }
+    }
+
+    /// A majority of at least two instances decides.
+    fn is_served(&self) -> bool {
+        let (healthy, all) = self.instances;
+        all < 2 || u32::from(healthy) * 2 >= u32::from(all)
+    }
+
+    /// Nothing is measured at present.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.verdict.reasons.contains(Reasons::STALE)
+    }
+
+    /// Whether there is room for the service.
+    pub(super) fn fits(&self, config: &SelectorConfig) -> bool {
+        self.utilisation.is_none_or(|utilisation| utilisation <= config.max_utilisation)
+    }
+
+    /// The score less what load and the operator take off.
+    pub(super) fn points(&self) -> f64 {
+        self.score.value - self.deduction()
+    }
+
+    /// The least and the most that [`Candidate::points`] may be.
+    pub(super) fn points_between(&self) -> (f64, f64) {
+        (self.score.lcb - self.deduction(), self.score.ucb - self.deduction())
+    }
+
+    fn deduction(&self) -> f64 {
+        let beyond = (self.utilisation.unwrap_or(0.0) - d::LOAD_FREE).max(0.0);
+        self.cost + d::LOAD_POINTS * beyond / (1.0 - d::LOAD_FREE)
+    }
+
+    /// Whether the path was heard of since `leader`'s fault began.
+    pub(super) fn is_fresh_after(&self, leader: &Self) -> bool {
+        let Some(fault) = leader.verdict.evidence.missed_since else { return true };
+        self.verdict.evidence.not_before.is_some_and(|sent| sent >= fault)
+    }
+
+    /// Whether both may fail together.
+    pub(super) fn shares_fate(&self, other: &Self) -> bool {
+        self.fate_group.is_some() && self.fate_group == other.fate_group
+    }
+}

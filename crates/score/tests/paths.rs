@@ -1,0 +1,375 @@
+//! Lives of paths: what happens to the network, and what the verdict says of it.
+
+mod sim;
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{
+    BfdState, Class, Compliance, Grade, LinkState, MonitorConfig, PathMonitor, Reasons, Role, State,
+};
+use sim::{Gilbert, Path, ms, secs, wobble};
+
+/// A path of two reflectors that has been up for a minute.
+fn settled(rtt_ms: u64, streams: &[u8], config: MonitorConfig) -> Path {
+    let mut path = Path::new(config, streams, 42);
+    path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(rtt_ms), rng)));
+    assert_eq!(path.state(), State::Up);
+    path
+}
+
+fn up(rtt_ms: u64) -> Path {
+    settled(rtt_ms, &[0, 1], MonitorConfig::default())
+}
+
+fn without_damping() -> MonitorConfig {
+    MonitorConfig { damping: [None, None], ..MonitorConfig::default() }
+}
+
+#[test]
+fn a_path_is_up_after_its_first_clean_probes() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 1);
+    path.run_for(secs(4), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Init, "400 probes");
+    path.run_for(secs(2), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Up, "more than 500");
+    let verdict = path.monitor.verdict();
+    assert_eq!(verdict.grade, Grade::A);
+    assert!(verdict.mos > 4.3 && verdict.r_lcb > 85.0 && verdict.r_ucb <= 93.2);
+}
+
+#[test]
+fn ten_seconds_are_enough_at_a_slow_rate() {
+    let mut path = Path::new(MonitorConfig::of(Class::Bulk), &[0, 1], 1);
+    path.run_for(ms(9_900), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Init);
+    path.run_for(ms(200), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Up);
+}
+
+#[test]
+fn silence_of_both_reflectors_is_down_and_recovery_takes_30_s() {
+    let mut path = up(20);
+    let fault = path.now;
+    path.run_for(secs(5), &mut |_, _, _| None);
+    let (at, verdict) = path.first(fault, |it| it.state == State::Down).unwrap();
+    assert!(at.since(fault) < ms(150), "{:?}", at.since(fault));
+    assert_eq!(verdict.reasons, Reasons::SILENCE);
+    assert_eq!((verdict.evidence.silent, verdict.evidence.reflectors), (2, 2));
+    assert_eq!(verdict.detected_at, at);
+    assert!(verdict.may_withdraw() && !verdict.usable());
+    assert_eq!(verdict.grade, Grade::Down);
+    assert_eq!(path.monitor.score(Class::Voice).compliance, Compliance::Violates);
+
+    let healed = path.now;
+    path.run_for(secs(40), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    let (recovering, _) = path.first(healed, |it| it.state == State::Recovering).unwrap();
+    assert!(recovering.since(healed) < ms(100));
+    let (up_again, _) = path.first(healed, |it| it.state == State::Up).unwrap();
+    let took = up_again.since(recovering);
+    assert!(took >= secs(30) && took < secs(31), "{took:?}");
+}
+
+#[test]
+fn one_silent_reflector_of_two_is_the_reflectors_fault() {
+    let mut path = up(20);
+    path.run_for(secs(60), &mut |_, stream, _| (stream == 0).then_some(ms(20)));
+    assert_eq!(path.state(), State::Up);
+    let verdict = *path.monitor.verdict();
+    assert_eq!(verdict.reasons, Reasons::REFLECTOR);
+    assert_eq!((verdict.evidence.silent, verdict.grade), (1, Grade::A));
+    assert_eq!(path.entries(State::Down) + path.entries(State::Degraded), 0);
+    assert_eq!(path.monitor.score(Class::Voice).compliance, Compliance::Complies);
+}
+
+#[test]
+fn a_lone_reflectors_silence_re_ranks_but_does_not_withdraw() {
+    let mut path = settled(20, &[0], MonitorConfig::default());
+    let fault = path.now;
+    path.run_for(secs(5), &mut |_, _, _| None);
+    assert_eq!(path.entries(State::Down), 0);
+    let (at, verdict) = path.first(fault, |it| it.state == State::Degraded).unwrap();
+    assert!(at.since(fault) < ms(150));
+    assert_eq!(verdict.reasons, Reasons::SILENCE);
+    assert!(!verdict.usable() && !verdict.may_withdraw());
+}
+
+#[test]
+fn a_path_never_heard_of_is_down_but_not_withdrawn() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 1);
+    path.run_for(secs(5), &mut |_, _, _| None);
+    let verdict = path.monitor.verdict();
+    assert_eq!(verdict.state, State::Down);
+    assert!(verdict.reasons.contains(Reasons::NEVER_ANSWERED));
+    assert!(!verdict.may_withdraw() && !verdict.usable());
+}
+
+#[test]
+fn one_silent_member_of_a_bundle_degrades() {
+    let mut path = settled(20, &[0, 0, 1, 1], MonitorConfig::default());
+    path.run_for(secs(2), &mut |_, stream, _| (stream != 1).then_some(ms(20)));
+    assert_eq!(path.state(), State::Degraded);
+    assert!(path.monitor.verdict().reasons.contains(Reasons::ECMP_MEMBER));
+}
+
+#[test]
+fn link_and_bfd_speak_at_once() {
+    let mut path = up(20);
+    let now = path.now;
+    path.monitor.link(now, LinkState::Down);
+    let verdict = path.monitor.poll_verdict().unwrap();
+    assert_eq!((verdict.state, verdict.reasons), (State::Down, Reasons::LINK_DOWN));
+    assert!(verdict.may_withdraw());
+    path.monitor.bfd(now, BfdState::Down);
+    path.monitor.link(now, LinkState::Up);
+    let verdict = path.monitor.poll_verdict().unwrap();
+    assert_eq!((verdict.state, verdict.reasons), (State::Down, Reasons::BFD_DOWN));
+    path.monitor.bfd(now, BfdState::Up);
+    assert_eq!(path.monitor.poll_verdict().unwrap().state, State::Recovering);
+}
+
+#[test]
+fn a_path_without_probes_lives_by_its_link() {
+    let now = Instant::from_secs(1);
+    let mut monitor = PathMonitor::new(now, MonitorConfig::default(), &[]);
+    monitor.link(now, LinkState::Up);
+    let known = monitor.poll_timeout().unwrap();
+    assert_eq!(known, now + secs(10));
+    monitor.handle_timeout(known);
+    assert_eq!(monitor.verdict().state, State::Up);
+    monitor.link(known, LinkState::Down);
+    monitor.link(known, LinkState::Up);
+    assert_eq!(monitor.verdict().state, State::Recovering);
+    monitor.handle_timeout(known + secs(30));
+    assert_eq!(monitor.verdict().state, State::Up);
+}
+
+#[test]
+fn the_operator_takes_out_and_gives_back() {
+    let mut path = up(20);
+    path.monitor.admin(path.now, true);
+    let verdict = path.monitor.poll_verdict().unwrap();
+    assert_eq!(verdict.state, State::Admin);
+    assert!(!verdict.usable() && !verdict.may_withdraw());
+    path.monitor.admin(path.now, false);
+    assert_eq!(path.state(), State::Init);
+    path.run_for(secs(6), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Up);
+    assert_eq!(path.monitor.verdict().evidence.penalty, 0);
+}
+
+#[test]
+fn a_dead_prober_freezes_the_verdict() {
+    let mut path = up(20);
+    path.probing = false;
+    path.run_for(secs(3600), &mut |_, _, _| None);
+    let verdict = *path.monitor.verdict();
+    assert_eq!((verdict.state, verdict.reasons), (State::Up, Reasons::STALE));
+    assert_eq!(path.monitor.poll_timeout(), None, "nothing to wait for");
+    // Back to life: only fresh samples clear it.
+    path.probing = true;
+    path.run_for(ms(10), &mut |_, _, _| Some(ms(20)));
+    assert!(path.monitor.verdict().reasons.contains(Reasons::STALE));
+    path.run_for(secs(1), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.monitor.verdict().reasons, Reasons::NONE);
+    assert_eq!(path.entries(State::Down), 0);
+}
+
+#[test]
+fn a_path_that_died_while_the_prober_was_dead_is_found() {
+    let mut path = up(20);
+    path.probing = false;
+    path.run_for(secs(60), &mut |_, _, _| None);
+    path.probing = true;
+    path.run_for(secs(1), &mut |_, _, _| None);
+    assert_eq!(path.state(), State::Down);
+    assert!(!path.monitor.verdict().reasons.contains(Reasons::STALE));
+}
+
+#[test]
+fn a_late_timer_is_our_own_stall_and_not_an_outage() {
+    let mut path = up(20);
+    let stalled = path.now + ms(400);
+    // The loop sleeps 400 ms; the replies that came meanwhile are read after the timers.
+    path.monitor.handle_timeout(stalled);
+    assert_eq!(path.state(), State::Up);
+    let due = path.monitor.poll_timeout().unwrap();
+    assert!(due > stalled && due <= stalled + ms(5), "one more look at the sockets");
+}
+
+#[test]
+fn a_slow_machine_still_sees_an_outage() {
+    let mut path = up(20);
+    let mut now = path.now;
+    let mut seq = 5_000_000;
+    for _ in 0..40 {
+        // Every turn of the loop comes 25 ms late.
+        now += ms(25);
+        seq += 1;
+        path.monitor.handle_timeout(now);
+        path.monitor.sent(now, 0, seq);
+        path.monitor.sent(now, 1, seq);
+    }
+    assert_eq!(path.state(), State::Down);
+}
+
+#[test]
+fn a_step_of_150_ms_ends_degraded_by_delay_and_not_down() {
+    let mut path = up(20);
+    let step = path.now;
+    path.run_for(secs(20), &mut |_, _, rng| Some(wobble(ms(170), rng)));
+    let verdict = *path.monitor.verdict();
+    assert_eq!((verdict.state, verdict.reasons), (State::Degraded, Reasons::DELAY));
+    // No detector can tell a step from an outage before the first late reply.
+    let heard = step + ms(170 + 20);
+    let down = path.verdicts.iter().filter(|(_, it)| it.state == State::Down);
+    assert!(down.clone().all(|(at, _)| *at < heard), "down ends with the first late reply");
+    assert_eq!(path.first(heard, |it| it.state != State::Degraded), None);
+    assert_eq!(verdict.evidence.penalty, 462, "500 for degrading, less 20 s; no outage");
+    assert_eq!(verdict.evidence.loss_ppm, 0);
+    assert_eq!(path.monitor.score(Class::Voice).violations.rtt, true);
+    assert!(path.monitor.verdict().usable());
+}
+
+#[test]
+fn patience_with_silence_never_calls_a_step_down() {
+    let config = MonitorConfig { down_within: ms(400), ..without_damping() };
+    let mut path = Path::new(config, &[0, 1], 9);
+    let mut bursts = [Gilbert::new(0.005, 3.5); 2];
+    path.run_for(secs(300), &mut |_, stream, rng| {
+        (!bursts[stream].loses(rng)).then(|| wobble(ms(20), rng))
+    });
+    path.verdicts.clear();
+    path.run_for(secs(20), &mut |_, _, rng| Some(wobble(ms(100), rng)));
+    assert_eq!(path.entries(State::Down), 0);
+    assert_eq!(path.monitor.verdict().reasons, Reasons::DELAY);
+}
+
+#[test]
+fn a_lasting_step_becomes_normal_and_the_path_recovers() {
+    let mut path = up(20);
+    path.run_for(secs(120), &mut |_, _, rng| Some(wobble(ms(60), rng)));
+    assert_eq!((path.state(), path.entries(State::Degraded)), (State::Up, 1));
+    assert!(path.monitor.verdict().evidence.usual_rtt_ns > 59_000_000);
+}
+
+#[test]
+fn loss_of_20_percent_degrades_quickly_and_is_not_down() {
+    for seed in 0..20 {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+        path.run_for(secs(30), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        let fault = path.now;
+        let mut loss = [Gilbert::random(0.2); 2];
+        path.run_for(secs(60), &mut |_, stream, rng| {
+            (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+        });
+        let (at, verdict) = path.first(fault, |it| it.state == State::Degraded).unwrap();
+        assert!(at.since(fault) < ms(700), "seed {seed}: {:?}", at.since(fault));
+        assert!(verdict.reasons.contains(Reasons::LOSS));
+        assert_eq!(path.entries(State::Down), 0);
+        let verdict = path.monitor.verdict();
+        assert!(verdict.reasons.contains(Reasons::LOSS) && verdict.grade == Grade::D);
+        assert!((150_000..250_000).contains(&verdict.evidence.loss_ppm));
+    }
+}
+
+#[test]
+fn a_blackhole_on_a_lossy_path_is_still_found() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 3);
+    let mut loss = [Gilbert::random(0.2); 2];
+    path.run_for(secs(300), &mut |_, stream, rng| {
+        (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+    });
+    let fault = path.now;
+    path.run_for(secs(2), &mut |_, _, _| None);
+    let (at, _) = path.first(fault, |it| it.state == State::Down).unwrap();
+    assert!(at.since(fault) < ms(250), "K stays sane: {:?}", at.since(fault));
+}
+
+#[test]
+fn loss_towards_one_reflector_is_the_reflectors_fault() {
+    let mut path = up(20);
+    let mut loss = Gilbert::random(0.2);
+    path.run_for(secs(60), &mut |_, stream, rng| {
+        (stream == 1 || !loss.loses(rng)).then(|| wobble(ms(20), rng))
+    });
+    assert_eq!(path.entries(State::Down) + path.entries(State::Degraded), 0);
+    assert!(path.monitor.verdict().reasons.contains(Reasons::REFLECTOR));
+    assert!(path.monitor.verdict().score > 90.0, "the sound reflector's loss counts");
+}
+
+#[test]
+fn jitter_is_told_and_costs_quality() {
+    let mut path = up(20);
+    path.run_for(secs(20), &mut |_, _, rng| Some(ms(20 + rng.u64(0..80))));
+    let verdict = path.monitor.verdict();
+    assert_eq!(verdict.state, State::Degraded);
+    assert!(verdict.reasons.intersects(Reasons::JITTER.with(Reasons::DELAY)));
+    assert!(path.monitor.score(Class::Voice).violations.delay_variation);
+    let call = path.monitor.call();
+    assert!(call.buffer_ms >= 60.0, "{call:?}");
+}
+
+/// Five seconds down, a minute up, six times.
+fn flap(config: MonitorConfig) -> Path {
+    let mut path = settled(20, &[0, 1], config);
+    for _ in 0..6 {
+        path.run_for(secs(5), &mut |_, _, _| None);
+        path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    }
+    path
+}
+
+#[test]
+fn flapping_suppresses_and_time_heals() {
+    let mut path = flap(MonitorConfig::default());
+    assert_eq!(path.state(), State::Suppressed);
+    assert!(path.monitor.verdict().reasons.contains(Reasons::DAMPED));
+    assert!(!path.monitor.verdict().usable() && path.monitor.verdict().passes());
+    path.run_for(secs(600), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    assert_eq!(path.state(), State::Up, "{:?}", path.monitor.verdict());
+}
+
+#[test]
+fn without_damping_flapping_does_not_suppress() {
+    let path = flap(without_damping());
+    assert_eq!((path.entries(State::Suppressed), path.state()), (0, State::Up));
+    assert_eq!(path.entries(State::Down), 6);
+}
+
+#[test]
+fn outages_every_15_s_are_suppressed_at_the_third() {
+    let mut path = up(40);
+    let period = secs(15).as_nanos() as u64;
+    path.run_for(secs(154), &mut |now, _, rng| {
+        let out = now.as_nanos() % period < 700_000_000;
+        (!out && rng.f64() > 0.002).then(|| ms(40 + rng.u64(0..20)))
+    });
+    let downs = || path.verdicts.iter().filter(|(_, it)| it.state == State::Down);
+    assert!(downs().count() >= 10);
+    let third = downs().nth(2).unwrap().0;
+    let after = path.first(third, |it| it.state != State::Down).unwrap();
+    assert_eq!(after.1.state, State::Suppressed);
+    assert!(path.first(after.0, |it| it.usable()).is_none());
+}
+
+#[test]
+fn bursts_of_loss_for_hours_are_neither_down_nor_degraded() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 11);
+    let mut bursts = [Gilbert::new(0.005, 3.5); 2];
+    path.run_for(secs(2 * 3600), &mut |_, stream, rng| {
+        (!bursts[stream].loses(rng)).then(|| wobble(ms(25), rng))
+    });
+    assert_eq!(path.entries(State::Down), 0);
+    assert_eq!(path.entries(State::Degraded), 0);
+    assert_eq!(path.monitor.verdict().grade, Grade::A);
+    let per_second = path.sent as f64 / (2.0 * 3600.0) / 2.0;
+    assert!(per_second < 65.0, "boosting costs {per_second} probes a second");
+}
+
+#[test]
+fn probes_are_never_so_fast_that_replies_cannot_be_told_apart() {
+    let mut path = up(600);
+    assert_eq!(path.monitor.probe_interval(Role::Active), Duration::from_millis(20));
+    path.run_for(secs(1), &mut |_, _, _| None);
+    let boosted = path.monitor.probe_interval(Role::Active);
+    assert!(boosted > ms(9), "{boosted:?}");
+}
