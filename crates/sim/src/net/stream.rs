@@ -15,6 +15,18 @@ const LONGEST_RETRANSMIT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StreamId(pub(super) usize);
 
+impl StreamId {
+    /// Streams are numbered from 0 in the order they were dialled.
+    pub const fn number(self) -> usize {
+        self.0
+    }
+
+    /// The stream with this number.
+    pub const fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+}
+
 /// One end of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {

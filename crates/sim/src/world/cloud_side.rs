@@ -1,0 +1,208 @@
+//! The cloud: routers, the VPC, and reflectors in its regions.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bytes::BytesMut;
+use pathvane_clock::Instant;
+use pathvane_probe::{Stamps, Timestamp};
+use pathvane_session::Direction;
+
+use super::{Datagram, World, conn_id, setup};
+use crate::cloud::{Action, CloudRouter, RouterConfig, RouterId, Vpc, VpcConfig};
+use crate::net::{End, StreamId};
+
+/// A STAMP reflector.
+#[derive(Debug)]
+pub(super) struct Reflector {
+    /// Whether it answers.
+    pub(super) alive: bool,
+    /// Replies per stream, which number the next one (RFC 8762 section 4.3).
+    replies: BTreeMap<u16, u32>,
+}
+
+#[derive(Debug)]
+pub(super) struct CloudSide {
+    routers: Vec<CloudRouter>,
+    vpc: Vpc,
+    /// By region and number.
+    reflectors: Vec<[Reflector; 2]>,
+    /// Dials under way, by router.
+    dials: BTreeMap<usize, StreamId>,
+    epoch: Timestamp,
+}
+
+impl CloudSide {
+    pub(super) fn new(
+        now: Instant,
+        routers: Vec<RouterConfig>,
+        vpc: VpcConfig,
+        epoch: Timestamp,
+    ) -> Self {
+        let regions = vpc.regions.len();
+        let mut vpc = Vpc::new(vpc);
+        for router in &routers {
+            vpc.add_router(&router.region);
+        }
+        let reflector = || Reflector { alive: true, replies: BTreeMap::new() };
+        Self {
+            routers: routers.into_iter().map(|config| CloudRouter::new(config, now)).collect(),
+            vpc,
+            reflectors: (0..regions).map(|_| [reflector(), reflector()]).collect(),
+            dials: BTreeMap::new(),
+            epoch,
+        }
+    }
+
+    pub(super) fn routers(&self) -> &[CloudRouter] {
+        &self.routers
+    }
+
+    pub(super) fn router(&mut self, nth: usize) -> &mut CloudRouter {
+        &mut self.routers[nth]
+    }
+
+    pub(super) fn vpc(&self) -> &Vpc {
+        &self.vpc
+    }
+
+    pub(super) fn reflector(&mut self, region: usize, nth: usize) -> &mut Reflector {
+        &mut self.reflectors[region][nth]
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let routers = self.routers.iter().filter_map(CloudRouter::poll_timeout);
+        routers.chain(self.vpc.poll_timeout()).min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for router in &mut self.routers {
+            if router.poll_timeout().is_some_and(|at| at <= now) {
+                router.handle_timeout(now);
+            }
+        }
+        self.vpc.handle_timeout(now);
+    }
+
+    /// The path by which the first region reaches a host of the site.
+    pub(super) fn way_to_site(&self) -> Option<usize> {
+        self.way(0, setup::site_host(), 0)
+    }
+
+    /// The path by which a region reaches an address; `flow` spreads over equal ones.
+    fn way(&self, region: usize, to: IpAddr, flow: usize) -> Option<usize> {
+        let next_hops = self.vpc.next_hops(region, to);
+        let RouterId(router) = next_hops.get(flow.checked_rem(next_hops.len())?)?;
+        Some(usize::from(*router))
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        now: Instant,
+        nth: usize,
+        stream: StreamId,
+        direction: Direction,
+    ) {
+        if direction == Direction::Outbound && self.dials.remove(&nth) != Some(stream) {
+            return;
+        }
+        self.routers[nth].handle_connected(now, conn_id(stream), direction);
+    }
+
+    pub(super) fn closed(&mut self, now: Instant, nth: usize, stream: StreamId) {
+        if self.dials.get(&nth) == Some(&stream) {
+            self.dials.remove(&nth);
+            self.routers[nth].handle_connect_failed(now);
+        } else {
+            self.routers[nth].handle_closed(now, conn_id(stream));
+        }
+    }
+}
+
+impl World {
+    /// Does what the routers ask, and tells the VPC what they learned.
+    pub(super) fn follow_routers(&mut self) {
+        for nth in 0..self.cloud.routers.len() {
+            self.transmit_router(nth);
+            while let Some(action) = self.cloud.routers[nth].poll_action() {
+                self.carry_out_router(nth, &action);
+                self.transmit_router(nth);
+            }
+            let id = RouterId(u16::try_from(nth).unwrap_or(u16::MAX));
+            while let Some(change) = self.cloud.routers[nth].poll_change() {
+                self.cloud.vpc.handle_change(id, &change);
+            }
+        }
+    }
+
+    fn carry_out_router(&mut self, nth: usize, action: &Action) {
+        match action {
+            Action::Connect => {
+                self.hang_up_router(nth);
+                let stream = self.dial(nth, false);
+                self.cloud.dials.insert(nth, stream);
+            }
+            Action::CancelConnect => self.hang_up_router(nth),
+            Action::Close { conn } => {
+                let stream = StreamId::from_number(conn.0 as usize);
+                let end = self.cloud_end(stream);
+                self.net.close(self.now, stream, end);
+            }
+        }
+    }
+
+    fn hang_up_router(&mut self, nth: usize) {
+        if let Some(stream) = self.cloud.dials.remove(&nth) {
+            self.net.cut(self.now, stream);
+        }
+    }
+
+    fn transmit_router(&mut self, nth: usize) {
+        let conns: Vec<_> = self.cloud.routers[nth].transmits().collect();
+        for conn in conns {
+            let mut out = BytesMut::new();
+            self.cloud.routers[nth].poll_transmit(conn, &mut out);
+            let stream = StreamId::from_number(conn.0 as usize);
+            let end = self.cloud_end(stream);
+            self.net.write(self.now, stream, end, out.to_vec());
+        }
+    }
+
+    fn cloud_end(&self, stream: StreamId) -> End {
+        match self.conns[stream.number()].site_dialled {
+            true => End::Acceptor,
+            false => End::Dialler,
+        }
+    }
+
+    /// A probe reached its reflector; the reply goes where the VPC sends its source.
+    pub(super) fn reflect(&mut self, path: usize, stream: u16, bytes: &[u8]) {
+        let now = self.now;
+        let config = self.site.engine.config();
+        let nth = config.streams().find(|(id, ..)| id.0 == stream).map_or(0, |(.., nth)| nth);
+        let (source, target) = {
+            let path = &config.paths[path];
+            (path.probe_source, path.probes[nth].target.ip())
+        };
+        let regions = self.cloud.reflectors.len();
+        let Some(region) = setup::region_of(target, regions) else { return };
+        let nth = usize::from(target != setup::reflector(region, 0));
+        let epoch = self.cloud.epoch;
+        let reflector = &mut self.cloud.reflectors[region][nth];
+        if !reflector.alive {
+            return;
+        }
+        let replies = reflector.replies.entry(stream).or_default();
+        let at = epoch.plus(now.since(Instant::ZERO));
+        let stamps = Stamps { received: at, sent: at, ttl: 64, seq: *replies };
+        *replies = replies.wrapping_add(1);
+        let mut reply = Vec::new();
+        if !pathvane_probe::reflect(bytes, stamps, &mut reply) {
+            return;
+        }
+        if let Some(way) = self.cloud.way(region, source, usize::from(stream)) {
+            let links = self.to_site(way);
+            self.net.send(now, &links, Datagram::Reply { stream, bytes: reply });
+        }
+    }
+}
