@@ -142,9 +142,15 @@ impl<D> Net<D> {
 
     /// Sends a datagram over links in series.
     pub fn send(&mut self, now: Instant, links: &[LinkId], datagram: D) {
-        if let Some(at) = self.pass(now, links) {
+        if let Some(at) = self.transit(now, links) {
             self.put(at, Pending::Arrival(datagram));
         }
+    }
+
+    /// When something sent now over links in series arrives; `None` if one of them loses it.
+    /// For traffic whose arrival is only counted.
+    pub fn transit(&mut self, now: Instant, links: &[LinkId]) -> Option<Instant> {
+        links.iter().try_fold(now, |at, link| self.links[link.0].pass(at, &mut self.rng))
     }
 
     /// Opens a stream: `out` leads from the dialler to the acceptor, `back` the other way.
@@ -207,11 +213,6 @@ impl<D> Net<D> {
 }
 
 impl<D> Net<D> {
-    /// When something sent now is through `links`; `None` if one of them loses it.
-    fn pass(&mut self, now: Instant, links: &[LinkId]) -> Option<Instant> {
-        links.iter().try_fold(now, |at, link| self.links[link.0].pass(at, &mut self.rng))
-    }
-
     fn put(&mut self, at: Instant, what: Pending<D>) {
         self.order += 1;
         self.queue.push(Reverse(Queued { at, order: self.order, what }));
@@ -229,7 +230,7 @@ impl<D> Net<D> {
         }
         let (links, again) =
             (stream.links(from).to_vec(), stream.retransmit(from, segment, attempt));
-        match self.pass(at, &links) {
+        match self.transit(at, &links) {
             Some(there) => self.put(there, Pending::Segment { stream: id, from, segment }),
             None => {
                 let attempt = attempt + 1;
@@ -265,7 +266,7 @@ impl<D> Net<D> {
     /// An acknowledgment that is lost is made up for by the next one, as in TCP.
     fn acknowledge(&mut self, at: Instant, stream: StreamId, end: End, position: u64) {
         let links = self.streams[stream.0].links(end.other()).to_vec();
-        if let Some(there) = self.pass(at, &links) {
+        if let Some(there) = self.transit(at, &links) {
             self.put(there, Pending::Ready(Delivery::Acked { stream, end, position }));
         }
     }

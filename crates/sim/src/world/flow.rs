@@ -11,7 +11,7 @@ pub struct Packet {
     pub sent: Instant,
     /// The path it took; `None` if there was none.
     pub path: Option<usize>,
-    /// When it arrived, if it did.
+    /// When it arrives, unless it is lost.
     pub arrived: Option<Instant>,
 }
 
@@ -30,7 +30,7 @@ impl Flow {
         &self.packets
     }
 
-    /// Packets sent from `since` on that did not arrive.
+    /// Packets sent from `since` on that were lost.
     pub fn lost(&self, since: Instant) -> usize {
         let sent = self.packets.iter().filter(|packet| packet.sent >= since);
         sent.filter(|packet| packet.arrived.is_none()).count()
@@ -51,12 +51,7 @@ impl Flow {
         self.packets.last()?.path
     }
 
-    pub(super) fn sent(&mut self, sent: Instant, path: Option<usize>) -> usize {
-        self.packets.push(Packet { sent, path, arrived: None });
-        self.packets.len() - 1
-    }
-
-    pub(super) fn arrived(&mut self, number: usize, at: Instant) {
-        self.packets[number].arrived = Some(at);
+    pub(super) fn record(&mut self, packet: Packet) {
+        self.packets.push(packet);
     }
 }

@@ -35,10 +35,6 @@ enum Datagram {
     Probe { path: usize, stream: u16, bytes: Vec<u8> },
     /// A reflector's answer.
     Reply { stream: u16, bytes: Vec<u8> },
-    /// A packet of the call from the site.
-    Up { number: usize },
-    /// A packet of the call to the site.
-    Down { number: usize },
 }
 
 /// The side that dialled a stream, and the path it runs over.
@@ -176,8 +172,6 @@ impl World {
                 let at = self.now;
                 self.tell(Input::ProbeReceived { stream, bytes: &bytes, at, ttl: None });
             }
-            Datagram::Up { number } => self.up.arrived(number, self.now),
-            Datagram::Down { number } => self.down.arrived(number, self.now),
         }
     }
 
@@ -185,17 +179,13 @@ impl World {
     fn talk(&mut self) {
         let now = self.now;
         let path = self.site.carrier();
-        let number = self.up.sent(now, path);
-        if let Some(path) = path {
-            let links = self.to_cloud(path);
-            self.net.send(now, &links, Datagram::Up { number });
-        }
+        let links = path.map(|path| self.to_cloud(path));
+        let arrived = links.and_then(|links| self.net.transit(now, &links));
+        self.up.record(Packet { sent: now, path, arrived });
         let path = self.cloud.way_to_site();
-        let number = self.down.sent(now, path);
-        if let Some(path) = path {
-            let links = self.to_site(path);
-            self.net.send(now, &links, Datagram::Down { number });
-        }
+        let links = path.map(|path| self.to_site(path));
+        let arrived = links.and_then(|links| self.net.transit(now, &links));
+        self.down.record(Packet { sent: now, path, arrived });
     }
 
     fn to_cloud(&self, path: usize) -> [LinkId; 2] {
