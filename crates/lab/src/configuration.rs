@@ -178,6 +178,7 @@ class = "voice"
 announce = [{{ prefix = "{AGENTS}", while = "interface-up:lo" }}]
 reach = ["{REGIONS}"]
 paths = [{paths}]
+strategy = "ordered" # back to the first path once it works again
 checks = [
 {checks}]
 "#,

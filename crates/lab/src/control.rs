@@ -1,19 +1,14 @@
 //! A listener to the speaker's event stream: what the speaker says becomes things seen.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use pathvane_clock::Instant;
+use pathvane_speaker::control::client::{Client, Error};
+use pathvane_speaker::control::dto::{Event, Kind, Service};
 use tokio::task::JoinHandle;
 
-use pathvane_clock::Instant;
-
 use crate::links::Direction;
-use crate::mono;
 use crate::seen::{PathIndex, Reporter, What};
 use crate::voice::Call;
 
@@ -41,66 +36,63 @@ impl Drop for Listening {
     }
 }
 
+/// The paths whose quality is not proven yet to keep the limits of every service that uses them.
+///
+/// # Errors
+/// If the speaker does not answer.
+pub async fn unproven(client: &Client) -> Result<Vec<String>, Error> {
+    let services: Vec<Service> = client.get("/v1/services").await?;
+    let paths = services.into_iter().flat_map(|service| service.paths);
+    let unproven = paths.filter(|path| path.compliance != "complies");
+    Ok(unproven.map(|path| format!("{} is {}", path.path, path.compliance)).collect())
+}
+
 impl Listener {
     /// Waits for the control socket, then listens to every event since the speaker's start.
-    pub fn start(self, socket: &Path) -> Listening {
-        let socket = socket.to_owned();
+    pub fn start(self, client: Client) -> Listening {
         Listening(tokio::spawn(async move {
-            let stream = loop {
-                match UnixStream::connect(&socket).await {
-                    Ok(stream) => break stream,
+            let mut events = loop {
+                match client.events(Some(0)).await {
+                    Ok(events) => break events,
                     Err(_) => tokio::time::sleep(RETRY).await,
                 }
             };
             // The end of the stream is the end of the speaker, which its owner notices.
-            let _ = self.listen(stream).await;
+            while let Ok(Some(event)) = events.next().await {
+                self.take(event);
+            }
         }))
     }
 
-    /// HTTP/1.0 asks for a body without chunks: the events, line by line.
-    async fn listen(&self, mut stream: UnixStream) -> io::Result<()> {
-        stream.write_all(b"GET /v1/events/stream?since=0 HTTP/1.0\r\n\r\n").await?;
-        let mut lines = BufReader::new(stream).lines();
-        while let Some(line) = lines.next_line().await? {
-            if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                self.take(event);
-            }
-        }
-        Ok(())
-    }
-
     fn take(&self, event: Event) {
-        // Within one event the clocks are told together, so their difference converts the rest.
-        let here = event.wall_ns.saturating_sub(mono::wall_minus_mono_ns());
-        let to_mono = |at_ns: u64| {
-            let before = event.at_ns.saturating_sub(at_ns);
-            Instant::from_nanos(here.saturating_sub(before))
-        };
-        let at = Instant::from_nanos(here);
+        // Both clocks are CLOCK_MONOTONIC.
+        let at = Instant::from_nanos;
         let what = match event.kind {
             Kind::Verdict { path, from, to, evidence, detected_at_ns } => {
-                self.path(&path).map(|path| What::Verdict {
-                    path,
-                    from,
-                    to,
-                    evidence,
-                    detected_at: to_mono(detected_at_ns),
-                })
+                let detected_at = at(detected_at_ns);
+                self.path(&path).map(|path| What::Verdict { path, from, to, evidence, detected_at })
             }
-            Kind::Move { to, cause, detected_at_ns, done } => Some(What::Moved {
-                to: self.path(&to),
-                cause,
-                detected_at: to_mono(detected_at_ns),
-                done,
-            }),
-            Kind::Wire { peer, .. } => self.router(&peer).map(|router| What::Wire { router }),
-            Kind::FibGroup { carry } => return self.switch(&carry),
-            Kind::Health { check, healthy } => Some(What::Health { check, well: healthy }),
-            Kind::Held { reason } => Some(What::Held { reason }),
-            Kind::Other => None,
+            Kind::Move { to, cause, detected_at_ns, done, .. } => {
+                let (to, detected_at) = (self.path(&to), at(detected_at_ns));
+                Some(What::Moved { to, cause, detected_at, done })
+            }
+            Kind::Wire { peer, sent_at_ns, .. } => {
+                if let Some(router) = self.router(&peer) {
+                    self.reporter.at(at(sent_at_ns), What::Wire { router });
+                }
+                None
+            }
+            Kind::FibGroup { carry, .. } => {
+                self.switch(&carry);
+                None
+            }
+            Kind::Health { check, healthy, .. } => Some(What::Health { check, well: healthy }),
+            Kind::Held { reason, .. } => Some(What::Held { reason }),
+            Kind::Missed { count } => Some(What::Held { reason: format!("{count} events missed") }),
+            _ => None,
         };
         if let Some(what) = what {
-            self.reporter.at(at, what);
+            self.reporter.at(at(event.at_ns), what);
         }
     }
 
@@ -118,47 +110,4 @@ impl Listener {
     fn router(&self, peer: &str) -> Option<PathIndex> {
         self.path(peer.strip_prefix("cr-")?)
     }
-}
-
-/// One event of the stream.
-#[derive(Debug, Deserialize)]
-struct Event {
-    at_ns: u64,
-    wall_ns: u64,
-    #[serde(flatten)]
-    kind: Kind,
-}
-
-/// The events that matter here.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Kind {
-    Verdict {
-        path: String,
-        from: String,
-        to: String,
-        evidence: String,
-        detected_at_ns: u64,
-    },
-    Move {
-        to: String,
-        cause: String,
-        detected_at_ns: u64,
-        done: bool,
-    },
-    Wire {
-        peer: String,
-    },
-    FibGroup {
-        carry: Vec<String>,
-    },
-    Health {
-        check: String,
-        healthy: bool,
-    },
-    Held {
-        reason: String,
-    },
-    #[serde(other)]
-    Other,
 }

@@ -105,18 +105,37 @@ async fn play_all(
     let names = PATHS.map(str::to_owned).to_vec();
     let mut timeline = Timeline::new(names, Ink::detect(), args.json);
     introduce(args, &timeline, dir);
-    let mut summaries = Vec::new();
-    let mut number = 0;
-    for scenario in scenarios {
-        let mut outcomes = Vec::new();
-        for _ in 0..args.repeat {
-            number += 1;
-            let play = play::Setting { args, scenario, binary, dir, number };
-            outcomes.push(play.run(&mut timeline).await?);
-        }
-        summaries.extend(Summary::of(outcomes));
+    let plays = scenarios.iter().flat_map(|scenario| (0..args.repeat).map(move |_| scenario));
+    let mut settings = (1..).zip(plays).map(|(number, scenario)| play::Setting {
+        args,
+        scenario,
+        binary,
+        dir,
+        number,
+    });
+    // While one speaker is disturbed, the next one comes to rest in a network of its own.
+    let mut outcomes = Vec::new();
+    let mut prepared = match settings.next() {
+        Some(first) => Some(first.prepare().await?),
+        None => None,
+    };
+    while let Some(stage) = prepared.take() {
+        let next = settings.next();
+        let prepare = async {
+            match next {
+                Some(setting) => setting.prepare().await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (outcome, next) = tokio::join!(stage.perform(&mut timeline), prepare);
+        outcomes.push(outcome?);
+        prepared = next?;
     }
-    Ok(summaries)
+    let of = |scenario: &Scenario| {
+        let of_it = outcomes.iter().filter(|outcome| outcome.scenario == scenario.name);
+        Summary::of(of_it.cloned().collect())
+    };
+    Ok(scenarios.iter().filter_map(of).collect())
 }
 
 /// Says what is about to happen, and which durations are not the defaults.

@@ -13,12 +13,6 @@ pub fn now() -> Instant {
     Instant::from_nanos(read(ClockId::CLOCK_MONOTONIC))
 }
 
-/// What has to be subtracted from a wall-clock reading, in nanoseconds since the Unix
-/// epoch, to get [`now`]; sampled at the call, so it follows steps of the wall clock.
-pub fn wall_minus_mono_ns() -> u64 {
-    wall_ns().saturating_sub(read(ClockId::CLOCK_MONOTONIC))
-}
-
 /// Nanoseconds since the Unix epoch.
 pub fn wall_ns() -> u64 {
     read(ClockId::CLOCK_REALTIME)

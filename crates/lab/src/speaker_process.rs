@@ -7,14 +7,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The child that a panic has to take along; zero if there is none.
-static CHILD: AtomicI32 = AtomicI32::new(0);
+/// The children that a panic has to take along.
+static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// A running speaker.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl SpeakerProcess {
     /// # Errors
     /// The operating system's, when it cannot be started.
     pub fn start(binary: &Path, config: &Path, log: &Path) -> io::Result<Self> {
-        end_child_on_panic();
+        end_children_on_panic();
         let file = File::create(log)?;
         let child = Command::new(binary)
             .arg("run")
@@ -39,7 +38,7 @@ impl SpeakerProcess {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()?;
-        CHILD.store(i32::try_from(child.id()).unwrap_or(0), Ordering::Release);
+        CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
         Ok(Self { child, log: log.to_owned() })
     }
 
@@ -74,20 +73,22 @@ impl Drop for SpeakerProcess {
         // Both fail only if the child is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        CHILD.store(0, Ordering::Release);
+        let gone = self.child.id();
+        CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).retain(|child| *child != gone);
     }
 }
 
-fn end_child_on_panic() {
+fn end_children_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             previous(panic);
-            let child = CHILD.swap(0, Ordering::AcqRel);
-            if child > 0 {
+            // Whoever holds the list may be the one that panicked.
+            let Ok(children) = CHILDREN.try_lock() else { return };
+            for pid in children.iter().filter_map(|child| i32::try_from(*child).ok()) {
                 // It fails only if the child is gone already.
-                let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }));
     });

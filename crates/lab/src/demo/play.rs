@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use pathvane_clock::Instant;
+use pathvane_speaker::control::client::Client;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::DemoArgs;
 use crate::configuration::{self, Profile};
-use crate::control::Listener;
+use crate::control::{Listener, Listening, unproven};
 use crate::judge::{Outcome, Play, judge};
-use crate::links::Direction;
+use crate::links::{Direction, Fault};
 use crate::mono;
 use crate::network::{Network, NetworkSpec, PATHS};
 use crate::observed::Observed;
@@ -21,13 +22,16 @@ use crate::seen::{Reporter, Seen, What};
 use crate::speaker_process::SpeakerProcess;
 
 /// The speaker has to be at rest on the preferred path within this time.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is asked whether it is.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Undisturbed time before the fault, heard as "before".
-const BEFORE: Duration = Duration::from_millis(2_200);
+const BEFORE: Duration = Duration::from_millis(2_100);
 /// Time for the last packets to arrive.
 const AFTER: Duration = Duration::from_millis(500);
 
 /// What one play needs.
+#[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     pub(super) args: &'a DemoArgs,
     pub(super) scenario: &'a Scenario,
@@ -37,46 +41,48 @@ pub(super) struct Setting<'a> {
     pub(super) number: u64,
 }
 
-/// A play under way.
-struct Stage<'a> {
+/// A network and a speaker at rest, ready to be disturbed.
+pub(super) struct Stage<'a> {
+    setting: Setting<'a>,
     network: Network,
     speaker: SpeakerProcess,
+    client: Client,
+    _listening: Listening,
     received: UnboundedReceiver<Seen>,
     observed: Observed,
     record: Vec<Seen>,
-    timeline: &'a mut Timeline,
 }
 
-impl Setting<'_> {
-    /// Plays it.
-    pub(super) async fn run(&self, timeline: &mut Timeline) -> Result<Outcome, String> {
-        let name = &self.scenario.name;
-        timeline.say(&format!("\n{}  ({name}, play {})", self.scenario.title, self.number));
+impl<'a> Setting<'a> {
+    /// Starts network and speaker and waits until nothing is wrong any more.
+    pub(super) async fn prepare(self) -> Result<Stage<'a>, String> {
         let (reporter, received) = Reporter::new();
         let network = Network::start(&self.network(), &reporter).await.map_err(|error| {
             format!("the emulated network cannot start (it needs all of 127.0.0.0/8): {error}")
         })?;
-        let config = self.dir.join(format!("{:03}-{name}.toml", self.number));
+        let config = self.dir.join(format!("{:03}-{}.toml", self.number, self.scenario.name));
         let control = self.dir.join(format!("{:03}.sock", self.number));
         let text = configuration::write(network.layout(), &Profile::default(), &control);
         std::fs::write(&config, text)
             .map_err(|error| format!("{} cannot be written: {error}", config.display()))?;
-        let log = config.with_extension("log");
-        let speaker = SpeakerProcess::start(self.binary, &config, &log)
+        let speaker = SpeakerProcess::start(self.binary, &config, &config.with_extension("log"))
             .map_err(|error| format!("{} cannot be started: {error}", self.binary.display()))?;
-        let paths = PATHS.map(str::to_owned).to_vec();
+        let client = Client::new(control);
         let call = network.call().clone();
-        let _listening = Listener { paths, call, reporter }.start(&control);
-        let observed = Observed::new(PATHS.len());
-        let record = Vec::new();
-        let mut stage = Stage { network, speaker, received, observed, record, timeline };
+        let paths = PATHS.map(str::to_owned).to_vec();
+        let listening = Listener { paths, call, reporter }.start(client.clone());
+        let mut stage = Stage {
+            setting: self,
+            network,
+            speaker,
+            client,
+            _listening: listening,
+            received,
+            observed: Observed::new(PATHS.len()),
+            record: Vec::new(),
+        };
         stage.come_to_rest().await?;
-        stage.watch_until(mono::now() + BEFORE).await?;
-        let unready = stage.observed.unready();
-        if !unready.is_empty() {
-            return Err(format!("the speaker did not stay at rest: {}", unready.join("; ")));
-        }
-        self.observe(&mut stage).await
+        Ok(stage)
     }
 
     fn network(&self) -> NetworkSpec {
@@ -87,69 +93,85 @@ impl Setting<'_> {
             seed: self.args.seed.wrapping_mul(1_000).wrapping_add(self.number),
         }
     }
-
-    /// Breaks what the scenario breaks, watches, and has it judged.
-    async fn observe(&self, stage: &mut Stage<'_>) -> Result<Outcome, String> {
-        stage.record.clear();
-        let begin = mono::now();
-        stage.timeline.begin(begin);
-        let steps = self.scenario.timeline();
-        for step in &steps {
-            stage.watch_until(begin + Duration::from_millis(step.at_ms)).await?;
-            stage.network.apply(step);
-        }
-        let end = begin + self.scenario.observe();
-        stage.watch_until(end).await?;
-        stage.timeline.end();
-        tokio::time::sleep(AFTER).await;
-        let call = stage.network.call();
-        let (forward, back) = (call.ledger(Direction::Forward), call.ledger(Direction::Return));
-        Ok(judge(&Play {
-            scenario: self.scenario,
-            begin,
-            cleared: last_clearing(&steps).map(|ms| begin + Duration::from_millis(ms)),
-            end,
-            seen: &stage.record,
-            ledgers: [&*forward, &*back],
-            return_hold: Profile::default().recover_after,
-            lossy: self.args.ambient_loss > 0.0,
-        }))
-    }
-}
-
-/// When the last step takes a fault away, in milliseconds.
-fn last_clearing(steps: &[Step]) -> Option<u64> {
-    let clears = |step: &&Step| {
-        step.line.is_some_and(|change| change.fault() == crate::links::Fault::default())
-    };
-    steps.iter().filter(clears).map(|step| step.at_ms).next_back()
 }
 
 impl Stage<'_> {
-    /// Waits until nothing is wrong any more.
+    /// Waits until every session is up, every path proven, and both directions on the first path,
+    /// and has been for long enough to be heard.
     async fn come_to_rest(&mut self) -> Result<(), String> {
         let deadline = mono::now() + READY_WITHIN;
-        while !self.observed.unready().is_empty() {
+        let mut rested_at = None;
+        loop {
+            self.watch_until(mono::now() + ASK_EVERY, None).await?;
+            let mut reasons = self.observed.unready();
+            if reasons.is_empty() {
+                reasons = unproven(&self.client).await.map_err(|error| error.to_string())?;
+                let since = *rested_at.get_or_insert(mono::now());
+                if reasons.is_empty() && mono::now().since(since) >= BEFORE {
+                    return Ok(());
+                }
+            } else {
+                rested_at = None;
+            }
             if mono::now() >= deadline {
-                let reasons = self.observed.unready().join("; ");
                 let words = self.speaker.last_words();
+                let limit = READY_WITHIN.as_secs();
+                let reasons = reasons.join("; ");
                 return Err(format!(
-                    "after {} s the speaker is not at rest: {reasons}\n{words}",
-                    READY_WITHIN.as_secs()
+                    "after {limit} s the speaker is not at rest: {reasons}\n{words}"
                 ));
             }
-            self.watch_until(mono::now() + Duration::from_millis(50)).await?;
         }
-        Ok(())
     }
 
-    /// Records and shows what is seen until `until`.
-    async fn watch_until(&mut self, until: Instant) -> Result<(), String> {
+    /// Breaks what the scenario breaks, watches, and has it judged.
+    pub(super) async fn perform(mut self, timeline: &mut Timeline) -> Result<Outcome, String> {
+        let Setting { args, scenario, .. } = self.setting;
+        self.watch_until(mono::now(), None).await?;
+        let unready = self.observed.unready();
+        if !unready.is_empty() {
+            return Err(format!("the speaker did not stay at rest: {}", unready.join("; ")));
+        }
+        self.record.clear();
+        timeline.say(&format!("\n{}  ({})", scenario.title, scenario.name));
+        let begin = mono::now();
+        timeline.begin(begin);
+        let steps = scenario.timeline();
+        for step in &steps {
+            let at = begin + Duration::from_millis(step.at_ms);
+            self.watch_until(at, Some(timeline)).await?;
+            self.network.apply(step);
+        }
+        let end = begin + scenario.observe();
+        self.watch_until(end, Some(timeline)).await?;
+        tokio::time::sleep(AFTER).await;
+        let call = self.network.call();
+        let (forward, back) = (call.ledger(Direction::Forward), call.ledger(Direction::Return));
+        Ok(judge(&Play {
+            scenario,
+            begin,
+            cleared: last_clearing(&steps).map(|ms| begin + Duration::from_millis(ms)),
+            end,
+            seen: &self.record,
+            ledgers: [&*forward, &*back],
+            return_hold: Profile::default().recover_after,
+            lossy: args.ambient_loss > 0.0,
+        }))
+    }
+
+    /// Records (and shows on `timeline`) what is seen until `until`.
+    async fn watch_until(
+        &mut self,
+        until: Instant,
+        timeline: Option<&Timeline>,
+    ) -> Result<(), String> {
         loop {
             let left = until.since(mono::now());
             match timeout(left, self.received.recv()).await {
                 Ok(Some(seen)) => {
-                    self.timeline.show(&seen);
+                    if let Some(timeline) = timeline {
+                        timeline.show(&seen);
+                    }
                     self.observed.take(&seen.what);
                     if !matches!(seen.what, What::Did(_)) {
                         self.record.push(seen);
@@ -159,4 +181,10 @@ impl Stage<'_> {
             }
         }
     }
+}
+
+/// When the last step takes a fault away, in milliseconds.
+fn last_clearing(steps: &[Step]) -> Option<u64> {
+    let clears = |step: &&Step| step.line.is_some_and(|change| change.fault() == Fault::default());
+    steps.iter().filter(clears).map(|step| step.at_ms).next_back()
 }

@@ -29,11 +29,6 @@ impl Timeline {
         self.begin = Some(begin);
     }
 
-    /// Ends a scenario's part: nothing is printed until the next begins.
-    pub fn end(&mut self) {
-        self.begin = None;
-    }
-
     /// Prints a line of its own.
     pub fn say(&self, text: &str) {
         if !self.quiet {
