@@ -58,6 +58,6 @@ pub use notification::{
     Notification, cease, code, fsm, header, open_error, refresh_error, update_error,
 };
 pub use open::Open;
-pub use pack::{Packed, TooBig, encode_announcements, encode_end_of_rib, encode_withdrawals};
+pub use pack::{Packed, Unsendable, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use refresh::{RefreshSubtype, RouteRefresh};
 pub use update::{Reach, UpdateView};

@@ -75,6 +75,24 @@ impl NextHop {
         }
     }
 
+    /// Whether routes of the family can have this next hop; IPv4 routes an IPv6 one only if
+    /// `extended` (RFC 8950).
+    pub(crate) fn fits(&self, family: Family, extended: bool) -> bool {
+        match self.addr {
+            IpAddr::V4(_) => family.afi == Family::IPV4_UNICAST.afi,
+            IpAddr::V6(_) => family.afi != Family::IPV4_UNICAST.afi || extended,
+        }
+    }
+
+    /// Octets of the next hop field of MP_REACH_NLRI with its length.
+    pub(crate) fn mp_len(&self) -> usize {
+        match (self.addr, self.link_local) {
+            (IpAddr::V4(_), _) => 1 + 4,
+            (IpAddr::V6(_), None) => 1 + 16,
+            (IpAddr::V6(_), Some(_)) => 1 + 32,
+        }
+    }
+
     /// Appends the next hop field of MP_REACH_NLRI with its length.
     pub(crate) fn put_mp(&self, out: &mut BytesMut) {
         match (self.addr, self.link_local) {

@@ -78,6 +78,7 @@ const fn longest(family: Family) -> u8 {
 }
 
 /// One entry: path identifier, prefix length in bits, and the octets that hold the prefix.
+#[inline]
 fn entry(input: &[u8], add_path: bool) -> Parsed<'_, (u32, u8, &[u8])> {
     let (input, path_id) = if add_path { be_u32(input)? } else { (input, 0) };
     let (input, bits) = be_u8(input)?;
@@ -85,20 +86,24 @@ fn entry(input: &[u8], add_path: bool) -> Parsed<'_, (u32, u8, &[u8])> {
     Ok((input, (path_id, bits, octets)))
 }
 
+/// The prefix that octets with so many valid bits stand for; what is beyond the bits is dropped.
 fn prefix(family: Family, bits: u8, octets: &[u8]) -> Option<IpNet> {
     if family.afi == Family::IPV4_UNICAST.afi {
-        let net = Ipv4Net::new(Ipv4Addr::from(padded::<4>(octets)?), bits).ok()?;
-        Some(IpNet::V4(net.trunc()))
+        // Spelt out, because a copy of unknown length costs more than all the rest.
+        let address = match *octets {
+            [] => [0; 4],
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c] => [a, b, c, 0],
+            [a, b, c, d] => [a, b, c, d],
+            _ => return None,
+        };
+        Ipv4Net::new(Ipv4Addr::from(address), bits).ok().map(|net| IpNet::V4(net.trunc()))
     } else {
-        let net = Ipv6Net::new(Ipv6Addr::from(padded::<16>(octets)?), bits).ok()?;
-        Some(IpNet::V6(net.trunc()))
+        let mut address = [0; 16];
+        address.get_mut(..octets.len())?.copy_from_slice(octets);
+        Ipv6Net::new(Ipv6Addr::from(address), bits).ok().map(|net| IpNet::V6(net.trunc()))
     }
-}
-
-fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
-    let mut all = [0; N];
-    all.get_mut(..octets.len())?.copy_from_slice(octets);
-    Some(all)
 }
 
 /// Octets of an entry.
@@ -112,14 +117,12 @@ pub(crate) fn put_entry(out: &mut BytesMut, add_path: bool, path_id: u32, prefix
         out.put_u32(path_id);
     }
     let bits = prefix.prefix_len();
-    let octets = usize::from(bits.div_ceil(8));
     out.put_u8(bits);
+    // A copy of known length, and off with the tail, is cheaper than a copy of unknown length.
+    let end = out.len() + usize::from(bits.div_ceil(8));
     match prefix {
-        IpNet::V4(net) => put_start(out, &net.network().octets(), octets),
-        IpNet::V6(net) => put_start(out, &net.network().octets(), octets),
+        IpNet::V4(net) => out.put_slice(&net.network().octets()),
+        IpNet::V6(net) => out.put_slice(&net.network().octets()),
     }
-}
-
-fn put_start(out: &mut BytesMut, address: &[u8], octets: usize) {
-    out.put_slice(address.get(..octets).unwrap_or(address));
+    out.truncate(end);
 }

@@ -21,22 +21,32 @@ pub struct Packed {
     pub prefixes: usize,
 }
 
-/// A message with these attributes and one prefix would be longer than the peer takes.
+/// Why routes cannot be announced to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooBig {
-    /// Octets of the message with the longest prefix of the family.
-    pub len: usize,
-    /// The most the peer takes.
-    pub max_len: usize,
+pub enum Unsendable {
+    /// A message with these attributes and one prefix would be longer than the peer takes.
+    TooBig {
+        /// Octets of the message with the longest prefix of the family.
+        len: usize,
+        /// The most the peer takes.
+        max_len: usize,
+    },
+    /// The family cannot have such a next hop, or not without the negotiation of RFC 8950.
+    NextHop(NextHop),
 }
 
-impl fmt::Display for TooBig {
+impl fmt::Display for Unsendable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an UPDATE of {} octets, where the peer takes {}", self.len, self.max_len)
+        match self {
+            Unsendable::TooBig { len, max_len } => {
+                write!(f, "an UPDATE of {len} octets, where the peer takes {max_len}")
+            }
+            Unsendable::NextHop(next_hop) => write!(f, "the next hop cannot be {next_hop}"),
+        }
     }
 }
 
-impl core::error::Error for TooBig {}
+impl core::error::Error for Unsendable {}
 
 /// Appends UPDATE messages that withdraw the prefixes, as many as are needed.
 ///
@@ -71,7 +81,8 @@ pub fn encode_withdrawals(
 /// IPv4 next hop use the classic fields, all others MP_REACH_NLRI.
 ///
 /// # Errors
-/// [`TooBig`], and nothing appended, if not even the longest prefix of the family fits.
+/// [`Unsendable`], and nothing appended, if the longest prefix of the family does not fit, or the
+/// family cannot have the next hop.
 pub fn encode_announcements(
     family: Family,
     next_hop: &NextHop,
@@ -79,18 +90,19 @@ pub fn encode_announcements(
     prefixes: impl IntoIterator<Item = (u32, IpNet)>,
     ctx: &EncodeContext,
     out: &mut BytesMut,
-) -> Result<Packed, TooBig> {
+) -> Result<Packed, Unsendable> {
     let classic = match next_hop.addr {
         IpAddr::V4(v4) if family == Family::IPV4_UNICAST => Some(v4),
         _ => None,
     };
-    let mut next_hop_field = BytesMut::new();
-    next_hop.put_mp(&mut next_hop_field);
-    let next_hop_len = if classic.is_some() { 7 } else { MP_REACH_OVERHEAD + next_hop_field.len() };
+    if !next_hop.fits(family, ctx.extended_next_hop.contains(family)) {
+        return Err(Unsendable::NextHop(*next_hop));
+    }
+    let next_hop_len = if classic.is_some() { 7 } else { MP_REACH_OVERHEAD + next_hop.mp_len() };
     let overhead = 4 + attributes.len() + next_hop_len;
     let len = HEADER_LEN + overhead + 4 + family.longest_nlri();
     if len > ctx.max_len {
-        return Err(TooBig { len, max_len: ctx.max_len });
+        return Err(Unsendable::TooBig { len, max_len: ctx.max_len });
     }
     Ok(pack(family, prefixes, overhead, ctx, out, |out, room, take| {
         out.put_u16(0);
@@ -107,7 +119,7 @@ pub fn encode_announcements(
             put_sized(out, |out| {
                 put_wide_attr(out, code::MP_REACH_NLRI, |out| {
                     put_family(out, family);
-                    out.put_slice(&next_hop_field);
+                    next_hop.put_mp(out);
                     out.put_u8(0);
                     take(out, room);
                 });
@@ -132,7 +144,7 @@ pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
 
 /// Attribute header with two octets of length, and family.
 const MP_UNREACH_OVERHEAD: usize = 4 + 3;
-/// The same, and the reserved octet; the next hop comes on top.
+/// The same, and the reserved octet; the next hop field comes on top.
 const MP_REACH_OVERHEAD: usize = 4 + 3 + 1;
 
 /// A path identifier and an IPv6 prefix of full length.

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pathvane_wire::{
     Attrs, Community, DecodeContext, EncodeContext, Family, FamilySet, HEADER_LEN, Kind, MAX_LEN,
-    MAX_LEN_EXTENDED, NextHop, Nlri, Packed, TooBig, UpdateView, encode_announcements,
+    MAX_LEN_EXTENDED, NextHop, Nlri, Packed, Unsendable, UpdateView, encode_announcements,
     encode_end_of_rib, encode_withdrawals, frame,
 };
 
@@ -167,7 +167,9 @@ fn attributes_that_leave_no_room_are_an_error_and_write_nothing() {
         let all = prefixes(family, 1);
         let error =
             encode_announcements(family, &next_hop(family), &attributes, all, &ctx, &mut bytes);
-        assert!(matches!(error, Err(TooBig { len, max_len: MAX_LEN }) if len > 8000), "{error:?}");
+        let too_big =
+            |error| matches!(error, Unsendable::TooBig { len, max_len: MAX_LEN } if len > 8000);
+        assert!(error.is_err_and(too_big));
         assert!(bytes.is_empty());
     }
 }
@@ -186,5 +188,25 @@ fn end_of_rib_is_read_as_such() {
         encode_end_of_rib(family, &mut bytes);
         let view = UpdateView::parse(&bytes[HEADER_LEN..], &EXTERNAL).expect("sound");
         assert_eq!(view.end_of_rib(), Some(family));
+    }
+}
+
+#[test]
+fn a_next_hop_that_would_cost_the_session_is_refused() {
+    let [v4, v6] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+    let extended = EncodeContext { extended_next_hop: FamilySet::IPV4, ..mirror(&EXTERNAL) };
+    let cases = [
+        (v4, v4, mirror(&EXTERNAL), true),
+        (v6, v6, mirror(&EXTERNAL), true),
+        (v4, v6, mirror(&EXTERNAL), false),
+        (v4, v6, extended, true),
+        (v6, v4, extended, false),
+    ];
+    for (family, hop, ctx, sent) in cases {
+        let mut bytes = BytesMut::new();
+        let hop = next_hop(hop);
+        let done = encode_announcements(family, &hop, &[], prefixes(family, 1), &ctx, &mut bytes);
+        assert_eq!(done.err(), (!sent).then_some(Unsendable::NextHop(hop)));
+        assert_eq!(bytes.is_empty(), !sent);
     }
 }
