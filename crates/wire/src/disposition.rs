@@ -72,7 +72,6 @@ impl Fault {
             (FaultReason::Flags, _) => update_error::ATTRIBUTE_FLAGS,
             (FaultReason::Length, _) => update_error::ATTRIBUTE_LENGTH,
             (FaultReason::Value, code::ORIGIN) => update_error::INVALID_ORIGIN,
-            (FaultReason::Value, code::NEXT_HOP) => update_error::INVALID_NEXT_HOP,
             _ => update_error::OPTIONAL_ATTRIBUTE,
         };
         let mut gathered = Vec::new();

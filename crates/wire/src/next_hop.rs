@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 
-use crate::{Family, FaultReason};
+use crate::{AttrFlags, Family, FaultReason};
 
 /// Where to send what follows a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +33,11 @@ impl fmt::Display for NextHop {
 }
 
 impl NextHop {
-    /// Reads the NEXT_HOP attribute (RFC 4271 section 5.1.3).
-    pub(crate) fn from_attribute(value: &[u8]) -> Result<NextHop, FaultReason> {
+    /// Reads the NEXT_HOP attribute (RFC 4271 section 5.1.3, RFC 7606 section 7.3).
+    pub(crate) fn from_attribute(flags: AttrFlags, value: &[u8]) -> Result<NextHop, FaultReason> {
+        if flags.kind() != AttrFlags::TRANSITIVE {
+            return Err(FaultReason::Flags);
+        }
         let octets: [u8; 4] = value.try_into().map_err(|_| FaultReason::Length)?;
         let next_hop = NextHop::from(IpAddr::from(octets));
         if next_hop.is_host() { Ok(next_hop) } else { Err(FaultReason::Value) }

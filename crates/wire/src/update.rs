@@ -115,11 +115,15 @@ fn reset_on_fault(attrs: RawAttrs<'_>, ctx: &DecodeContext) -> Result<(), Notifi
     }
 }
 
+/// Offset and length of an attribute.
+type Place = (usize, usize);
+
 /// What one pass over the attributes finds.
 struct Scan<'a, 'c> {
     ctx: &'c DecodeContext,
     seen: CodeSet,
-    next_hop: Option<NextHop>,
+    /// NEXT_HOP, or what is wrong with it and where.
+    next_hop: Option<Result<NextHop, (FaultReason, Place)>>,
     reach: Option<Reach<'a>>,
     unreach: Option<NlriIter<'a>>,
     /// MP_REACH_NLRI has prefixes, be it of a family that we skip.
@@ -175,7 +179,7 @@ impl<'a, 'c> Scan<'a, 'c> {
     }
 
     /// Remembers the strongest fault, and the first of equals.
-    fn note(&mut self, code: u8, reason: FaultReason, (offset, len): (usize, usize)) {
+    fn note(&mut self, code: u8, reason: FaultReason, (offset, len): Place) {
         let disposition = match reason {
             FaultReason::Family => Disposition::AttributeDiscard,
             _ => Disposition::TreatAsWithdraw,
@@ -195,11 +199,9 @@ impl<'a, 'c> Scan<'a, 'c> {
         if !flags.contains(AttrFlags::OPTIONAL) && name(code).is_none() {
             return Err(Notification::update(update_error::UNRECOGNIZED_WELL_KNOWN, bytes));
         }
-        if code == code::NEXT_HOP && !self.seen.contains(code) {
-            match NextHop::from_attribute(value) {
-                Ok(next_hop) => self.next_hop = Some(next_hop),
-                Err(reason) => self.note(code, reason, (offset, bytes.len())),
-            }
+        if code == code::NEXT_HOP && self.next_hop.is_none() {
+            let read = NextHop::from_attribute(flags, value);
+            self.next_hop = Some(read.map_err(|reason| (reason, (offset, bytes.len()))));
         }
         self.seen.insert(code);
         Ok(())
@@ -219,7 +221,7 @@ impl<'a, 'c> Scan<'a, 'c> {
         }
         self.seen.insert(code);
         let malformed = || Notification::update(update_error::OPTIONAL_ATTRIBUTE, bytes);
-        if flags.intersection(AttrFlags::OPTIONAL | AttrFlags::TRANSITIVE) != AttrFlags::OPTIONAL {
+        if flags.kind() != AttrFlags::OPTIONAL {
             return Err(Notification::update(update_error::ATTRIBUTE_FLAGS, bytes));
         }
         let (rest, family) = family(value).map_err(|_| malformed())?;
@@ -245,7 +247,7 @@ impl<'a, 'c> Scan<'a, 'c> {
         family: Family,
         next_hop: &[u8],
         nlri: &'a [u8],
-        place: (usize, usize),
+        place: Place,
     ) -> Option<()> {
         let extended = self.ctx.extended_next_hop.contains(family);
         let next_hop = NextHop::from_mp(family, extended, next_hop)?;
@@ -264,14 +266,18 @@ impl<'a, 'c> Scan<'a, 'c> {
     }
 
     /// An announcement needs ORIGIN and AS_PATH, and NEXT_HOP if it uses the classic field
-    /// (RFC 7606 section 3 item d). LOCAL_PREF of an internal peer may be missing: then the
-    /// receiver's default stands in.
+    /// (RFC 7606 section 3 item d); otherwise NEXT_HOP is ignored (RFC 4760 section 3). LOCAL_PREF
+    /// of an internal peer may be missing: then the receiver's default stands in.
     fn require_mandatory(&mut self, classic: bool) {
-        let next_hop = classic.then_some(code::NEXT_HOP);
-        for code in [code::ORIGIN, code::AS_PATH].into_iter().chain(next_hop) {
+        for code in [code::ORIGIN, code::AS_PATH] {
             if !self.seen.contains(code) {
                 self.note(code, FaultReason::Missing, (0, 0));
             }
+        }
+        match self.next_hop {
+            Some(Err((reason, place))) if classic => self.note(code::NEXT_HOP, reason, place),
+            None if classic => self.note(code::NEXT_HOP, FaultReason::Missing, (0, 0)),
+            _ => {}
         }
     }
 
@@ -280,11 +286,9 @@ impl<'a, 'c> Scan<'a, 'c> {
         let attrs = RawAttrs::from_parts(self.parts);
         let end_of_rib = self.end_of_rib(&withdrawn, &nlri, attrs);
         let unreach = self.unreach.unwrap_or(none);
-        let classic = self.next_hop.filter(|_| !nlri.is_empty()).map(|next_hop| Reach {
-            family: Family::IPV4_UNICAST,
-            next_hop,
-            nlri,
-        });
+        let next_hop = self.next_hop.and_then(Result::ok).filter(|_| !nlri.is_empty());
+        let classic =
+            next_hop.map(|next_hop| Reach { family: Family::IPV4_UNICAST, next_hop, nlri });
         let withdraw =
             self.fault.is_some_and(|fault| fault.disposition == Disposition::TreatAsWithdraw);
         let (unreaches, reaches) = if withdraw {

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{AsPath, AttrFlags, Attrs, RawAttrs, Row, Tlv, UnknownAttr, as4, row, tlv};
+use super::{
+    AsPath, AttrFlags, Attrs, RawAttrs, Row, Tlv, UnknownAttr, as4, is_of_update, row, tlv,
+};
 use crate::{Aggregator, DecodeContext, Disposition, Fault, FaultReason, PeerKind};
 
 /// What a list of attributes says, and what is wrong with it.
@@ -34,8 +36,8 @@ pub(super) struct Draft<'c> {
 impl RawAttrs<'_> {
     /// Decodes all attributes and settles every fault in them.
     ///
-    /// NEXT_HOP is checked, but not returned: it travels with the routes. What is missing depends
-    /// on the routes too, so [`crate::UpdateView`] has seen to it.
+    /// NEXT_HOP is passed over: it belongs to the routes, as does what is missing, and
+    /// [`crate::UpdateView`] has seen to both.
     pub fn check(&self, ctx: &DecodeContext) -> Checked {
         let mut checker = Checker {
             draft: Draft { ctx, attrs: Attrs::default(), as4_path: None, as4_aggregator: None },
@@ -90,6 +92,7 @@ impl Checker<'_> {
         }
         match row(attribute.code) {
             Some(row) => self.known(row, attribute),
+            None if is_of_update(attribute.code) => Ok(()),
             None => self.unknown(attribute),
         }
     }
@@ -107,7 +110,7 @@ impl Checker<'_> {
         if row.internal_only && self.draft.ctx.peer == PeerKind::External {
             return Err((Disposition::AttributeDiscard, FaultReason::NotFromExternal));
         }
-        if attribute.flags.intersection(super::OPTIONAL_TRANSITIVE) != row.flags {
+        if attribute.flags.kind() != row.flags {
             return Err((row.wrong_flags, FaultReason::Flags));
         }
         (row.decode)(&mut self.draft, attribute.value).map_err(|reason| (row.malformed, reason))?;

@@ -15,6 +15,13 @@ bitflags::bitflags! {
     }
 }
 
+impl AttrFlags {
+    /// The two bits that each attribute has its own values of: Optional and Transitive.
+    pub(crate) const fn kind(self) -> AttrFlags {
+        self.intersection(AttrFlags::OPTIONAL.union(AttrFlags::TRANSITIVE))
+    }
+}
+
 /// A set of attribute codes below 64; all attributes that this crate reads are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeSet(u64);

@@ -1,9 +1,9 @@
 //! Path attributes: one module each, one row each in [`TABLE`].
 //!
 //! A row says how an attribute is called, which flags it must have, what becomes of it when it is
-//! malformed (RFC 7606 section 7), and how it is read and written. The next hop and the NLRI of
-//! multiprotocol families are read by [`crate::UpdateView`], because they differ where all other
-//! attributes are equal.
+//! malformed (RFC 7606 section 7), and how it is read and written. NEXT_HOP, MP_REACH_NLRI and
+//! MP_UNREACH_NLRI have no row: they differ where all other attributes are equal, so
+//! [`crate::UpdateView`] reads them.
 
 mod aggregator;
 mod aigp;
@@ -19,7 +19,6 @@ mod flags;
 mod large_communities;
 mod local_pref;
 mod med;
-mod next_hop;
 mod origin;
 mod originator_id;
 mod otc;
@@ -145,10 +144,9 @@ impl Row {
 const OPTIONAL_TRANSITIVE: AttrFlags = AttrFlags::OPTIONAL.union(AttrFlags::TRANSITIVE);
 
 /// One row for each attribute, in the order of their codes, which is the order of sending.
-static TABLE: [Row; 16] = [
+static TABLE: [Row; 15] = [
     origin::ROW,
     as_path::ROW,
-    next_hop::ROW,
     med::ROW,
     local_pref::ROW,
     atomic_aggregate::ROW,
@@ -168,11 +166,19 @@ fn row(code: u8) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.code == code)
 }
 
+/// The attributes that [`crate::UpdateView`] reads.
+const OF_UPDATE: [(u8, &str); 3] = [
+    (code::NEXT_HOP, "NEXT_HOP"),
+    (code::MP_REACH_NLRI, "MP_REACH_NLRI"),
+    (code::MP_UNREACH_NLRI, "MP_UNREACH_NLRI"),
+];
+
+fn is_of_update(code: u8) -> bool {
+    OF_UPDATE.iter().any(|(of_update, _)| *of_update == code)
+}
+
 /// The name of an attribute as its RFC spells it; `None` for a code that is not known here.
 pub fn name(code: u8) -> Option<&'static str> {
-    match code {
-        code::MP_REACH_NLRI => Some("MP_REACH_NLRI"),
-        code::MP_UNREACH_NLRI => Some("MP_UNREACH_NLRI"),
-        code => row(code).map(|row| row.name),
-    }
+    let of_update = || OF_UPDATE.iter().find(|(of_update, _)| *of_update == code);
+    row(code).map(|row| row.name).or_else(|| of_update().map(|(_, name)| *name))
 }

@@ -23,7 +23,7 @@ fn check(bytes: &[u8], ctx: &DecodeContext) -> Checked {
 /// One malformed attribute: context, flags, code, value, and what becomes of it.
 type Malformed<'a> = (&'a DecodeContext, u8, u8, &'a [u8], Disposition, FaultReason);
 
-const MALFORMED: [Malformed<'_>; 44] = [
+const MALFORMED: [Malformed<'_>; 41] = [
     // ORIGIN
     (&EXTERNAL, WELL_KNOWN, 1, &[], TreatAsWithdraw, Length),
     (&EXTERNAL, WELL_KNOWN, 1, &[0, 0], TreatAsWithdraw, Length),
@@ -38,10 +38,6 @@ const MALFORMED: [Malformed<'_>; 44] = [
     (&EXTERNAL, WELL_KNOWN, 2, &[3, 1, 0, 0, 0, 1], TreatAsWithdraw, Segment),
     (&TWO_OCTET, WELL_KNOWN, 2, &[2, 2, 0, 1], TreatAsWithdraw, Segment),
     (&TWO_OCTET, WELL_KNOWN, 2, &[1, 0], TreatAsWithdraw, Segment),
-    // NEXT_HOP
-    (&EXTERNAL, WELL_KNOWN, 3, &[10, 0, 0], TreatAsWithdraw, Length),
-    (&EXTERNAL, WELL_KNOWN, 3, &[0; 4], TreatAsWithdraw, Value),
-    (&EXTERNAL, WELL_KNOWN, 3, &[255; 4], TreatAsWithdraw, Value),
     // MULTI_EXIT_DISC
     (&EXTERNAL, OPTIONAL, 4, &[0, 0, 1], TreatAsWithdraw, Length),
     (&EXTERNAL, OPTIONAL_TRANSITIVE, 4, &[0; 4], TreatAsWithdraw, Flags),

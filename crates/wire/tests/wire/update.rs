@@ -143,7 +143,7 @@ fn routes_of_a_family_that_was_not_negotiated_are_skipped() {
 
 #[test]
 fn faults_of_the_message_withdraw_all_its_prefixes() {
-    use FaultReason::{Length, Missing, Truncated, Value};
+    use FaultReason::{Flags, Length, Missing, Truncated, Value};
     let [origin, path, hop] =
         [&mandatory()[..4], &mandatory()[4..13], &mandatory()[13..]].map(<[u8]>::to_vec);
     let cases = [
@@ -163,6 +163,12 @@ fn faults_of_the_message_withdraw_all_its_prefixes() {
             [&origin[..], &path, &attr(WELL_KNOWN, 3, &[0; 4])].concat(),
             3,
             Value,
+        ),
+        (
+            "NEXT_HOP marked optional",
+            [&origin[..], &path, &attr(OPTIONAL, 3, &[192, 0, 2, 1])].concat(),
+            3,
+            Flags,
         ),
         (
             "NEXT_HOP multicast",
@@ -188,6 +194,16 @@ fn multiprotocol_routes_need_no_next_hop_attribute() {
     let attributes = [&mandatory()[..13], &mp_reach(&v6("2001:db8::1"), &DOC)].concat();
     let bytes = body(&[], &attributes, &[]);
     assert_eq!(announced(&parse(&bytes, &EXTERNAL)).len(), 1);
+}
+
+#[test]
+fn a_next_hop_attribute_that_no_route_uses_is_ignored() {
+    let reach = mp_reach(&v6("2001:db8::1"), &DOC);
+    let attributes = [&mandatory()[..13], &attr(WELL_KNOWN, 3, &[0; 4]), &reach].concat();
+    let bytes = body(&[], &attributes, &[]);
+    let view = parse(&bytes, &EXTERNAL);
+    assert_eq!((announced(&view).len(), view.fault()), (1, None));
+    assert_eq!(view.attrs().check(&EXTERNAL).faults, []);
 }
 
 #[test]
@@ -262,12 +278,11 @@ fn an_unknown_attribute_that_claims_to_be_well_known_ends_the_session() {
 #[test]
 fn where_nothing_is_announced_an_attribute_error_ends_the_session() {
     use update_error as e;
-    let cases: [(&str, Vec<u8>, u8, bool); 8] = [
+    let cases: [(&str, Vec<u8>, u8, bool); 7] = [
         ("cut short", vec![0x40, 1], e::MALFORMED_ATTRIBUTE_LIST, false),
         ("wrong flags", attr(OPTIONAL, 1, &[0]), e::ATTRIBUTE_FLAGS, true),
         ("wrong length", attr(OPTIONAL, 4, &[0]), e::ATTRIBUTE_LENGTH, true),
         ("wrong origin", attr(WELL_KNOWN, 1, &[3]), e::INVALID_ORIGIN, true),
-        ("wrong next hop", attr(WELL_KNOWN, 3, &[0; 4]), e::INVALID_NEXT_HOP, true),
         ("wrong path", attr(WELL_KNOWN, 2, &[2, 0]), e::MALFORMED_AS_PATH, false),
         ("AS 0", attr(WELL_KNOWN, 2, &[2, 1, 0, 0, 0, 0]), e::MALFORMED_AS_PATH, false),
         ("communities", attr(OPTIONAL_TRANSITIVE, 8, &[1]), e::ATTRIBUTE_LENGTH, true),
