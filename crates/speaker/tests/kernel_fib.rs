@@ -201,6 +201,7 @@ fn a_wish_for_a_path_that_is_down_is_an_error_now_and_fulfilled_later() {
         let mut fib = voice_over_east(&two_paths());
         set_carrier("west", false);
         fib.reconcile();
+        work(&mut fib);
         fib.switch(VOICE, &[WEST]).expect_err("west has no carrier");
         assert_eq!(way_to("10.128.0.9"), "east", "the last way that worked stays");
         set_carrier("west", true);
@@ -283,10 +284,12 @@ fn probes_with_the_paths_mark_use_its_table_whatever_the_routes_say() {
 
         ip("link set east down");
         fib.reconcile();
+        work(&mut fib);
         assert!(try_ip("route get 10.128.0.9 mark 101").is_err(), "a dead path looks dead");
         assert_eq!(marked(102), "west");
         ip("link set east up");
         fib.reconcile();
+        work(&mut fib);
         assert_eq!(marked(101), "east");
     });
 }

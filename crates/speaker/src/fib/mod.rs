@@ -12,9 +12,13 @@
 //! through its objects until this run names them (then they are replaced, without a gap) or
 //! [`Fib::synced`] says that the others may go.
 //!
-//! Calls return when the kernel has answered, which it does at once; [`Fib::work`] bounds how
-//! much of the bulk is done per call, so a switch waits for one small batch at most.
-//! Measured (namespace, veth, 2-core virtual machine): see `docs/ARCHITECTURE.md`.
+//! Calls return when the kernel has answered, which it does before the request's `send` returns;
+//! [`Fib::work`] bounds how much of the bulk is done per call, so a switch waits for one small
+//! batch at most. Measured on a busy 2-core virtual machine: a switch takes 30 to 60
+//! microseconds with 0 as with 50,000 routes, a route 2 to 8 microseconds, a batch of 64 some 120;
+//! after a lost carrier 1,000 routes are back 1.7 ms after the switch. For that to hold,
+//! `net.ipv4.nexthop_compat_mode` is set to 0, as otherwise the kernel walks and tells of every
+//! route at each switch; [`Fib::leave`] sets it back.
 
 mod kernel;
 mod next_hops;
@@ -64,7 +68,7 @@ impl Fib {
     ///
     /// When this returns `Ok` the kernel forwards that way. If a path has no next hop now
     /// (its interface is down), the others carry and this is an error; the wish is remembered
-    /// and fulfilled by [`Self::reconcile`].
+    /// and fulfilled once the path is back. Routes may wait afterwards: call [`Self::work`].
     pub fn switch(&mut self, service: ServiceId, carry: &[PathId]) -> Result<(), OsError> {
         match self {
             Self::Kernel(kernel) => kernel.switch(service, carry),
@@ -88,7 +92,9 @@ impl Fib {
         }
     }
 
-    /// Installs and removes up to [`Self::SLICE`] routes. Returns whether there is more to do.
+    /// Repairs what [`Self::reconcile`] asked for, then installs and removes up to
+    /// [`Self::SLICE`] routes. Returns whether there is more to do; call it after any other call
+    /// until there is not.
     pub fn work(&mut self) -> bool {
         match self {
             Self::Kernel(kernel) => kernel.work(),
@@ -99,12 +105,13 @@ impl Fib {
     /// Routes per [`Self::work`]: about a fifth of a millisecond.
     pub const SLICE: usize = 64;
 
-    /// Compares the kernel with what should be there and repairs it; call on link and address
-    /// events, since the kernel drops next-hop objects, and routes through them, without a word
-    /// when a carrier is lost.
+    /// Asks [`Self::work`] to compare the kernel with what should be there and to repair it; for
+    /// link and address events, since the kernel drops next-hop objects, and the routes through
+    /// them, without a word when a carrier is lost. Costs nothing itself, so that the switch
+    /// that the same event causes goes first.
     pub fn reconcile(&mut self) {
         if let Self::Kernel(kernel) = self {
-            kernel.reconcile();
+            kernel.disturbed();
         }
     }
 

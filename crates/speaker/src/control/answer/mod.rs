@@ -1,0 +1,69 @@
+//! From the engine's getters to what the interface says.
+
+mod overview;
+mod routes;
+mod services;
+
+use core::time::Duration;
+
+use pathvane_clock::Instant;
+use pathvane_engine::{Engine, PathId, PeerId};
+use pathvane_wire::FamilySet;
+
+use super::dto::Refused;
+use super::{Answer, Query, Reply};
+use crate::{alarm, fib};
+
+pub(super) use overview::said;
+
+/// Answers a question that changes nothing.
+pub(super) fn read(engine: &Engine, fib: fib::Stats, query: &Query) -> Reply {
+    let now = alarm::now();
+    match query {
+        Query::Status => Ok(Answer::Status(overview::status(engine, fib))),
+        Query::Peers => Ok(Answer::Peers(overview::peers(engine, now))),
+        Query::Paths => Ok(Answer::Paths(overview::paths(engine, now))),
+        Query::Services => Ok(Answer::Services(services::services(engine))),
+        Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),
+        Query::Explain(prefix) => Ok(Answer::Explain(Box::new(routes::explain(engine, *prefix)))),
+        Query::Freeze | Query::Unfreeze | Query::Drain | Query::Reset(_) => {
+            unreachable!("commands are not read")
+        }
+    }
+}
+
+/// The peer of this name.
+pub(super) fn peer_id(engine: &Engine, name: &str) -> Result<PeerId, Refused> {
+    let peers = &engine.config().peers;
+    engine.config().peer_ids().find(|id| peers[id.index()].name == name).ok_or_else(|| {
+        let known: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
+        Refused {
+            error: format!("no peer is called {name}"),
+            remedy: format!("peers: {}", known.join(", ")),
+        }
+    })
+}
+
+pub(super) fn peer_name(engine: &Engine, id: PeerId) -> String {
+    if id == PeerId::LOCAL {
+        return "local".to_owned();
+    }
+    engine.config().peers[id.index()].name.clone()
+}
+
+pub(super) fn path_name(engine: &Engine, id: PathId) -> String {
+    engine.config().paths[id.index()].name.clone()
+}
+
+fn families(set: FamilySet) -> Vec<String> {
+    set.iter().map(|family| family.to_string()).collect()
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long ago.
+fn ago(now: Instant, then: Instant) -> u64 {
+    nanos(now.since(then))
+}

@@ -1,0 +1,194 @@
+//! Status, peers and paths.
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
+use pathvane_engine::{Engine, PathId, PeerId, Signal};
+use pathvane_session::{MessageCounts, Negotiated, Session};
+use pathvane_wire::PeerKind;
+
+use super::super::dto::{
+    Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer, Probe, Restart,
+    Status, Told,
+};
+use super::{ago, families, nanos, path_name, peer_name};
+use crate::fib;
+
+pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
+    let config = engine.config();
+    let up = |id: &PeerId| engine.peer(*id).session.established().is_some();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        asn: config.asn.0,
+        bgp_identifier: config.id.to_string(),
+        steering: match engine.mode() {
+            Mode::Observe => "observe".to_owned(),
+            Mode::Act => "act".to_owned(),
+        },
+        frozen: engine.frozen(),
+        draining: engine.draining(),
+        uptime_ns: 0,
+        peers: config.peers.len(),
+        established: config.peer_ids().filter(up).count(),
+        prefixes: engine.rib().totals().prefixes,
+        kernel: Kernel {
+            routes: fib.routes,
+            adopted: fib.adopted,
+            pending: fib.pending,
+            refused: fib.refused,
+        },
+        last_event: 0,
+        events_dropped: 0,
+    }
+}
+
+pub(super) fn peers(engine: &Engine, now: Instant) -> Vec<Peer> {
+    engine.config().peer_ids().map(|id| peer(engine, now, id)).collect()
+}
+
+fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
+    let config = &engine.config().peers[id.index()];
+    let view = engine.peer(id);
+    let (session, stats) = (view.session, view.session.stats());
+    let speaks = |path: &PathId| engine.config().paths[path.index()].announce_via.contains(&id);
+    Peer {
+        name: config.name.clone(),
+        address: config.address,
+        asn: config.session.remote_asn.0,
+        state: session.state_name().to_owned(),
+        state_for_ns: state_for(session, now),
+        established: session.established().map(|(_, terms)| established(terms)),
+        paths: engine.config().path_ids().filter(speaks).map(|id| path_name(engine, id)).collect(),
+        families: family_counts(engine, id),
+        received: messages(&stats.received),
+        sent: messages(&stats.sent),
+        flaps: stats.flaps,
+        last_error: stats
+            .last_error
+            .as_ref()
+            .map(|(at, reason)| LastError { ago_ns: ago(now, *at), reason: reason.to_string() }),
+        faults: engine.rib().faults(id).map(faults).unwrap_or_default(),
+        stale_for_ns: view.stale_until.map(|until| nanos(until.since(now))),
+        told: view.told.iter().map(told).collect(),
+    }
+}
+
+fn state_for(session: &Session, now: Instant) -> Option<u64> {
+    let stats = session.stats();
+    let since = if session.established().is_some() { stats.last_up } else { stats.last_down };
+    since.map(|since| ago(now, since))
+}
+
+fn established(terms: &Negotiated) -> Established {
+    Established {
+        bgp_identifier: terms.remote_id.to_string(),
+        internal: terms.kind == PeerKind::Internal,
+        hold_time_ns: nanos(terms.hold_time),
+        keepalive_ns: nanos(terms.keepalive),
+        families: families(terms.families),
+        route_refresh: terms.refresh,
+        graceful_restart: terms.graceful_restart.as_ref().map(|restart| Restart {
+            restart_time_ns: nanos(restart.restart_time),
+            families: families(restart.families),
+        }),
+    }
+}
+
+fn family_counts(engine: &Engine, id: PeerId) -> Vec<FamilyCounts> {
+    let counts = |family| {
+        let counts = engine.rib().counts(id, family);
+        FamilyCounts {
+            family: family.to_string(),
+            received: counts.received,
+            accepted: counts.accepted,
+            stale: counts.stale,
+            advertised: counts.advertised,
+        }
+    };
+    engine.config().peers[id.index()].session.families.iter().map(counts).collect()
+}
+
+fn messages(counts: &MessageCounts) -> Messages {
+    Messages {
+        open: counts.open,
+        update: counts.update,
+        notification: counts.notification,
+        keepalive: counts.keepalive,
+        route_refresh: counts.route_refresh,
+    }
+}
+
+fn faults(faults: &pathvane_rib::Faults) -> Faults {
+    Faults {
+        attribute_discard: faults.attribute_discard,
+        treat_as_withdraw: faults.treat_as_withdraw,
+    }
+}
+
+fn told(told: &pathvane_engine::Told) -> Told {
+    let (say, med) = said(told.signal);
+    Told { prefix: told.prefix, say, med, lowest_held: told.lowest_held }
+}
+
+/// A signal in a word, with its MED.
+pub(in crate::control) fn said(signal: Option<Signal>) -> (String, Option<u32>) {
+    match signal {
+        Some(Signal::Announce { med }) => ("announce".to_owned(), Some(med)),
+        Some(Signal::Withhold) => ("withhold".to_owned(), None),
+        None => ("nothing".to_owned(), None),
+    }
+}
+
+pub(super) fn paths(engine: &Engine, now: Instant) -> Vec<Path> {
+    engine.config().path_ids().map(|id| path(engine, now, id)).collect()
+}
+
+fn path(engine: &Engine, now: Instant, id: PathId) -> Path {
+    let config = &engine.config().paths[id.index()];
+    let view = engine.path(id);
+    let (verdict, evidence) = (view.verdict, &view.verdict.evidence);
+    let streams = config.probes.iter().zip(&view.streams);
+    Path {
+        name: config.name.clone(),
+        region: config.region.clone(),
+        fate_group: config.fate_group.clone(),
+        interface: config.interface.clone(),
+        next_hop: config.next_hop,
+        probe_source: config.probe_source,
+        peers: config.announce_via.iter().map(|id| peer_name(engine, *id)).collect(),
+        state: verdict.state.to_string(),
+        reasons: verdict.reasons.names().map(str::to_owned).collect(),
+        state_for_ns: ago(now, verdict.since),
+        grade: verdict.grade.to_string(),
+        score: verdict.score,
+        mos: verdict.mos,
+        rtt_ns: evidence.rtt_ns,
+        usual_rtt_ns: evidence.usual_rtt_ns,
+        jitter_ns: evidence.jitter_ns,
+        loss_ppm: evidence.loss_ppm,
+        usual_loss_ppm: evidence.usual_loss_ppm,
+        last_reply_ns: evidence.last_reply.map(|at| ago(now, at)),
+        reflectors: evidence.reflectors,
+        silent: evidence.silent,
+        may_withdraw: verdict.may_withdraw(),
+        probes: streams.map(|(probe, (_, count, pause))| stream(probe, count, *pause)).collect(),
+    }
+}
+
+fn stream(config: &ProbeConfig, counters: &pathvane_probe::Counters, interval: Duration) -> Probe {
+    let (kind, target) = match config.kind {
+        ProbeKind::Stamp => ("stamp", config.target.to_string()),
+        ProbeKind::Icmp => ("icmp", config.target.ip().to_string()),
+    };
+    Probe {
+        kind: kind.to_owned(),
+        target,
+        interval_ns: nanos(interval),
+        sent: counters.sent,
+        answered: counters.answered,
+        lost: counters.lost,
+        late: counters.late,
+        reordered: counters.reordered,
+        send_failed: counters.send_failed,
+        refused: counters.malformed + counters.mismatched + counters.implausible,
+    }
+}

@@ -1,0 +1,112 @@
+//! Pages of the tables, and explanations of prefixes.
+
+use ipnet::IpNet;
+use pathvane_engine::{Engine, PeerId};
+use pathvane_rib::{Advertised, Cursor, Outcome, RouteView};
+use pathvane_wire::{Attrs, NextHop};
+
+use super::super::dto::{Candidate, ExplainPrefix, Recipient, Route};
+use super::super::{Answer, PAGE, Reply, Table};
+use super::{peer_id, peer_name};
+
+pub(super) fn page(engine: &Engine, table: &Table, from: Cursor, limit: usize) -> Reply {
+    let limit = limit.clamp(1, PAGE);
+    let rib = engine.rib();
+    let (routes, next) = match table {
+        Table::Loc => {
+            let page = rib.loc_rib(from, limit);
+            (page.items.iter().map(|view| route(engine, view)).collect(), page.next)
+        }
+        Table::In(name) => {
+            let page = rib.adj_rib_in(peer_id(engine, name)?, from, limit);
+            (page.items.iter().map(|view| route(engine, view)).collect(), page.next)
+        }
+        Table::Out(name) => {
+            let peer = peer_id(engine, name)?;
+            let page = rib.adj_rib_out(peer, from, limit);
+            (page.items.iter().map(|told| told_route(engine, peer, told)).collect(), page.next)
+        }
+    };
+    Ok(Answer::Routes(routes, next))
+}
+
+pub(super) fn explain(engine: &Engine, prefix: IpNet) -> ExplainPrefix {
+    let explained = engine.rib().explain(&prefix);
+    let candidates = explained.map(|explained| explained.candidates).unwrap_or_default();
+    let candidate = |candidate: &pathvane_rib::Candidate| {
+        let (outcome, why) = outcome(&candidate.outcome);
+        Candidate { route: route(engine, &candidate.route), outcome: outcome.to_owned(), why }
+    };
+    ExplainPrefix {
+        prefix,
+        service: service_of(engine, &prefix),
+        candidates: candidates.iter().map(candidate).collect(),
+        recipients: engine.config().peer_ids().map(|id| recipient(engine, id, &prefix)).collect(),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> (&'static str, String) {
+    match outcome {
+        Outcome::Best(step) => ("best", step.to_string()),
+        Outcome::Lost(step) => ("lost", format!("{step} elsewhere")),
+        Outcome::NotFeasible(reason) => ("not feasible", reason.to_string()),
+    }
+}
+
+fn recipient(engine: &Engine, id: PeerId, prefix: &IpNet) -> Recipient {
+    let rib = engine.rib();
+    Recipient {
+        peer: peer_name(engine, id),
+        route: rib.advertised(id, prefix).map(|told| told_route(engine, id, &told)),
+        why_not: rib.not_advertised(id, prefix).map(|reason| reason.to_string()),
+    }
+}
+
+/// The service that announces the prefix or inside whose reach it lies.
+fn service_of(engine: &Engine, prefix: &IpNet) -> Option<String> {
+    let services = &engine.config().services;
+    let steers = |service: &&pathvane_engine::config::Service| {
+        service.announce.iter().any(|announce| announce.prefix == *prefix)
+            || service.reach.iter().any(|net| net.contains(prefix))
+    };
+    services.iter().find(steers).map(|service| service.name.clone())
+}
+
+fn route(engine: &Engine, view: &RouteView) -> Route {
+    Route {
+        path_id: view.path_id,
+        preference: Some(view.preference),
+        offset: view.offset,
+        best: view.best,
+        accepted: view.accepted,
+        stale: view.stale,
+        ..bare(engine, view.peer, view.prefix, &view.attrs, view.next_hop)
+    }
+}
+
+fn told_route(engine: &Engine, peer: PeerId, told: &Advertised) -> Route {
+    Route { pending: told.pending, ..bare(engine, peer, told.prefix, &told.attrs, told.next_hop) }
+}
+
+fn bare(engine: &Engine, peer: PeerId, prefix: IpNet, attrs: &Attrs, next_hop: NextHop) -> Route {
+    let communities = attrs.communities.iter().map(ToString::to_string);
+    let extended = attrs.ext_communities.iter().map(ToString::to_string);
+    let large = attrs.large_communities.iter().map(ToString::to_string);
+    Route {
+        prefix,
+        peer: peer_name(engine, peer),
+        next_hop: (!next_hop.addr.is_unspecified()).then_some(next_hop.addr),
+        path_id: 0,
+        origin: attrs.origin.to_string(),
+        as_path: attrs.as_path.to_string(),
+        med: attrs.med,
+        local_pref: attrs.local_pref,
+        communities: communities.chain(extended).chain(large).collect(),
+        preference: None,
+        offset: 0,
+        best: false,
+        accepted: true,
+        stale: false,
+        pending: false,
+    }
+}

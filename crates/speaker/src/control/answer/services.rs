@@ -1,0 +1,161 @@
+//! Services, and why each of their paths is what it is.
+
+use pathvane_engine::config::Condition;
+use pathvane_engine::{Engine, PathId, Role, ServiceId, ServiceView};
+use pathvane_score::{Cause, ClassScore, Compliance, State, Strategy, Verdict, Violations};
+
+use super::super::dto::{Announced, Check, Service, ServicePath};
+use super::{path_name, peer_name};
+
+pub(super) fn services(engine: &Engine) -> Vec<Service> {
+    engine.config().service_ids().map(|id| service(engine, id)).collect()
+}
+
+fn service(engine: &Engine, id: ServiceId) -> Service {
+    let config = &engine.config().services[id.index()];
+    let view = engine.service(id);
+    let conditions = config.announce.iter().zip(&view.announced);
+    let checks = config.checks.iter().zip(&view.healthy);
+    let paths = view.paths.iter().map(|(path, role, score)| ServicePath {
+        path: path_name(engine, *path),
+        role: role.word().to_owned(),
+        why: why(engine, &view, *path, *role, score),
+        score: score.value,
+        score_low: score.lcb,
+        score_high: score.ucb,
+        grade: score.grade.to_string(),
+        compliance: compliance(score.compliance).to_owned(),
+        violations: violations(score.violations).into_iter().map(str::to_owned).collect(),
+    });
+    Service {
+        name: config.name.clone(),
+        class: config.class.to_string(),
+        strategy: strategy(config.strategy).to_owned(),
+        leader: view.leader.map(|id| path_name(engine, id)),
+        wanted: view.wanted.map(|id| path_name(engine, id)),
+        cause: cause(view.decision.cause).to_owned(),
+        paths: paths.collect(),
+        announced: conditions
+            .map(|(announce, (prefix, holds))| Announced {
+                prefix: *prefix,
+                condition: condition(engine, &announce.condition),
+                holds: *holds,
+            })
+            .collect(),
+        reach: config.reach.clone(),
+        checks: checks
+            .map(|(check, healthy)| Check {
+                name: check.name.clone(),
+                region: check.region.clone(),
+                healthy: *healthy,
+            })
+            .collect(),
+    }
+}
+
+const fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Best => "best",
+        Strategy::Ordered => "ordered",
+    }
+}
+
+const fn compliance(compliance: Compliance) -> &'static str {
+    match compliance {
+        Compliance::Complies => "complies",
+        Compliance::Unsure => "unsure",
+        Compliance::Violates => "violates",
+    }
+}
+
+fn violations(broken: Violations) -> Vec<&'static str> {
+    let named = [
+        (broken.score, "score"),
+        (broken.loss, "loss"),
+        (broken.delay_variation, "delay-variation"),
+        (broken.rtt, "rtt"),
+    ];
+    named.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name).collect()
+}
+
+fn condition(engine: &Engine, condition: &Condition) -> String {
+    match condition {
+        Condition::KernelRoute => "kernel-route".to_owned(),
+        Condition::PeerRoute(peer) => format!("peer-route:{}", peer_name(engine, *peer)),
+        Condition::InterfaceUp(name) => format!("interface-up:{name}"),
+    }
+}
+
+/// What the selector last decided, in a sentence about the leader.
+const fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Kept => "nothing asks for a move",
+        Cause::First => "it was the first choice",
+        Cause::LeaderDown => "nothing got through the leader before it",
+        Cause::LeaderRemoved => "the leader before it was taken out",
+        Cause::LeaderDamped => "the leader before it failed too often",
+        Cause::LeaderUnserved => "the region of the leader before it no longer served",
+        Cause::LeaderViolates => "the leader before it broke the limits of the class",
+        Cause::LeaderFull => "the leader before it was full",
+        Cause::Better => "it was better by both margins for long enough",
+        Cause::Preferred => "it comes first in the order and works",
+        Cause::SharedFault => "every path that could take over fails at the same moment",
+        Cause::Frozen => "nothing is measured at present, so the last choice stands",
+    }
+}
+
+/// Why a path is what it is to the service, in a sentence.
+fn why(
+    engine: &Engine,
+    view: &ServiceView<'_>,
+    path: PathId,
+    role: Role,
+    score: &ClassScore,
+) -> String {
+    let verdict = engine.path(path).verdict;
+    if role == Role::Leader {
+        return format!("leads: {}", cause(view.decision.cause));
+    }
+    if view.wanted == Some(path) && view.leader != Some(path) {
+        return "would lead, but moves are not carried out".to_owned();
+    }
+    if let Some(trouble) = trouble(verdict) {
+        return trouble;
+    }
+    if score.compliance == Compliance::Violates {
+        return format!(
+            "breaks the limits of its class: {}",
+            violations(score.violations).join(", ")
+        );
+    }
+    let leader = view.leader.and_then(|id| view.paths.iter().find(|(path, ..)| *path == id));
+    match leader {
+        Some((_, _, leading)) if score.value > leading.value => format!(
+            "works and scores {:.0} to the leader's {:.0}, not better by both margins for long enough",
+            score.value, leading.value
+        ),
+        Some((_, _, leading)) => {
+            format!("works; scores {:.0}, the leader {:.0}", score.value, leading.value)
+        }
+        None => "works".to_owned(),
+    }
+}
+
+/// What speaks against a path in its own state, if anything does.
+fn trouble(verdict: &Verdict) -> Option<String> {
+    let reasons = match verdict.reasons.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", verdict.reasons),
+    };
+    let text = match verdict.state {
+        State::Up | State::Suspect => return None,
+        State::Init => "too little was measured yet",
+        State::Degraded => "works badly",
+        State::Down if verdict.may_withdraw() => "nothing gets through, and that is certain",
+        State::Down => "nothing ever got through: perhaps the probes are wrong",
+        State::Recovering => "works again, not yet for long enough",
+        State::Suppressed => "works, but failed too often lately",
+        State::Admin => "was taken out by the operator",
+    };
+    Some(format!("{text}{reasons}"))
+}

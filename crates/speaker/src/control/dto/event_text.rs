@@ -1,0 +1,82 @@
+//! Events as people read them.
+
+use core::fmt;
+
+use super::event::Kind;
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerUp { peer, detail } => write!(f, "peer {peer} is Established: {detail}"),
+            Self::PeerDown { peer, reason, retained: false } => {
+                write!(f, "peer {peer} went down: {reason}")
+            }
+            Self::PeerDown { peer, reason, retained: true } => {
+                write!(f, "peer {peer} went down: {reason}; its routes are kept for now")
+            }
+            Self::PeerFailed { peer, reason } => {
+                write!(f, "peer {peer} could not be reached: {reason}")
+            }
+            Self::StaleDropped { peer } => write!(f, "peer {peer}: kept routes were dropped"),
+            Self::Fault { peer, detail } => write!(f, "peer {peer} sent a faulty UPDATE: {detail}"),
+            Self::Verdict { path, from, to, evidence, .. } => {
+                write!(f, "path {path}: {from} -> {to}: {evidence}")
+            }
+            Self::Move { .. } => self.fmt_move(f),
+            Self::Wire { move_id, peer, .. } => {
+                write!(f, "move {move_id}: every UPDATE to {peer} is on the wire")
+            }
+            Self::Kernel { move_id, ok: true, .. } => {
+                write!(f, "move {move_id}: the kernel forwards the new way")
+            }
+            Self::Kernel { move_id, ok: false, .. } => {
+                write!(f, "move {move_id}: the kernel refused the new way")
+            }
+            Self::FibGroup { service, carry, .. } => {
+                write!(f, "service {service} leaves by {}", carry.join(", "))
+            }
+            Self::Signal { peer, prefix, med: Some(med), reason, .. } => {
+                write!(f, "{prefix} is announced to {peer} with MED {med}: {reason}")
+            }
+            Self::Signal { peer, prefix, med: None, reason, .. } => {
+                write!(f, "{prefix} is not announced to {peer}: {reason}")
+            }
+            Self::Link { path, up } => write!(f, "the link of path {path} is {}", updown(*up)),
+            Self::Condition { service, prefix, holds: true } => {
+                write!(f, "service {service}: {prefix} may be announced")
+            }
+            Self::Condition { service, prefix, holds: false } => {
+                write!(f, "service {service}: the condition of {prefix} does not hold")
+            }
+            Self::Health { service, check, region, healthy } => {
+                let state = if *healthy { "healthy" } else { "unhealthy" };
+                write!(f, "service {service}: {check} in {region} is {state}")
+            }
+            Self::Held { service, reason } => write!(f, "service {service} stays: {reason}"),
+            Self::Frozen { frozen: true } => f.write_str("all moves are stopped"),
+            Self::Frozen { frozen: false } => f.write_str("moves are carried out again"),
+            Self::Drain { step } => write!(f, "leaving: {step}"),
+            Self::Missed { count } => write!(f, "{count} events are missing here"),
+            Self::Unknown => f.write_str("an event of a kind that this program does not know"),
+        }
+    }
+}
+
+impl Kind {
+    fn fmt_move(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Move { move_id, service, from, to, cause, evidence, done, .. } = self else {
+            return Ok(());
+        };
+        let verb = if *done { "moved" } else { "would have moved" };
+        write!(f, "move {move_id}: service {service} {verb}")?;
+        if let Some(from) = from {
+            write!(f, " from {from}")?;
+        }
+        write!(f, " to {to}: {cause}")?;
+        if evidence.is_empty() { Ok(()) } else { write!(f, " [{evidence}]") }
+    }
+}
+
+const fn updown(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
+}

@@ -1,0 +1,320 @@
+//! Status, peers, paths and services.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the software.
+    pub version: String,
+    /// Our AS number.
+    pub asn: u32,
+    /// Our BGP Identifier.
+    pub bgp_identifier: String,
+    /// `observe` or `act`.
+    pub steering: String,
+    /// Whether the operator stopped all moves.
+    pub frozen: bool,
+    /// Whether the speaker is leaving.
+    pub draining: bool,
+    /// Since the process started.
+    pub uptime_ns: u64,
+    /// Configured peers.
+    pub peers: usize,
+    /// Those of them that are Established.
+    pub established: usize,
+    /// Prefixes in the tables.
+    pub prefixes: u32,
+    /// Our routes in the kernel.
+    pub kernel: Kernel,
+    /// The latest event; 0 before the first.
+    pub last_event: u64,
+    /// Events lost because the slow side did not keep up.
+    pub events_dropped: u64,
+}
+
+/// Our routes in the kernel; all zero where next hops are only reported.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Kernel {
+    /// Routes of ours.
+    pub routes: usize,
+    /// Those of them left by an earlier run and not yet named by this one.
+    pub adopted: usize,
+    /// Routes that wait to be written.
+    pub pending: usize,
+    /// Refusals since the start.
+    pub refused: u64,
+}
+
+/// One element of `GET /v1/peers`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Peer {
+    /// The name operators use.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its AS number.
+    pub asn: u32,
+    /// State of RFC 4271 section 8.2.2.
+    pub state: String,
+    /// Time since the session last came up or went down; absent if it never was up.
+    pub state_for_ns: Option<u64>,
+    /// What was negotiated, while Established.
+    pub established: Option<Established>,
+    /// The paths this session speaks for.
+    pub paths: Vec<String>,
+    /// Routes by family.
+    pub families: Vec<FamilyCounts>,
+    /// Messages received.
+    pub received: Messages,
+    /// Messages sent.
+    pub sent: Messages,
+    /// How often the session left Established.
+    pub flaps: u32,
+    /// Why the session or an attempt last ended.
+    pub last_error: Option<LastError>,
+    /// Faulty UPDATEs.
+    pub faults: Faults,
+    /// How long routes of the lost session are kept yet (RFC 4724).
+    pub stale_for_ns: Option<u64>,
+    /// What it was told about steered prefixes.
+    pub told: Vec<Told>,
+}
+
+/// The terms of an Established session.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Established {
+    /// The peer's BGP Identifier.
+    pub bgp_identifier: String,
+    /// Whether the peer is of our AS.
+    pub internal: bool,
+    /// The hold time; 0 for none.
+    pub hold_time_ns: u64,
+    /// Time between two KEEPALIVEs.
+    pub keepalive_ns: u64,
+    /// Families both sides offered.
+    pub families: Vec<String>,
+    /// Route refresh (RFC 2918).
+    pub route_refresh: bool,
+    /// The peer's graceful restart (RFC 4724).
+    pub graceful_restart: Option<Restart>,
+}
+
+/// A peer's graceful restart.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Restart {
+    /// How long we wait for it to come back.
+    pub restart_time_ns: u64,
+    /// Families whose routes are kept meanwhile.
+    pub families: Vec<String>,
+}
+
+/// Routes of a peer in one family.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FamilyCounts {
+    /// The family.
+    pub family: String,
+    /// Routes in the Adj-RIB-In.
+    pub received: u32,
+    /// Candidates among them.
+    pub accepted: u32,
+    /// Kept from a session that is gone.
+    pub stale: u32,
+    /// Prefixes in the Adj-RIB-Out.
+    pub advertised: u32,
+}
+
+/// Messages in one direction.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Messages {
+    /// OPEN.
+    pub open: u64,
+    /// UPDATE.
+    pub update: u64,
+    /// NOTIFICATION.
+    pub notification: u64,
+    /// KEEPALIVE.
+    pub keepalive: u64,
+    /// ROUTE-REFRESH.
+    pub route_refresh: u64,
+}
+
+/// Why a session or an attempt ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastError {
+    /// How long ago.
+    pub ago_ns: u64,
+    /// Who closed and why.
+    pub reason: String,
+}
+
+/// Faulty UPDATEs (RFC 7606).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Faults {
+    /// UPDATEs from which an attribute was dropped.
+    pub attribute_discard: u64,
+    /// UPDATEs whose routes were handled as withdrawn.
+    pub treat_as_withdraw: u64,
+}
+
+/// What a peer was told about one steered prefix.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// `announce`, `withhold`, or `nothing` yet on this session.
+    pub say: String,
+    /// The MED, if announced.
+    pub med: Option<u32>,
+    /// The lowest MED the peer may still hold.
+    pub lowest_held: Option<u32>,
+}
+
+/// One element of `GET /v1/paths`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Path {
+    /// The name operators use.
+    pub name: String,
+    /// The cloud region it reaches.
+    pub region: String,
+    /// Paths of one group fail together.
+    pub fate_group: String,
+    /// The interface, if pinned.
+    pub interface: Option<String>,
+    /// The next hop.
+    pub next_hop: IpAddr,
+    /// The source of probes.
+    pub probe_source: IpAddr,
+    /// The sessions that speak for it.
+    pub peers: Vec<String>,
+    /// The verdict's state.
+    pub state: String,
+    /// The verdict's reasons.
+    pub reasons: Vec<String>,
+    /// Time in this state.
+    pub state_for_ns: u64,
+    /// The voice grade: A, B, C, D or down.
+    pub grade: String,
+    /// The voice score: R of the E-model, 0 to 93.2.
+    pub score: f64,
+    /// The mean opinion score, 1 to 4.5.
+    pub mos: f64,
+    /// Smoothed round-trip delay.
+    pub rtt_ns: u64,
+    /// What the round-trip delay usually is.
+    pub usual_rtt_ns: u64,
+    /// Interarrival jitter.
+    pub jitter_ns: u64,
+    /// Recent round-trip loss.
+    pub loss_ppm: u32,
+    /// What the loss usually is.
+    pub usual_loss_ppm: u32,
+    /// Age of the newest reply; absent before the first.
+    pub last_reply_ns: Option<u64>,
+    /// Reflectors measured.
+    pub reflectors: u8,
+    /// Those of them that are silent.
+    pub silent: u8,
+    /// Whether silence may withdraw: the path is down and that is certain.
+    pub may_withdraw: bool,
+    /// Its probe streams.
+    pub probes: Vec<Probe>,
+}
+
+/// One probe stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Probe {
+    /// `stamp` or `icmp`.
+    pub kind: String,
+    /// The far end; without a port for ICMP.
+    pub target: String,
+    /// Time between two probes now.
+    pub interval_ns: u64,
+    /// Probes written.
+    pub sent: u64,
+    /// Answered in time.
+    pub answered: u64,
+    /// Not answered in time.
+    pub lost: u64,
+    /// Of the lost, those answered later.
+    pub late: u64,
+    /// Answers overtaken by a later one's.
+    pub reordered: u64,
+    /// Probes that could not be sent.
+    pub send_failed: u64,
+    /// Answers that were not to be believed: forged, malformed, or of impossible times.
+    pub refused: u64,
+}
+
+/// One element of `GET /v1/services`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Service {
+    /// The name operators use.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// `best` or `ordered`.
+    pub strategy: String,
+    /// The path that carries it.
+    pub leader: Option<String>,
+    /// The path that should; differs while observing or frozen.
+    pub wanted: Option<String>,
+    /// Why the leader leads, in a sentence.
+    pub cause: String,
+    /// Its paths in the operator's order.
+    pub paths: Vec<ServicePath>,
+    /// What it announces.
+    pub announced: Vec<Announced>,
+    /// What it reaches.
+    pub reach: Vec<IpNet>,
+    /// Its instance health checks.
+    pub checks: Vec<Check>,
+}
+
+/// What one path is to a service.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ServicePath {
+    /// The path.
+    pub path: String,
+    /// `leader`, `standby`, `degraded` or `out`.
+    pub role: String,
+    /// Why it has that role, in a sentence.
+    pub why: String,
+    /// Its score for the service's class, 0 to 100.
+    pub score: f64,
+    /// The pessimistic end of what the samples allow.
+    pub score_low: f64,
+    /// The optimistic end.
+    pub score_high: f64,
+    /// The grade of the score.
+    pub grade: String,
+    /// `complies`, `violates` or `unsure`.
+    pub compliance: String,
+    /// The limits it breaks.
+    pub violations: Vec<String>,
+}
+
+/// One announced prefix.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Announced {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Its condition, as configured.
+    pub condition: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// One instance health check.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// The region of the instance.
+    pub region: String,
+    /// The last result; absent before the first.
+    pub healthy: Option<bool>,
+}

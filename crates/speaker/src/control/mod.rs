@@ -1,0 +1,145 @@
+//! The control interface: HTTP and JSON under `/v1` on a unix socket, and a client for it.
+//!
+//! Promises: the hot loop never waits for anybody here. Questions come to it over a bounded
+//! channel and are answered from what is there ([`Request::answer`]), at most [`PAGE`] routes at a
+//! time; events leave it over another bounded channel, and what does not fit is dropped and
+//! counted ([`Publisher`]). The server, the record of events and all waiting live in the slow runtime.
+//!
+//! Does not know: how the speaker works. It shows the engine's getters under the names of the
+//! configuration ([`dto`]) and passes four commands on.
+
+mod answer;
+pub mod client;
+pub mod dto;
+mod events;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use ipnet::IpNet;
+use pathvane_engine::{Command, Engine};
+use pathvane_rib::Cursor;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fib;
+use dto::{Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
+
+pub use events::{EventLog, Publisher, events};
+pub use server::Server;
+
+/// The most routes that the hot loop shows in one go.
+pub const PAGE: usize = 200;
+
+/// The most questions that wait for the hot loop.
+pub const QUEUE: usize = 32;
+
+/// A question to the hot loop and where the answer goes.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked.
+    pub query: Query,
+    /// Gets the answer; whoever asked may have gone.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// What can be asked of a running speaker.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Query {
+    /// How the speaker is doing.
+    Status,
+    /// All peers.
+    Peers,
+    /// All paths.
+    Paths,
+    /// All services.
+    Services,
+    /// A page of a table.
+    Routes {
+        /// Which table.
+        table: Table,
+        /// Where the page begins.
+        from: Cursor,
+        /// At most so many routes; cut to [`PAGE`].
+        limit: usize,
+    },
+    /// Everything about one prefix.
+    Explain(IpNet),
+    /// Stop all moves.
+    Freeze,
+    /// Move again.
+    Unfreeze,
+    /// Leave.
+    Drain,
+    /// Close and reopen one session.
+    Reset(String),
+}
+
+/// A table of routes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// The Loc-RIB.
+    Loc,
+    /// The Adj-RIB-In of this peer.
+    In(String),
+    /// The Adj-RIB-Out of this peer.
+    Out(String),
+}
+
+/// An answer, or why there is none.
+pub type Reply = Result<Answer, Refused>;
+
+/// The answers to [`Query`], in the same order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// Uptime and events are left for the server to fill in.
+    Status(Status),
+    /// All peers.
+    Peers(Vec<Peer>),
+    /// All paths.
+    Paths(Vec<Path>),
+    /// All services.
+    Services(Vec<Service>),
+    /// A page of a table and where the next one begins.
+    Routes(Vec<Route>, Option<Cursor>),
+    /// Everything about one prefix.
+    Explain(Box<ExplainPrefix>),
+    /// A command is being carried out.
+    Done(Done),
+}
+
+/// A channel for questions: one end for [`Server::run`], the other for the hot loop.
+pub fn requests() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
+    mpsc::channel(QUEUE)
+}
+
+impl Request {
+    /// Answers, in the hot loop. What comes back is the command that was asked for, if one was:
+    /// hand it to the engine.
+    pub fn answer(self, engine: &Engine, fib: fib::Stats) -> Option<Command> {
+        let (reply, command) = match command(engine, &self.query) {
+            Some(Ok((command, done))) => (Ok(Answer::Done(Done { done })), Some(command)),
+            Some(Err(refused)) => (Err(refused), None),
+            None => (answer::read(engine, fib, &self.query), None),
+        };
+        // Whoever asked may have hung up; then nobody misses the answer.
+        let _ = self.reply.send(reply);
+        command
+    }
+}
+
+/// The command that `query` asks for, and what it does, in words; `None` if it only reads.
+fn command(engine: &Engine, query: &Query) -> Option<Result<(Command, String), Refused>> {
+    let known = |command, done: &str| Some(Ok((command, done.to_owned())));
+    match query {
+        Query::Freeze => known(Command::Freeze, "all moves are stopped; measuring goes on"),
+        Query::Unfreeze => known(Command::Unfreeze, "moves are carried out again"),
+        Query::Drain => {
+            known(Command::Drain, "leaving: MED is raised, then prefixes are withdrawn")
+        }
+        Query::Reset(name) => Some(answer::peer_id(engine, name).map(|peer| {
+            (Command::Reset(peer), format!("the session with {name} is closed and reopened"))
+        })),
+        _ => None,
+    }
+}

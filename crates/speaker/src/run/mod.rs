@@ -1,0 +1,141 @@
+//! Runs a speaker: the shell around one engine.
+//!
+//! Two runtimes. The hot one has a single thread and a single task (`hot.rs`): peers, probes, links
+//! and the engine. The other one has what may be slow: control interface and health checks; the two
+//! talk over bounded channels, and the hot one never waits.
+
+mod hot;
+mod outside;
+mod peers;
+mod probes;
+mod slow;
+
+use std::fmt;
+use std::io;
+use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
+
+use pathvane_clock::Duration;
+use pathvane_engine::{ConnId, Engine, PeerId};
+use pathvane_probe::Timestamp;
+
+use crate::OsError;
+use crate::alarm::{Alarm, now};
+use crate::config::{Loaded, ShellConfig};
+use crate::ready::{Class, ReadySet};
+use crate::tcp::Listener;
+use hot::Hot;
+use outside::{Channels, Outside};
+use peers::Peers;
+use probes::Probes;
+
+/// What became ready.
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    /// The engine's alarm.
+    Alarm,
+    /// A probe socket.
+    Probe(usize),
+    /// A connection being dialled.
+    Dial(PeerId),
+    /// A listening socket.
+    Listener(usize),
+    /// An open or closing connection.
+    Conn(ConnId),
+    /// Something beside peers and probes.
+    Outside(outside::Which),
+}
+
+/// Why a speaker did not start, or ended without having left.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operating system refused something the speaker cannot do without.
+    Os(OsError),
+    /// A second signal came while it was leaving.
+    Interrupted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Os(error) => error.fmt(f),
+            Self::Interrupted => f.write_str("interrupted while leaving; sessions were cut"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<OsError> for Failure {
+    fn from(error: OsError) -> Self {
+        Self::Os(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Os(OsError::new("serve the hot loop", error))
+    }
+}
+
+/// Runs until the speaker has left (a drain, SIGTERM or SIGINT).
+///
+/// # Errors
+///
+/// If a socket, the kernel's tables or the control interface cannot be had: nothing is then left
+/// half-way, sessions are not opened.
+pub fn run(loaded: Loaded) -> Result<(), Failure> {
+    let hot = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // After every slice the reactor looks for what has become ready.
+        .event_interval(1)
+        .build()?;
+    let (slow, channels) = slow::start(&loaded)?;
+    let ended = hot.block_on(async { set_up(loaded, channels)?.run().await });
+    slow.stop();
+    ended
+}
+
+/// Opens everything; the engine is at rest until the loop runs.
+fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
+    let Loaded { engine, shell } = loaded;
+    let mut ready = ReadySet::default();
+    let outside = Outside::open(&shell, &mut ready, channels)?;
+    let probes = Probes::open(&shell, &mut ready, origin())?;
+    let peers = listen(&shell, &mut ready)?;
+    let alarm = Alarm::new()?;
+    let alarm_source = ready.add(Class::Urgent, Token::Alarm);
+    let engine = Engine::new(now(), engine, seed()?, epoch());
+    Ok(Hot::new(engine, ready, peers, probes, outside, (alarm, alarm_source)))
+}
+
+fn listen(shell: &ShellConfig, ready: &mut ReadySet<Token>) -> Result<Peers, Failure> {
+    let mut peers = Peers::new(shell.peers.clone());
+    for address in &shell.listen {
+        let listener = Listener::bind(*address, peers.roster())?;
+        tracing::info!(address = %listener.address(), "listening");
+        peers.listen(ready, listener);
+    }
+    Ok(peers)
+}
+
+/// The moment that the engine's instants count from: `CLOCK_MONOTONIC`'s zero.
+fn origin() -> Monotonic {
+    let since = Duration::from_nanos(now().as_nanos());
+    Monotonic::now().checked_sub(since).unwrap_or_else(Monotonic::now)
+}
+
+/// The wall clock at the engine's zero, for the timestamps in probes.
+fn epoch() -> Timestamp {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = Duration::from_nanos(now().as_nanos());
+    let nanos = wall.saturating_sub(since).as_nanos();
+    Timestamp::from_unix_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+/// Chance for jitter, phases and hashes, from the kernel.
+fn seed() -> io::Result<u64> {
+    use std::io::Read;
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,184 @@
+//! Everything of the loop beside peers and probes: kernel, health checks, operators.
+
+use std::task::Poll;
+
+use ipnet::IpNet;
+use pathvane_engine::{Command, Engine, Event, Input, PathId, ServiceId, Via};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Failure, Token};
+use crate::alarm::now;
+use crate::checks::Outcome;
+use crate::config::ShellConfig;
+use crate::control::{Publisher, Request};
+use crate::fib::Fib;
+use crate::links::Links;
+use crate::ready::{Class, ReadySet, Source};
+
+/// Which of them is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Which {
+    /// Link, address and route events.
+    Links,
+    /// Routes wait to be installed.
+    Routes,
+    /// A health check's outcome.
+    Health,
+    /// An operator's question or wish.
+    Control,
+    /// A signal to leave.
+    Leave,
+}
+
+/// What comes from the second runtime, and what goes there.
+pub(super) struct Channels {
+    /// Outcomes of health checks.
+    pub(super) health: mpsc::Receiver<Outcome>,
+    /// Questions and wishes from the control interface.
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// Events for whoever listens.
+    pub(super) publisher: Publisher,
+}
+
+/// The kernel, the checks and the operators, as the loop sees them.
+pub(super) struct Outside {
+    fib: Fib,
+    links: Links,
+    facts: Vec<Input<'static>>,
+    channels: Channels,
+    signals: [Signal; 2],
+    leaving: bool,
+    sources: Sources,
+}
+
+struct Sources {
+    links: Source,
+    routes: Source,
+    health: Source,
+    control: Source,
+    leave: Source,
+}
+
+impl Outside {
+    pub(super) fn open(
+        config: &ShellConfig,
+        ready: &mut ReadySet<Token>,
+        channels: Channels,
+    ) -> Result<Self, Failure> {
+        let mut source = |class, which| ready.add(class, Token::Outside(which));
+        let sources = Sources {
+            links: source(Class::Urgent, Which::Links),
+            routes: source(Class::Bulk, Which::Routes),
+            health: source(Class::Service, Which::Health),
+            control: source(Class::Bulk, Which::Control),
+            leave: source(Class::Service, Which::Leave),
+        };
+        Ok(Self {
+            fib: Fib::open(config.fib, &config.paths)?,
+            links: Links::open(&config.paths, &config.conditions)?,
+            facts: Vec::new(),
+            channels,
+            signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            leaving: false,
+            sources,
+        })
+    }
+
+    /// Serves one of them.
+    pub(super) fn serve(&mut self, engine: &mut Engine, which: Which) -> Result<(), Failure> {
+        match which {
+            Which::Links => self.serve_links(engine)?,
+            Which::Routes => self.serve_routes(),
+            Which::Health => self.serve_health(engine),
+            Which::Control => self.serve_control(engine),
+            Which::Leave => self.serve_signals(engine)?,
+        }
+        Ok(())
+    }
+
+    fn serve_links(&mut self, engine: &mut Engine) -> Result<(), Failure> {
+        let changed = self.links.serve(&mut self.sources.links.context(), &mut self.facts)?;
+        for fact in self.facts.drain(..) {
+            engine.handle(now(), fact);
+        }
+        if changed {
+            self.fib.reconcile();
+        }
+        Ok(())
+    }
+
+    fn serve_routes(&mut self) {
+        if self.fib.work() {
+            self.sources.routes.wake();
+        }
+    }
+
+    fn serve_health(&mut self, engine: &mut Engine) {
+        let mut cx = self.sources.health.context();
+        while let Poll::Ready(Some(outcome)) = self.channels.health.poll_recv(&mut cx) {
+            let Outcome { service, check, healthy, .. } = outcome;
+            engine.handle(now(), Input::Health { service, check, healthy });
+        }
+    }
+
+    /// One request a turn: an answer may be a page of routes.
+    fn serve_control(&mut self, engine: &mut Engine) {
+        let mut cx = self.sources.control.context();
+        if let Poll::Ready(Some(request)) = self.channels.requests.poll_recv(&mut cx) {
+            self.sources.control.wake();
+            if let Some(command) = request.answer(engine, self.fib.stats()) {
+                engine.handle(now(), Input::Command(command));
+            }
+        }
+    }
+
+    /// The first signal drains (law 10), the second ends at once.
+    fn serve_signals(&mut self, engine: &mut Engine) -> Result<(), Failure> {
+        let mut cx = self.sources.leave.context();
+        for signal in &mut self.signals {
+            while signal.poll_recv(&mut cx).is_ready() {
+                if std::mem::replace(&mut self.leaving, true) {
+                    return Err(Failure::Interrupted);
+                }
+                tracing::info!("leaving: MED is raised, prefixes are withdrawn, sessions closed");
+                engine.handle(now(), Input::Command(Command::Drain));
+            }
+        }
+        Ok(())
+    }
+
+    /// Switches a service's next hops and tells the engine what came of it.
+    pub(super) fn fib_group(
+        &mut self,
+        engine: &mut Engine,
+        service: ServiceId,
+        generation: u64,
+        carry: &[PathId],
+    ) {
+        let switched = self.fib.switch(service, carry);
+        if let Err(error) = &switched {
+            let service = &engine.config().services[service.index()].name;
+            tracing::error!(service, "{error}");
+        }
+        let ok = switched.is_ok();
+        engine.handle(now(), Input::FibDone { service, generation, ok });
+    }
+
+    /// Installs or removes a route, in its turn.
+    pub(super) fn fib_route(&mut self, prefix: IpNet, via: Option<Via>) {
+        self.fib.route(prefix, via);
+        self.sources.routes.wake();
+    }
+
+    /// Routes of an earlier run that were not named may go.
+    pub(super) fn fib_synced(&mut self) {
+        self.fib.synced();
+        self.sources.routes.wake();
+    }
+
+    /// Tells everybody who listens, and the log.
+    pub(super) fn publish(&mut self, engine: &Engine, event: Event) {
+        self.channels.publisher.publish(engine, event);
+    }
+}

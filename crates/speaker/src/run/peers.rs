@@ -1,0 +1,296 @@
+//! The peers' sockets: dialling, accepting, reading a slice, writing what the socket takes.
+
+use std::collections::HashMap;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use pathvane_clock::Instant;
+use pathvane_engine::{ConnId, Direction, Engine, Input, PeerId};
+
+use super::Token;
+use crate::alarm::now;
+use crate::config::PeerTcp;
+use crate::ready::{Class, ReadySet, Source};
+use crate::tcp::{Closing, Connection, Dialing, Listener, Roster};
+
+/// What one peer is read per turn: a bulky one starves nobody.
+const READ: usize = 16 * 1024;
+/// Encoded bytes that wait for one connection at most; the rest can still be replaced.
+const PENDING: usize = 32 * 1024;
+/// Progress is asked for again after this, doubling up to [`PROGRESS_MAX`].
+const PROGRESS_MIN: Duration = Duration::from_micros(500);
+const PROGRESS_MAX: Duration = Duration::from_millis(250);
+/// How long a closed connection waits for the peer's FIN.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One open connection.
+struct Open {
+    peer: PeerId,
+    connection: Connection,
+    source: Source,
+    /// Encoded and not written.
+    out: BytesMut,
+    /// The engine has bytes for it.
+    wants: bool,
+    /// Close as soon as `out` is written.
+    closing: bool,
+    /// When to ask for progress, and the wait after that.
+    progress: Option<(Instant, Duration)>,
+}
+
+/// Every TCP socket of the speaker.
+pub(super) struct Peers {
+    config: Vec<PeerTcp>,
+    roster: Roster,
+    listeners: Vec<(Listener, Source)>,
+    dialing: HashMap<PeerId, (Dialing, Source)>,
+    open: HashMap<ConnId, Open>,
+    leaving: HashMap<ConnId, (Closing, Source, Instant)>,
+    last_conn: u32,
+    /// Scratch for reading.
+    buffer: Vec<u8>,
+}
+
+impl Peers {
+    pub(super) fn new(config: Vec<PeerTcp>) -> Self {
+        let mut roster = Roster::default();
+        for (id, peer) in (0u16..).map(PeerId).zip(&config) {
+            roster.add(id, peer.options.clone());
+        }
+        Self {
+            config,
+            roster,
+            listeners: Vec::new(),
+            dialing: HashMap::new(),
+            open: HashMap::new(),
+            leaving: HashMap::new(),
+            last_conn: 0,
+            buffer: vec![0; READ],
+        }
+    }
+
+    /// Who may connect.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Serves a listening socket from now on.
+    pub(super) fn listen(&mut self, ready: &mut ReadySet<Token>, listener: Listener) {
+        let source = ready.add(Class::Bulk, Token::Listener(self.listeners.len()));
+        self.listeners.push((listener, source));
+    }
+
+    /// Starts to dial. A failure is told at once.
+    pub(super) fn dial(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, peer: PeerId) {
+        match Dialing::start(&self.config[peer.index()].options) {
+            Ok(dialing) => {
+                let source = ready.add(Class::Service, Token::Dial(peer));
+                self.dialing.insert(peer, (dialing, source));
+            }
+            Err(error) => self.dial_failed(engine, peer, &error),
+        }
+    }
+
+    /// Gives up dialling.
+    pub(super) fn cancel_dial(&mut self, peer: PeerId) {
+        self.dialing.remove(&peer);
+    }
+
+    /// A dialled connection may have come about.
+    pub(super) fn serve_dial(
+        &mut self,
+        ready: &mut ReadySet<Token>,
+        engine: &mut Engine,
+        peer: PeerId,
+    ) {
+        let Some((dialing, source)) = self.dialing.get_mut(&peer) else { return };
+        let Poll::Ready(outcome) = dialing.poll(&mut source.context()) else { return };
+        self.dialing.remove(&peer);
+        match outcome {
+            Ok(connection) => self.opened(ready, engine, peer, connection, Direction::Outbound),
+            Err(error) => self.dial_failed(engine, peer, &error),
+        }
+    }
+
+    fn dial_failed(&self, engine: &mut Engine, peer: PeerId, error: &crate::os_error::OsError) {
+        tracing::info!(peer = self.config[peer.index()].name, "{error}");
+        engine.handle(now(), Input::ConnectFailed { peer });
+    }
+
+    /// A listening socket may have a connection for us.
+    pub(super) fn serve_listener(
+        &mut self,
+        ready: &mut ReadySet<Token>,
+        engine: &mut Engine,
+        at: usize,
+    ) {
+        let (listener, source) = &mut self.listeners[at];
+        match listener.poll_accept(&mut source.context(), &self.roster) {
+            Poll::Ready(Ok((peer, connection))) => {
+                source.wake();
+                self.opened(ready, engine, peer, connection, Direction::Inbound);
+            }
+            Poll::Ready(Err(error)) => {
+                source.wake();
+                tracing::warn!("{error}");
+            }
+            Poll::Pending => {}
+        }
+    }
+
+    fn opened(
+        &mut self,
+        ready: &mut ReadySet<Token>,
+        engine: &mut Engine,
+        peer: PeerId,
+        connection: Connection,
+        direction: Direction,
+    ) {
+        self.last_conn += 1;
+        let conn = ConnId(self.last_conn);
+        let speaks_for_a_path =
+            engine.config().paths.iter().any(|path| path.announce_via.contains(&peer));
+        let class = if speaks_for_a_path { Class::Service } else { Class::Bulk };
+        let local = connection.local();
+        let open = Open {
+            peer,
+            connection,
+            source: ready.add(class, Token::Conn(conn)),
+            out: BytesMut::new(),
+            wants: false,
+            closing: false,
+            progress: None,
+        };
+        self.open.insert(conn, open);
+        engine.handle(now(), Input::Connected { peer, conn, direction, local });
+    }
+
+    /// Bytes wait in the engine for a connection.
+    pub(super) fn wants(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
+        if let Some(open) = self.open.get_mut(&conn) {
+            open.wants = true;
+        }
+        self.write(ready, engine, conn);
+    }
+
+    /// Closes a connection once everything handed out for it is written.
+    pub(super) fn close(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
+        if let Some(open) = self.open.get_mut(&conn) {
+            open.closing = true;
+        }
+        self.write(ready, engine, conn);
+    }
+
+    /// A connection is readable or writable: reads one slice, writes what goes.
+    pub(super) fn serve(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
+        self.read(engine, conn);
+        self.write(ready, engine, conn);
+        if let Some((closing, source, _)) = self.leaving.get_mut(&conn)
+            && closing.poll(&mut source.context()).is_ready()
+        {
+            self.leaving.remove(&conn);
+        }
+    }
+
+    fn read(&mut self, engine: &mut Engine, conn: ConnId) {
+        let Some(open) = self.open.get_mut(&conn).filter(|open| !open.closing) else { return };
+        let peer = open.peer;
+        match open.connection.try_read(&mut self.buffer) {
+            Ok(None) => match open.connection.poll_readable(&mut open.source.context()) {
+                Poll::Pending => {}
+                Poll::Ready(_) => open.source.wake(),
+            },
+            Ok(Some(len)) if len > 0 => {
+                open.source.wake();
+                let bytes = &self.buffer[..len];
+                engine.handle(now(), Input::Bytes { peer, conn, bytes });
+            }
+            Ok(Some(_)) | Err(_) => {
+                self.open.remove(&conn);
+                engine.handle(now(), Input::Closed { peer, conn });
+            }
+        }
+    }
+
+    /// Writes until nothing is left or the socket takes no more, then sees how far it came.
+    fn write(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        open.progress = None;
+        match open.write(engine, conn) {
+            Ok(()) if open.closing && open.out.is_empty() => self.leave(ready, conn),
+            Ok(()) => self.report_progress(engine, conn),
+            Err(_) => {
+                let peer = open.peer;
+                self.open.remove(&conn);
+                engine.handle(now(), Input::Closed { peer, conn });
+            }
+        }
+    }
+
+    fn leave(&mut self, ready: &mut ReadySet<Token>, conn: ConnId) {
+        if let Some(open) = self.open.remove(&conn) {
+            let source = ready.add(Class::Bulk, Token::Conn(conn));
+            self.leaving.insert(conn, (open.connection.close(), source, now() + LINGER));
+        }
+    }
+
+    /// Asks the kernel how far the bytes came, and tells the engine while somebody waits for it.
+    fn report_progress(&mut self, engine: &mut Engine, conn: ConnId) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        let wait = open.progress.map_or(PROGRESS_MIN, |(_, wait)| wait);
+        let Ok(progress) = open.connection.progress() else { return };
+        let at = now();
+        let (peer, sent, acked) = (open.peer, progress.sent, progress.acked);
+        engine.handle(at, Input::Progress { peer, conn, sent, acked });
+        let stuck = !open.out.is_empty() || sent < progress.written;
+        open.progress = (stuck || engine.wants_progress(peer)).then(|| (at + wait, wait));
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let progress = self.open.values().filter_map(|open| open.progress.map(|(at, _)| at));
+        progress.chain(self.leaving.values().map(|&(_, _, until)| until)).min()
+    }
+
+    /// Asks again for progress that is waited for, and drops connections whose peer never closes.
+    pub(super) fn tick(&mut self, engine: &mut Engine, at: Instant) {
+        self.leaving.retain(|_, (_, _, until)| *until > at);
+        let due = |open: &Open| open.progress.is_some_and(|(due, _)| due <= at);
+        let conns: Vec<_> =
+            self.open.iter().filter(|(_, open)| due(open)).map(|(conn, _)| *conn).collect();
+        for conn in conns {
+            if let Some((_, wait)) = self.open.get_mut(&conn).and_then(|o| o.progress.as_mut()) {
+                *wait = (*wait * 2).min(PROGRESS_MAX);
+            }
+            self.report_progress(engine, conn);
+        }
+    }
+
+    /// Whether every connection has been closed and its last bytes are with the kernel.
+    pub(super) fn idle(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+impl Open {
+    fn write(&mut self, engine: &mut Engine, conn: ConnId) -> std::io::Result<()> {
+        loop {
+            if self.out.is_empty() && self.wants {
+                let given = engine.poll_transmit(now(), self.peer, conn, &mut self.out, PENDING);
+                self.wants = given > 0;
+            }
+            if self.out.is_empty() {
+                return Ok(());
+            }
+            let written = self.connection.try_write(&self.out)?;
+            self.out.advance(written);
+            if written == 0 {
+                match self.connection.poll_writable(&mut self.source.context()) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(ready) => ready?,
+                }
+            }
+        }
+    }
+}

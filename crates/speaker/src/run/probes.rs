@@ -1,0 +1,145 @@
+//! The probes' sockets: one per path for STAMP, one per stream for ICMP.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant as Monotonic;
+
+use pathvane_engine::config::ProbeKind;
+use pathvane_engine::{Engine, Input, ProbeOut, StreamId};
+
+use super::Token;
+use crate::alarm::now;
+use crate::config::ShellConfig;
+use crate::os_error::OsError;
+use crate::probe_io::{Carrier, ProbeSocket, Spec};
+use crate::ready::{Class, ReadySet, Source};
+
+/// Datagrams and departures taken from one socket per turn.
+const BATCH: usize = 64;
+
+/// One socket and the streams on it.
+struct Lane {
+    socket: ProbeSocket,
+    source: Source,
+    /// Whose replies come from where.
+    streams: Vec<(SocketAddr, StreamId)>,
+}
+
+/// Every probe socket of the speaker.
+pub(super) struct Probes {
+    lanes: Vec<Lane>,
+    /// By stream: its lane and its target.
+    streams: Vec<(usize, SocketAddr)>,
+    /// Streams whose last probe could not be sent, so that each failure is told once.
+    failing: Vec<bool>,
+}
+
+/// Streams that may share a socket.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    source: IpAddr,
+    path: usize,
+    dscp: u8,
+    icmp: Option<StreamId>,
+}
+
+impl Probes {
+    /// Opens the sockets of all streams; `origin` is the engine's zero.
+    pub(super) fn open(
+        config: &ShellConfig,
+        ready: &mut ReadySet<Token>,
+        origin: Monotonic,
+    ) -> Result<Self, OsError> {
+        let mut probes = Self { lanes: Vec::new(), streams: Vec::new(), failing: Vec::new() };
+        let mut by_key: HashMap<Key, usize> = HashMap::new();
+        for (id, stream) in (0u16..).map(StreamId).zip(&config.streams) {
+            let icmp = (stream.kind == ProbeKind::Icmp).then_some(id);
+            let path = stream.path.index();
+            let key = Key { source: stream.source, path, dscp: stream.dscp, icmp };
+            let lane = match by_key.get(&key) {
+                Some(&lane) => lane,
+                None => {
+                    let carrier = match icmp {
+                        Some(id) => Carrier::Icmp { identifier: id.icmp_identifier() },
+                        None => Carrier::Udp,
+                    };
+                    let mut spec = Spec::new(carrier, SocketAddr::new(stream.source, 0));
+                    let link = &config.paths[path];
+                    spec.device.clone_from(&link.interface);
+                    spec.mark = link.mark;
+                    spec.traffic_class = stream.dscp << 2;
+                    let socket = ProbeSocket::open(&spec, origin)?;
+                    let lane = probes.lanes.len();
+                    let source = ready.add(Class::Urgent, Token::Probe(lane));
+                    probes.lanes.push(Lane { socket, source, streams: Vec::new() });
+                    by_key.insert(key, lane);
+                    lane
+                }
+            };
+            let target = match icmp {
+                Some(_) => SocketAddr::new(stream.target.ip(), 0),
+                None => stream.target,
+            };
+            probes.lanes[lane].streams.push((target, id));
+            probes.streams.push((lane, target));
+            probes.failing.push(false);
+        }
+        Ok(probes)
+    }
+
+    /// Sends a probe and tells the engine whether it left.
+    pub(super) fn send(&mut self, engine: &mut Engine, probe: &ProbeOut) {
+        let ProbeOut { stream, seq, packet } = probe;
+        let (lane, target) = self.streams[stream.index()];
+        let tag = u64::from(stream.0) << 32 | u64::from(*seq);
+        let sent = self.lanes[lane].socket.try_send(packet.bytes(), target, tag);
+        let failing = &mut self.failing[stream.index()];
+        let (stream, seq) = (*stream, *seq);
+        match sent {
+            Ok(()) => {
+                *failing = false;
+                engine.handle(now(), Input::ProbeSent { stream, seq });
+            }
+            Err(error) => {
+                if !std::mem::replace(failing, true) {
+                    tracing::warn!(%target, "cannot send a probe: {error}; it measures nothing");
+                }
+                engine.handle(now(), Input::ProbeFailed { stream, seq });
+            }
+        }
+    }
+
+    /// A socket may have replies.
+    pub(super) fn serve(&mut self, engine: &mut Engine, lane: usize) {
+        let lane = &mut self.lanes[lane];
+        lane.read(engine);
+        if lane.socket.poll_recv_ready(&mut lane.source.context()).is_ready() {
+            lane.source.wake();
+        }
+    }
+
+    /// Reads every socket: replies that have arrived come before timers that say they have not.
+    pub(super) fn read_all(&mut self, engine: &mut Engine) {
+        for lane in &mut self.lanes {
+            while lane.read(engine) == BATCH {}
+        }
+    }
+}
+
+impl Lane {
+    /// Departures, then replies. Returns how many replies there were, [`BATCH`] at most.
+    fn read(&mut self, engine: &mut Engine) -> usize {
+        self.socket.drain_sent(BATCH, |tag, at| {
+            let (stream, seq) = (StreamId((tag >> 32) as u16), tag as u32);
+            engine.handle(now(), Input::ProbeStamped { stream, seq, at });
+        });
+        let streams = &self.streams;
+        self.socket.recv_batch(BATCH, |datagram| {
+            let from = |(target, _): &&(SocketAddr, StreamId)| *target == datagram.from;
+            for &(_, stream) in streams.iter().filter(from) {
+                let (bytes, at, ttl) = (datagram.bytes, datagram.at, datagram.ttl);
+                engine.handle(now(), Input::ProbeReceived { stream, bytes, at, ttl });
+            }
+        })
+    }
+}

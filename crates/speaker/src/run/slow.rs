@@ -1,0 +1,69 @@
+//! The second runtime: control interface and health checks, on a thread of their own.
+
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Failure;
+use super::outside::Channels;
+use crate::checks::{self, Check, Outcome};
+use crate::config::Loaded;
+use crate::control::{self, EventLog, Request, Server};
+
+/// Outcomes of health checks that may wait for the hot loop.
+const OUTCOMES: usize = 64;
+
+/// The running second runtime.
+pub(super) struct Slow {
+    shutdown: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts it. The control socket is bound when this returns, so that a second speaker is refused
+/// before it touches anything.
+pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let server = {
+        let _inside = runtime.enter();
+        Server::bind(&loaded.shell.control)?
+    };
+    let (asking, requests) = control::requests();
+    let (publisher, events) = control::events();
+    let (outcomes, health) = mpsc::channel(OUTCOMES);
+    let (shutdown, stop) = watch::channel(false);
+    let checks = loaded.shell.checks.clone();
+    let thread = std::thread::Builder::new()
+        .name("slow".into())
+        .spawn(move || runtime.block_on(serve(server, (asking, events), (checks, outcomes), stop)))?;
+    Ok((Slow { shutdown, thread }, Channels { health, requests, publisher }))
+}
+
+async fn serve(
+    server: Server,
+    (asking, events): (mpsc::Sender<Request>, EventLog),
+    (checks, outcomes): (Vec<Check>, mpsc::Sender<Outcome>),
+    stop: watch::Receiver<bool>,
+) {
+    let checking = checks::run(checks, outcomes, stopped(stop.clone()));
+    let serving = server.run(asking, events.clone(), stopped(stop));
+    let (served, (), ()) = tokio::join!(serving, checking, events.run());
+    if let Err(error) = served {
+        tracing::error!("the control interface ended: {error}; the speaker goes on without it");
+    }
+}
+
+/// Completes when the hot loop has ended.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the hot loop is gone, which ends it as well.
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+impl Slow {
+    /// Ends it and waits for its end.
+    pub(super) fn stop(self) {
+        let _ = self.shutdown.send(true);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the control interface panicked");
+        }
+    }
+}
