@@ -11,6 +11,7 @@ use pathvane_engine::{ConnId, Direction, Engine, Input, PeerId};
 use super::Token;
 use crate::alarm::now;
 use crate::config::PeerTcp;
+use crate::os_error::OsError;
 use crate::ready::{Class, ReadySet, Source};
 use crate::tcp::{Closing, Connection, Dialing, Listener, Roster};
 
@@ -48,6 +49,8 @@ pub(super) struct Peers {
     open: HashMap<ConnId, Open>,
     leaving: HashMap<ConnId, (Closing, Source, Instant)>,
     last_conn: u32,
+    /// Why the last attempt to dial failed.
+    refusals: HashMap<PeerId, String>,
     /// Scratch for reading.
     buffer: Vec<u8>,
 }
@@ -66,6 +69,7 @@ impl Peers {
             open: HashMap::new(),
             leaving: HashMap::new(),
             last_conn: 0,
+            refusals: HashMap::new(),
             buffer: vec![0; READ],
         }
     }
@@ -113,8 +117,13 @@ impl Peers {
         }
     }
 
-    fn dial_failed(&self, engine: &mut Engine, peer: PeerId, error: &crate::os_error::OsError) {
-        tracing::info!(peer = self.config[peer.index()].name, "{error}");
+    /// Says why once, and again when the reason is another.
+    fn dial_failed(&mut self, engine: &mut Engine, peer: PeerId, error: &OsError) {
+        let reason = error.to_string();
+        if self.refusals.get(&peer) != Some(&reason) {
+            tracing::info!(peer = self.config[peer.index()].name, "{reason}");
+            self.refusals.insert(peer, reason);
+        }
         engine.handle(now(), Input::ConnectFailed { peer });
     }
 
@@ -147,6 +156,7 @@ impl Peers {
         connection: Connection,
         direction: Direction,
     ) {
+        self.refusals.remove(&peer);
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         let speaks_for_a_path =

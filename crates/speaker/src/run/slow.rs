@@ -32,9 +32,9 @@ pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
     let (outcomes, health) = mpsc::channel(OUTCOMES);
     let (shutdown, stop) = watch::channel(false);
     let checks = loaded.shell.checks.clone();
-    let thread = std::thread::Builder::new()
-        .name("slow".into())
-        .spawn(move || runtime.block_on(serve(server, (asking, events), (checks, outcomes), stop)))?;
+    let thread = std::thread::Builder::new().name("slow".into()).spawn(move || {
+        runtime.block_on(serve(server, (asking, events), (checks, outcomes), stop))
+    })?;
     Ok((Slow { shutdown, thread }, Channels { health, requests, publisher }))
 }
 
