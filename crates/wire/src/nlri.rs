@@ -23,7 +23,7 @@ pub struct Nlri {
 
 /// The prefixes of one field, read as they are asked for.
 ///
-/// Made only from a field that [`NlriIter::checked`] found correct, so it has no errors to report.
+/// Comes only from an UPDATE that was found correct, so it has no errors to report.
 #[derive(Clone, Copy, Debug)]
 pub struct NlriIter<'a> {
     rest: &'a [u8],

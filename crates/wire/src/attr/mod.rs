@@ -1,4 +1,4 @@
-//! Path attributes: one module each, one row each in [`TABLE`].
+//! Path attributes: one module each, one row each in a table.
 //!
 //! A row says how an attribute is called, which flags it must have, what becomes of it when it is
 //! malformed (RFC 7606 section 7), and how it is read and written. NEXT_HOP, MP_REACH_NLRI and
