@@ -152,7 +152,7 @@ impl Rib {
         if best.peer == peer {
             return Err(Reason::FromThisPeer);
         }
-        let subject = self.subject(id, &best);
+        let subject = self.subject(id, &best, group.key.encode.peer);
         let service = self.table.entry(id).has(Entry::SERVICE);
         let directive = known.directives.get(&subject.prefix).filter(|_| service);
         let attrs = self.sets.decode(best.set);

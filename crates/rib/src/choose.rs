@@ -4,6 +4,7 @@ use pathvane_wire::PeerKind;
 
 use crate::decide::{Contender, Contenders, Rank, decide};
 use crate::group::Subject;
+use crate::peer::FAMILIES;
 use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::table::{Entry, Route};
@@ -64,8 +65,8 @@ impl Rib {
 
     /// Decides among all routes.
     pub(crate) fn settle_anew(&mut self, id: u32, before: Option<Route>) {
-        let winner = decide(self.contenders(id), self.config.always_compare_med, |_, _| {});
-        self.table.set_best(id, winner.map(|(winner, _)| winner.at));
+        let winner = self.winner(id);
+        self.table.set_best(id, winner);
         self.publish(id, before, false);
     }
 
@@ -73,9 +74,18 @@ impl Rib {
     /// of preference may be another.
     pub(crate) fn settle_preference(&mut self, id: u32) {
         let before = self.table.best(id);
-        let winner = decide(self.contenders(id), self.config.always_compare_med, |_, _| {});
-        self.table.set_best(id, winner.map(|(winner, _)| winner.at));
+        let winner = self.winner(id);
+        self.table.set_best(id, winner);
         self.publish(id, before, true);
+    }
+
+    /// The place of the best route.
+    fn winner(&self, id: u32) -> Option<usize> {
+        if self.table.entry(id).count() == 1 {
+            return self.rank(id, &self.table.route(id, 0)).map(|_| 0);
+        }
+        let decided = decide(self.contenders(id), self.config.always_compare_med, |_, _| {});
+        decided.map(|(winner, _)| winner.at)
     }
 
     pub(crate) fn contenders(&self, id: u32) -> Contenders {
@@ -155,12 +165,14 @@ impl Rib {
         }
     }
 
-    pub(crate) fn subject(&self, id: u32, route: &Route) -> Subject {
-        Subject {
-            set: route.set,
-            prefix: self.table.prefix(id),
-            preference: self.preference(id, route),
-        }
+    /// A route as export to peers of a kind sees it: external ones are not told its degree of
+    /// preference.
+    pub(crate) fn subject(&self, id: u32, route: &Route, kind: PeerKind) -> Subject {
+        let preference = match kind {
+            PeerKind::Internal => self.preference(id, route),
+            PeerKind::External => 0,
+        };
+        Subject { set: route.set, prefix: self.table.prefix(id), preference }
     }
 
     pub(crate) fn best_view(&self, id: u32, route: &Route) -> Best {
@@ -194,10 +206,8 @@ impl Rib {
             let old = before.map(|route| self.best_view(id, &route));
             self.changes.note(self.table.prefix(id), old);
         }
-        let before = before.map(|route| (route.peer, self.subject(id, &route)));
-        let after = after.map(|route| (route.peer, self.subject(id, &route)));
         for at in 0..self.groups.len() {
-            self.enqueue(at, id, before.as_ref(), after.as_ref(), anew);
+            self.enqueue(at, id, before, after, anew);
         }
     }
 
@@ -206,39 +216,62 @@ impl Rib {
         &mut self,
         at: usize,
         id: u32,
-        before: Option<&(PeerId, Subject)>,
-        after: Option<&(PeerId, Subject)>,
+        before: Option<Route>,
+        after: Option<Route>,
         anew: bool,
     ) {
-        let speaker = self.speaker();
-        let Some(group) = &mut self.groups[at] else { return };
         let entry = self.table.entry(id);
-        if !group.key.families.contains(crate::peer::FAMILIES[usize::from(entry.is_v6())]) {
+        let (service, family) = (entry.has(Entry::SERVICE), FAMILIES[usize::from(entry.is_v6())]);
+        let Some(group) = self.groups[at].as_ref() else { return };
+        if !group.key.families.contains(family) {
             return;
         }
-        let service = entry.has(Entry::SERVICE);
-        let queued = group.queue.contains(id);
-        let from = |side: Option<&(PeerId, Subject)>| {
-            side.map(|(peer, _)| *peer).filter(|peer| group.members.contains(peer))
-        };
-        let same_source = from(before) == from(after);
-        let mut hash = |subject: &Subject| {
-            group.exported(&mut self.sets, subject, speaker).0.map(|exported| exported.hash)
-        };
-        let told = after.and_then(|(_, subject)| hash(subject));
-        if told.is_none() {
-            let holds = |peer: &PeerId| {
-                let session = self.peers.get(peer.index()).and_then(Option::as_ref);
-                session.and_then(|p| p.session.as_ref()).is_some_and(|s| s.held.contains(id))
-            };
-            if group.members.iter().any(holds) {
-                group.queue.push(id, if service { Lane::ServiceWithdraw } else { Lane::Withdraw });
+        let Some(told) = after.and_then(|route| self.told(at, id, &route)) else {
+            if self.is_held_in(at, id) {
+                let lane = if service { Lane::ServiceWithdraw } else { Lane::Withdraw };
+                self.push(at, id, lane);
             }
             return;
+        };
+        let was = match before {
+            Some(route) if !anew && self.is_told_alike(at, &route, after) => {
+                self.told(at, id, &route)
+            }
+            _ => None,
+        };
+        let queued = self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id));
+        if was != Some(told) || queued {
+            self.push(at, id, if service { Lane::ServiceAnnounce } else { Lane::Announce });
         }
-        let was = before.and_then(|(_, subject)| hash(subject));
-        if anew || queued || was != told || !same_source {
-            group.queue.push(id, if service { Lane::ServiceAnnounce } else { Lane::Announce });
+    }
+
+    /// A hash of what a group is told of a route, if anything.
+    fn told(&mut self, at: usize, id: u32, route: &Route) -> Option<u64> {
+        let kind = self.groups[at].as_ref()?.key.encode.peer;
+        let (subject, speaker) = (self.subject(id, route, kind), self.speaker());
+        let group = self.groups[at].as_mut()?;
+        let key = group.export_key(&self.sets, &subject);
+        let (exported, _) = group.exported(key, &mut self.sets, &subject, speaker);
+        exported.map(|exported| exported.hash)
+    }
+
+    /// Whether the same members of a group are told of both routes: all but the source.
+    fn is_told_alike(&self, at: usize, before: &Route, after: Option<Route>) -> bool {
+        let Some(group) = &self.groups[at] else { return true };
+        let source = |peer: PeerId| Some(peer).filter(|peer| group.members.contains(peer));
+        source(before.peer) == after.and_then(|after| source(after.peer))
+    }
+
+    /// Whether a member of a group has been told a route for the entry.
+    fn is_held_in(&self, at: usize, id: u32) -> bool {
+        let members = self.groups[at].iter().flat_map(|group| &group.members);
+        let mut sessions = members.filter_map(|peer| self.session(*peer));
+        sessions.any(|session| session.held.contains(id))
+    }
+
+    fn push(&mut self, at: usize, id: u32, lane: Lane) {
+        if let Some(group) = &mut self.groups[at] {
+            group.queue.push(id, lane);
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Group {
 pub(crate) struct Subject {
     pub(crate) set: u32,
     pub(crate) prefix: IpNet,
+    /// Its degree of preference, if the group is internal; otherwise 0.
     pub(crate) preference: u32,
 }
 
@@ -57,13 +58,14 @@ pub(crate) struct Exported {
 
 #[derive(Debug, Default)]
 struct Slot {
-    key: Option<SlotKey>,
+    key: Option<ExportKey>,
     exported: Option<Exported>,
     bytes: BytesMut,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct SlotKey {
+/// All that decides what a group is told of a route, directives aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExportKey {
     set: u32,
     serial: u32,
     preference: u32,
@@ -205,22 +207,25 @@ impl Group {
         }
     }
 
-    /// What the group is told of a route, directives aside; `None`: nothing. Remembered by
-    /// attribute set and the matches of the prefix.
+    pub(crate) fn export_key(&self, sets: &Sets, subject: &Subject) -> ExportKey {
+        ExportKey {
+            set: subject.set,
+            serial: sets.serial(subject.set),
+            preference: subject.preference,
+            v6: matches!(subject.prefix, IpNet::V6(_)),
+            bitmap: self.key.policy.as_ref().map_or(0, |policy| policy.bitmap(&subject.prefix)),
+        }
+    }
+
+    /// What the group is told of a route, directives aside, and its attributes; `None`: nothing.
+    /// Remembered by attribute set and the matches of the prefix.
     pub(crate) fn exported(
         &mut self,
+        key: ExportKey,
         sets: &mut Sets,
         subject: &Subject,
         speaker: Speaker,
     ) -> (Option<Exported>, &[u8]) {
-        let internal = self.key.encode.peer == PeerKind::Internal;
-        let key = SlotKey {
-            set: subject.set,
-            serial: sets.serial(subject.set),
-            preference: if internal { subject.preference } else { 0 },
-            v6: matches!(subject.prefix, IpNet::V6(_)),
-            bitmap: self.key.policy.as_ref().map_or(0, |policy| policy.bitmap(&subject.prefix)),
-        };
         let mix = key.set ^ key.preference.rotate_left(16) ^ (key.bitmap as u32).rotate_left(8);
         let at = mix as usize % MEMO;
         if self.memo[at].key != Some(key) {
@@ -233,7 +238,7 @@ impl Group {
     fn recall(
         &mut self,
         at: usize,
-        key: SlotKey,
+        key: ExportKey,
         sets: &mut Sets,
         subject: &Subject,
         speaker: Speaker,

@@ -160,57 +160,41 @@ impl Rib {
     /// What import policy makes of a received set: the set to store, held once, and whether the
     /// route is a candidate.
     pub(crate) fn import(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> (u32, bool) {
-        let rejected = (received, false);
-        let accepted = match self.peer(peer) {
-            None => None,
-            Some(_) if self.sets.summary(received).has_loop() => None,
-            Some(Peer { config, kind, import_key, .. }) => match &config.import {
-                None => (*kind == PeerKind::Internal).then_some(received),
-                Some(policy) => {
-                    let (policy, key) = (Arc::clone(policy), *import_key);
-                    return match self.import_by(&policy, key, prefix, received) {
-                        Some(set) => (set, true),
-                        None => {
-                            self.sets.hold(received);
-                            rejected
-                        }
-                    };
-                }
-            },
-        };
-        self.sets.hold(received);
-        accepted.map_or(rejected, |set| (set, true))
+        let accepted = self.accepted(peer, prefix, received);
+        let set = accepted.unwrap_or(received);
+        self.sets.hold(set);
+        (set, accepted.is_some())
     }
 
-    /// The set that a policy makes of `received`, held once; `None` if rejected.
-    fn import_by(
-        &mut self,
-        policy: &Policy,
-        key: u32,
-        prefix: &IpNet,
-        received: u32,
-    ) -> Option<u32> {
-        let bitmap = policy.bitmap(prefix);
+    /// The set that a peer's policy makes of `received`; `None` if rejected.
+    fn accepted(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> Option<u32> {
+        let known = self.peers.get(peer.index())?.as_ref()?;
+        if self.sets.summary(received).has_loop() {
+            return None;
+        }
+        let Some(policy) = &known.config.import else {
+            return (known.kind == PeerKind::Internal).then_some(received);
+        };
+        let (key, bitmap) = (known.import_key, policy.bitmap(prefix));
         let of = (received, self.sets.serial(received));
-        if let Some(slot) = *self.imports.slot(key, received, bitmap)
+        let slot = self.imports.slot(key, received, bitmap);
+        if let Some(slot) = slot
             && (slot.policy, slot.set, slot.bitmap) == (key, of, bitmap)
         {
             match slot.accepted {
-                None => return None,
-                Some((set, serial)) if self.sets.is_current(set, serial) => {
-                    self.sets.hold(set);
-                    return Some(set);
-                }
-                Some(_) => {}
+                Some((set, serial)) if !self.sets.is_current(set, serial) => {}
+                outcome => return outcome.map(|(set, _)| set),
             }
         }
-        let set = self.rule(policy, bitmap, received);
+        let policy = Arc::clone(policy);
+        let set = self.rule(&policy, bitmap, received);
         let accepted = set.map(|set| (set, self.sets.serial(set)));
         *self.imports.slot(key, received, bitmap) =
             Some(Slot { policy: key, set: of, bitmap, accepted });
         set
     }
 
+    /// The set that a policy makes of `received`; a new one is not held yet.
     fn rule(&mut self, policy: &Policy, bitmap: u64, received: u32) -> Option<u32> {
         let speaker = self.speaker();
         self.sets.warm(received);
@@ -220,10 +204,7 @@ impl Rib {
             Ok(Cow::Owned(changed)) if changed != *attrs => {
                 Some(self.sets.derive(received, &changed))
             }
-            Ok(_) => {
-                self.sets.hold(received);
-                Some(received)
-            }
+            Ok(_) => Some(received),
         }
     }
 

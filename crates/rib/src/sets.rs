@@ -249,6 +249,7 @@ impl Sets {
         }
         let summary = Summary::of(&checked.attrs, self.asn, self.id);
         let id = self.insert(hash, &key, summary);
+        self.hold(id);
         self.remember(id, checked.attrs);
         if let Some(fault) = worst {
             self.faults.insert(id, fault);
@@ -256,7 +257,7 @@ impl Sets {
         Interned::Set(id, worst)
     }
 
-    /// The set of what policy made of `base`, held once more.
+    /// The set of what policy made of `base`. A new one is forgotten unless it is held.
     pub(crate) fn derive(&mut self, base: u32, attrs: &Attrs) -> u32 {
         let Set { next_hop, class, summary, .. } = self.sets[base];
         let hop = self.hops[next_hop].next_hop;
@@ -264,7 +265,7 @@ impl Sets {
         self.own(attrs, hop, class, base, loops)
     }
 
-    /// The set of a route of our own, held once more.
+    /// The set of a route of our own. A new one is forgotten unless it is held.
     pub(crate) fn local(&mut self, attrs: &Attrs, hop: NextHop) -> u32 {
         let class = Class { source: Source::Local, four_octet_as: true };
         self.own(attrs, hop, class, NONE, 0)
@@ -277,7 +278,6 @@ impl Sets {
         let key = Key { bytes: &bytes, hop, class, base, ours: true };
         let hash = self.hash(&key);
         if let Some(id) = self.find(hash, &key) {
-            self.hold(id);
             return id;
         }
         let mut summary = Summary::of(attrs, self.asn, self.id);
@@ -312,7 +312,7 @@ impl Sets {
         self.attr_bytes += key.bytes.len();
         let id = self.sets.insert(Set {
             bytes: key.bytes.into(),
-            refs: 1,
+            refs: 0,
             serial: self.serial,
             next_hop,
             base: key.base,

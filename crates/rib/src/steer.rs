@@ -29,6 +29,7 @@ impl Rib {
             IpNet::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let set = self.sets.local(&attrs, NextHop::from(nowhere));
+        self.sets.hold(set);
         let hash = self.table.hash(&prefix);
         let found = self.table.find(hash, &prefix);
         let id = found.unwrap_or_else(|| self.add_prefix(hash, &prefix));

@@ -257,12 +257,9 @@ impl Table {
 
     pub(crate) fn route(&self, id: u32, at: usize) -> Route {
         let entry = &self.entries[id];
-        let words: &[u32] = match entry.words() {
-            0 => &[],
-            len => self.runs.words(entry.tail, len),
-        };
+        let wide = entry.has_path_ids();
         if at == 0 {
-            let path_id = if entry.has_path_ids() { words[0] } else { 0 };
+            let path_id = if wide { self.runs.words(entry.tail, entry.words())[0] } else { 0 };
             return Route {
                 set: entry.first_set,
                 peer: entry.first_peer,
@@ -270,7 +267,8 @@ impl Table {
                 path_id,
             };
         }
-        if entry.has_path_ids() {
+        let words = self.runs.words(entry.tail, entry.words());
+        if wide {
             let word = 1 + 3 * (at - 1);
             unpacked(words[word], words[word + 1], words[word + 2])
         } else {

@@ -13,6 +13,7 @@ use pathvane_wire::{
 
 use crate::PeerId;
 use crate::group::Group;
+use crate::group::{ExportKey, Exported};
 use crate::net_set::ZoneKey;
 use crate::peer::{FAMILIES, Frame, Walk};
 use crate::queue::Lane;
@@ -37,6 +38,8 @@ pub(crate) struct Round {
     buckets: Vec<Bucket>,
     used: usize,
     by_hash: HashMap<(u64, bool), usize, FixedState>,
+    /// What the last route came to: its bucket, or nothing to tell.
+    last: Option<(ExportKey, Option<usize>)>,
     scratch: BytesMut,
     /// Octets that the round comes to, at most, and may come to.
     cost: usize,
@@ -65,6 +68,7 @@ impl Round {
             buckets: Vec::new(),
             used: 0,
             by_hash: HashMap::with_hasher(FixedState::with_seed(seed ^ 0x4040)),
+            last: None,
             scratch: BytesMut::new(),
             cost: 0,
             room: 0,
@@ -76,6 +80,7 @@ impl Round {
         self.withdrawals.iter_mut().for_each(Vec::clear);
         self.used = 0;
         self.by_hash.clear();
+        self.last = None;
         self.cost = 0;
         self.room = room;
         self.strict = strict;
@@ -94,37 +99,31 @@ impl Round {
         true
     }
 
-    /// The bucket for these attributes, made if need be; `None` if there is no room for a prefix
-    /// of `len` octets.
-    fn bucket(
-        &mut self,
-        (hash, v6): (u64, bool),
-        next_hop: NextHop,
-        attrs: &[u8],
-        len: usize,
-        max_len: usize,
-    ) -> Option<&mut Bucket> {
-        if let Some(at) = self.by_hash.get(&(hash, v6)).copied() {
-            let filled = self.buckets[at].filled + len;
-            let splits = filled + attrs.len() + MESSAGE > max_len;
-            if !self.afford(len + if splits { attrs.len() + MESSAGE } else { 0 }) {
-                return None;
+    /// The bucket for a route with these attributes, made if need be.
+    fn bucket(&mut self, exported: Exported, attrs: &[u8], v6: bool) -> usize {
+        let used = self.used;
+        let at = *self.by_hash.entry((exported.hash, v6)).or_insert(used);
+        if at == used {
+            self.used += 1;
+            if at == self.buckets.len() {
+                self.buckets.push(Bucket::new(exported.next_hop));
             }
-            self.buckets[at].filled = if splits { len } else { filled };
-            return Some(&mut self.buckets[at]);
+            self.buckets[at].reset(v6, exported.next_hop, attrs);
         }
-        if !self.afford(len + attrs.len() + MESSAGE) {
-            return None;
+        at
+    }
+
+    /// Takes the cost of one more prefix of `len` octets in a bucket, unless it is too much.
+    fn afford_in(&mut self, at: usize, len: usize, max_len: usize) -> bool {
+        let bucket = &self.buckets[at];
+        let filled = bucket.filled + len;
+        let again = bucket.filled == 0 || filled + bucket.attrs.len() + MESSAGE > max_len;
+        let message = if again { bucket.attrs.len() + MESSAGE } else { 0 };
+        let fits = self.afford(len + message);
+        if fits {
+            self.buckets[at].filled = if again { len } else { filled };
         }
-        let at = self.used;
-        self.used += 1;
-        self.by_hash.insert((hash, v6), at);
-        if at == self.buckets.len() {
-            self.buckets.push(Bucket::new(next_hop));
-        }
-        let bucket = &mut self.buckets[at];
-        bucket.reset(v6, next_hop, attrs, len);
-        Some(bucket)
+        fits
     }
 }
 
@@ -140,14 +139,14 @@ impl Bucket {
         }
     }
 
-    fn reset(&mut self, v6: bool, next_hop: NextHop, attrs: &[u8], filled: usize) {
+    fn reset(&mut self, v6: bool, next_hop: NextHop, attrs: &[u8]) {
         self.v6 = v6;
         self.next_hop = next_hop;
         self.attrs.clear();
         self.attrs.extend_from_slice(attrs);
         self.prefixes.clear();
         self.entries.clear();
-        self.filled = filled;
+        self.filled = 0;
     }
 }
 
@@ -338,26 +337,17 @@ impl Rib {
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
     fn offer(&mut self, peer: PeerId, id: u32, round: &mut Round) -> bool {
         let prefix = self.table.prefix(id);
-        let v6 = self.table.entry(id).is_v6();
         let len = nlri_len(&prefix);
-        let mut scratch = core::mem::take(&mut round.scratch);
-        scratch.clear();
-        let wanted = self.wanted(peer, id, &mut scratch);
-        let fits = match wanted {
-            None => self.offer_withdrawal(peer, id, prefix, round, len),
-            Some((hash, next_hop, max_len)) => {
-                match round.bucket((hash, v6), next_hop, &scratch, len, max_len) {
-                    None => false,
-                    Some(bucket) => {
-                        let held = self.hold(peer, id, v6);
-                        bucket.prefixes.push((PATH_ID, prefix));
-                        bucket.entries.push((id, held));
-                        true
-                    }
-                }
-            }
+        let Some((at, max_len)) = self.bucket_for(peer, id, round) else {
+            return self.offer_withdrawal(peer, id, prefix, round, len);
         };
-        round.scratch = scratch;
+        let fits = round.afford_in(at, len, max_len);
+        if fits {
+            let held = self.hold(peer, id, matches!(prefix, IpNet::V6(_)));
+            let bucket = &mut round.buckets[at];
+            bucket.prefixes.push((PATH_ID, prefix));
+            bucket.entries.push((id, held));
+        }
         fits
     }
 
@@ -373,7 +363,7 @@ impl Rib {
         if !held {
             return true;
         }
-        let v6 = self.table.entry(id).is_v6();
+        let v6 = matches!(prefix, IpNet::V6(_));
         let first = round.withdrawals[usize::from(v6)].is_empty();
         // A full message more for each few thousand octets is in the allowance for the first.
         if !round.afford(len + if first { 2 * MESSAGE } else { 0 }) {
@@ -385,35 +375,38 @@ impl Rib {
         true
     }
 
-    /// What the peer should be told about an entry: a hash of it, its next hop, and the longest
-    /// message; the attributes go to `out`. `None`: nothing.
-    fn wanted(
-        &mut self,
-        peer: PeerId,
-        id: u32,
-        out: &mut BytesMut,
-    ) -> Option<(u64, NextHop, usize)> {
+    /// The bucket for what the peer should be told about an entry, and the longest message;
+    /// `None`: nothing.
+    fn bucket_for(&mut self, peer: PeerId, id: u32, round: &mut Round) -> Option<(usize, usize)> {
         let best = self.table.best(id).filter(|best| best.peer != peer)?;
-        let subject = self.subject(id, &best);
+        let encode = self.session(peer)?.up.encode;
+        let subject = self.subject(id, &best, encode.peer);
         let speaker = self.speaker();
         let known = self.peers.get(peer.index())?.as_ref()?;
         let session = known.session.as_ref()?;
         let group = self.groups[session.group].as_mut()?;
-        let directive = match self.table.entry(id).has(Entry::SERVICE) {
-            true => known.directives.get(&subject.prefix),
-            false => None,
-        };
-        let exported = match directive {
-            Some(d) => group.exported_by(d, &mut self.sets, &subject, speaker, out)?,
-            None => {
-                let (exported, bytes) = group.exported(&mut self.sets, &subject, speaker);
-                out.extend_from_slice(bytes);
-                exported?
-            }
-        };
+        let v6 = matches!(subject.prefix, IpNet::V6(_));
+        if self.table.entry(id).has(Entry::SERVICE)
+            && let Some(directive) = known.directives.get(&subject.prefix)
+        {
+            let mut bytes = core::mem::take(&mut round.scratch);
+            bytes.clear();
+            let exported =
+                group.exported_by(directive, &mut self.sets, &subject, speaker, &mut bytes);
+            let at = exported.map(|exported| round.bucket(exported, &bytes, v6));
+            round.scratch = bytes;
+            return at.map(|at| (at, encode.max_len));
+        }
+        let key = group.export_key(&self.sets, &subject);
+        if let Some((_, at)) = round.last.filter(|(last, _)| *last == key) {
+            return at.map(|at| (at, encode.max_len));
+        }
+        let (exported, bytes) = group.exported(key, &mut self.sets, &subject, speaker);
         // RFC 4271 section 5.1.3: never the peer's own address.
-        let usable = exported.next_hop.addr != session.up.address;
-        usable.then_some((exported.hash, exported.next_hop, session.up.encode.max_len))
+        let usable = exported.filter(|exported| exported.next_hop.addr != session.up.address);
+        let at = usable.map(|exported| round.bucket(exported, bytes, v6));
+        round.last = Some((key, at));
+        at.map(|at| (at, encode.max_len))
     }
 
     /// Notes that the peer is told a route; returns whether it was before.
@@ -443,7 +436,7 @@ impl Rib {
                 encode_withdrawals(family, withdrawn.iter().copied(), &ctx, out);
             }
         }
-        for bucket in &round.buckets[..round.used] {
+        for bucket in round.buckets[..round.used].iter().filter(|b| !b.prefixes.is_empty()) {
             let family = FAMILIES[usize::from(bucket.v6)];
             let prefixes = bucket.prefixes.iter().copied();
             let done =
