@@ -132,11 +132,22 @@ pub const SILENCE_MISSES_MIN: u32 = 3;
 /// The guess of burstiness that silence starts with: high, so that the first burst on a path
 /// is not read as its death.
 pub const BURST_PRIOR_SILENCE: f64 = 0.5;
+/// The guess of how often streams lose together, and how many series of misses it is worth.
+pub const TOGETHER_PRIOR: f64 = 0.5;
+/// See [`TOGETHER_PRIOR`].
+pub const TOGETHER_PRIOR_WEIGHT: f64 = 4.0;
+/// What is kept of the count at each series: the last hundred decide.
+pub const TOGETHER_KEEP: f64 = 0.99;
 /// A fault is reported within this time, if the round trip leaves room for the least number
 /// of misses.
 pub const DOWN_WITHIN: Duration = Duration::from_millis(150);
+/// No least time of silence: the evidence decides. A step of delay by more than about three
+/// probe periods is then an outage until the first late reply takes it back.
+pub const DOWN_AFTER: Duration = Duration::ZERO;
 /// Of which this is left for clocks and the loop.
 pub const SILENCE_SLACK: Duration = Duration::from_millis(2);
+/// Nats added to what rules a burst out: how losses cluster is known from few of them.
+pub const SILENCE_CAUTION: f64 = 2.0;
 /// A series of misses longer than this was an outage: it does not teach how losses cluster.
 pub const BURST_LENGTH_MAX: u32 = 16;
 /// A false alarm a day is accepted.
@@ -192,10 +203,14 @@ pub const SUSPECT_EVIDENCE: f32 = 0.5;
 /// Part of an alarm's evidence that a second reflector must show, and below which an alarm
 /// ends.
 pub const LOSS_SECOND: f32 = 0.25;
-/// Two reflectors' evidence together: the sum of two noisy sums reaches high more often.
-pub const LOSS_BOTH: f32 = 1.2;
+/// Two reflectors' evidence together: the sum of two noisy sums reaches high more often ...
+pub const LOSS_BOTH: f32 = 1.1;
+/// ... and more so where they lose together, because it is one evidence then.
+pub const LOSS_TOGETHER: f32 = 0.5;
 /// Faster probing of a path that is known to be bad ends after this.
 pub const BOOST_MAX: Duration = Duration::from_secs(2);
+/// A series of misses longer than this does not make any path be probed faster.
+pub const BOOST_MISSES_MAX: u32 = 64;
 /// No probe sent for this long, and for several periods: what is known is old.
 pub const STALE_AFTER: Duration = Duration::from_secs(3);
 /// See [`STALE_AFTER`].

@@ -6,7 +6,8 @@
 //! - Could losses as frequent as here usually, but independent, make them? Then never yet:
 //!   `K = ln(probes a day) / -ln p`, at least 3 a stream.
 //! - Could one burst of the kind seen here make them? Then wait for more, but at most until
-//!   the time in which a fault has to be reported.
+//!   the time in which a fault has to be reported. Where streams lose together, the misses of
+//!   a second stream say little more than those of the first.
 
 use pathvane_clock::{Duration, Instant};
 
@@ -23,11 +24,22 @@ pub(crate) enum Silence {
     Certain,
 }
 
-/// Judges streams together; `within` is the time from a fault to its report.
+/// When silence may be and must be reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Not before replies have been missing for this long.
+    pub(crate) after: Duration,
+    /// This long after the fault at the latest.
+    pub(crate) within: Duration,
+}
+
+/// Judges streams together; `together` is how often losses on one stream come with losses on
+/// another (0 to 1).
 pub(crate) fn judge<'a>(
     now: Instant,
     meters: impl Iterator<Item = &'a Meter>,
-    within: Duration,
+    limits: Limits,
+    together: f64,
 ) -> Silence {
     let mut sum = Sum::default();
     for meter in meters {
@@ -40,10 +52,15 @@ pub(crate) fn judge<'a>(
     if sum.missed == 0.0 || sum.random < needed {
         return Silence::No;
     }
-    let as_burst = sum.start + (sum.missed - 1.0) * sum.continuation;
-    // A fault began after the newest answered probe left.
-    let limit = sum.began_after + within - d::SILENCE_SLACK;
-    if as_burst >= needed || limit <= now { Silence::Certain } else { Silence::At(limit) }
+    let as_burst = sum.longest + (1.0 - together) * (sum.bursts - sum.longest);
+    let certain = if as_burst >= needed + d::SILENCE_CAUTION {
+        Instant::ZERO
+    } else {
+        // A fault began after the newest answered probe left.
+        sum.began_after + limits.within - d::SILENCE_SLACK
+    };
+    let at = certain.max(sum.missing_since + limits.after);
+    if at <= now { Silence::Certain } else { Silence::At(at) }
 }
 
 /// Surprise in nats, over streams.
@@ -53,11 +70,12 @@ struct Sum {
     probes_a_day: f64,
     /// If every loss were independent.
     random: f64,
-    /// Of the first loss of a burst, and of each further one, on the stream that surprises
-    /// most and on the one that surprises least.
-    start: f64,
-    continuation: f64,
+    /// If those of each stream were a burst, and of the stream that surprises most.
+    bursts: f64,
+    longest: f64,
     began_after: Instant,
+    /// When the next reply should have come.
+    missing_since: Instant,
 }
 
 impl Sum {
@@ -65,13 +83,15 @@ impl Sum {
         let loss = meter.loss_before_run();
         let again = meter.continuation(d::BURST_PRIOR_SILENCE).clamp(loss, d::BURST_MAX);
         let missed = f64::from(meter.missed_run());
-        let continuation = -libm::log(again);
-        self.continuation =
-            if self.missed == 0.0 { continuation } else { self.continuation.min(continuation) };
+        let burst = -libm::log(loss) - (missed - 1.0) * libm::log(again);
         self.missed += missed;
         self.random -= missed * libm::log(loss);
-        self.start = self.start.max(-libm::log(loss));
+        self.bursts += burst;
+        self.longest = self.longest.max(burst);
         self.probes_a_day += d::DAY_S / meter.period().as_secs_f64().max(0.001);
-        self.began_after = self.began_after.max(meter.answered_sent().unwrap_or_default());
+        let began_after = meter.answered_sent().unwrap_or_default();
+        self.began_after = self.began_after.max(began_after);
+        self.missing_since =
+            self.missing_since.max(began_after + Duration::from_nanos(meter.srtt_ns()));
     }
 }

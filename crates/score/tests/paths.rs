@@ -231,16 +231,15 @@ fn a_step_of_150_ms_ends_degraded_by_delay_and_not_down() {
 
 #[test]
 fn patience_with_silence_never_calls_a_step_down() {
-    let config = MonitorConfig { down_within: ms(400), ..without_damping() };
-    let mut path = Path::new(config, &[0, 1], 9);
-    let mut bursts = [Gilbert::new(0.005, 3.5); 2];
-    path.run_for(secs(300), &mut |_, stream, rng| {
-        (!bursts[stream].loses(rng)).then(|| wobble(ms(20), rng))
-    });
-    path.verdicts.clear();
-    path.run_for(secs(20), &mut |_, _, rng| Some(wobble(ms(100), rng)));
+    let config = MonitorConfig { down_after: ms(200), ..MonitorConfig::default() };
+    let mut path = settled(20, &[0, 1], config);
+    path.run_for(secs(20), &mut |_, _, rng| Some(wobble(ms(170), rng)));
     assert_eq!(path.entries(State::Down), 0);
     assert_eq!(path.monitor.verdict().reasons, Reasons::DELAY);
+    let fault = path.now;
+    path.run_for(secs(5), &mut |_, _, _| None);
+    let (at, _) = path.first(fault, |it| it.state == State::Down).unwrap();
+    assert!(at.since(fault) > ms(350) && at.since(fault) < ms(400), "{:?}", at.since(fault));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use pathvane_clock::{Duration, Instant};
 
 use crate::emodel::{Codec, Playout};
 use crate::meter::{Arrival, MAX_OUTSTANDING, Meter};
-use crate::silence::Silence;
+use crate::silence::{Limits, Silence};
 use crate::{
     Class, ClassScore, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role, Sample, Sla,
     State, Verdict, defaults as d,
@@ -54,6 +54,9 @@ pub struct MonitorConfig {
     pub codec: Codec,
     /// Throughput that scores 100 for bulk.
     pub bulk_target_bps: f64,
+    /// Silence is not reported before replies have been missing for this long. A step of
+    /// delay by less than this is never taken for an outage.
+    pub down_after: Duration,
     /// Silence is reported this long after the fault at the latest, if the round trip and
     /// the probe rate leave room for three missed probes.
     pub down_within: Duration,
@@ -90,6 +93,7 @@ impl Default for MonitorConfig {
             sla: Class::ALL.map(Sla::of),
             codec: Codec::G711_PLC,
             bulk_target_bps: d::BULK_TARGET_BPS,
+            down_after: d::DOWN_AFTER,
             down_within: d::DOWN_WITHIN,
             recover_after: d::RECOVER_AFTER,
             recover_probes: d::RECOVER_PROBES,
@@ -169,11 +173,10 @@ impl PathMonitor {
 
     /// A reply arrived on `stream`.
     pub fn reply(&mut self, now: Instant, stream: usize, sample: &Sample) {
-        let Some(meter) = self.streams.get_mut(stream) else { return };
-        let arrival = meter.reply(now, sample);
-        if arrival == Arrival::Ignored {
-            return;
-        }
+        let arrival = match self.streams.reply(now, stream, sample) {
+            Some(arrival) if arrival != Arrival::Ignored => arrival,
+            _ => return,
+        };
         self.answered += 1;
         self.stale = false;
         self.evaluate(now, sample.at.min(now), arrival == Arrival::Late);
@@ -282,7 +285,8 @@ impl PathMonitor {
     /// Judges the path anew. `detected` is when the newest evidence was complete; `late`
     /// says that it was a reply to a probe counted missed.
     fn evaluate(&mut self, now: Instant, detected: Instant, late: bool) {
-        let joint = self.streams.judge(now, self.config.down_within);
+        let limits = Limits { after: self.config.down_after, within: self.config.down_within };
+        let joint = self.streams.judge(now, limits);
         self.stale |= self.stale_at().is_some_and(|at| at <= now);
         // Probes were sent and none came back: that is news, not staleness.
         self.stale &= joint.silence != Silence::Certain;
@@ -345,7 +349,8 @@ impl PathMonitor {
             self.life.state(),
             State::Degraded | State::Down | State::Recovering | State::Admin
         );
-        self.boosted = joint.curious && (!known_bad || self.boost_until.is_some());
+        let news = self.boost_until.is_some();
+        self.boosted = joint.missing || (joint.curious && (!known_bad || news));
     }
 
     /// Writes the verdict; notes whether people would read it differently.
@@ -391,9 +396,15 @@ impl PathMonitor {
         };
         let never = self.answered == 0 && bad == Reasons::SILENCE;
         let alive = !matches!(condition, State::Init | State::Down | State::Admin);
-        bad.with_if(bad.contains(Reasons::LOSS), self.assessment.loss_direction())
-            .with(joint.notes)
-            .with_if(self.assessment.has_unsound_reflector(), Reasons::REFLECTOR)
+        let lossy = bad.contains(Reasons::LOSS);
+        let notes =
+            joint.notes.with_if(self.assessment.has_unsound_reflector(), Reasons::REFLECTOR);
+        bad.with_if(lossy, self.assessment.loss_direction())
+            .with(if lossy && joint.silent == 0 {
+                notes.without(Reasons::REFLECTOR)
+            } else {
+                notes
+            })
             .with_if(never, Reasons::NEVER_ANSWERED)
             .with_if(facts.frozen, Reasons::STALE)
             .with_if(damped && alive, Reasons::DAMPED)

@@ -2,18 +2,20 @@
 
 use alloc::vec::Vec;
 
-use pathvane_clock::{Duration, Instant};
+use pathvane_clock::Instant;
 
 use crate::assess::Quality;
 use crate::meter::Tally;
-use crate::silence::{Silence, judge};
-use crate::{Meter, Reasons, defaults as d};
+use crate::silence::{Limits, Silence, judge};
+use crate::{Arrival, Meter, Reasons, Sample, defaults as d};
 
 /// A stream's meter and the reflector that it probes.
 #[derive(Clone, Debug)]
-pub(super) struct Stream {
+struct Stream {
     reflector: u8,
-    pub(super) meter: Meter,
+    meter: Meter,
+    /// When the last series of missed probes ended.
+    missed_until: Instant,
 }
 
 /// All streams of a path.
@@ -23,6 +25,9 @@ pub(super) struct Streams {
     reflectors: u8,
     /// The loss alarm holds until the evidence is nearly gone.
     loss_alarm: bool,
+    /// Series of missed probes, fading, and how many of them met another stream's.
+    series: f64,
+    shared_series: f64,
 }
 
 /// What the detectors of all streams say together.
@@ -38,8 +43,10 @@ pub(super) struct Joint {
     pub(super) notes: Reasons,
     /// Probes are missing, or loss evidence is half of an alarm.
     pub(super) suspicious: bool,
-    /// Something was missed lately: probe faster to know sooner.
+    /// There is some evidence of loss: probe faster to know sooner.
     pub(super) curious: bool,
+    /// A series of misses runs that is not yet an outage: the same, on any path.
+    pub(super) missing: bool,
 }
 
 impl Streams {
@@ -48,12 +55,52 @@ impl Streams {
         distinct.sort_unstable();
         distinct.dedup();
         let number = |id: &u8| distinct.iter().position(|other| other == id).unwrap_or(0) as u8;
-        let stream = |id: &u8| Stream { reflector: number(id), meter: Meter::new(now) };
+        let stream = |id: &u8| Stream {
+            reflector: number(id),
+            meter: Meter::new(now),
+            missed_until: Instant::ZERO,
+        };
         Self {
             list: reflectors.iter().map(stream).collect(),
             reflectors: distinct.len() as u8,
             loss_alarm: false,
+            series: d::TOGETHER_PRIOR_WEIGHT,
+            shared_series: d::TOGETHER_PRIOR_WEIGHT * d::TOGETHER_PRIOR,
         }
+    }
+
+    /// A reply arrived on a stream. `None` if there is no such stream.
+    pub(super) fn reply(
+        &mut self,
+        now: Instant,
+        stream: usize,
+        sample: &Sample,
+    ) -> Option<Arrival> {
+        let meter = &mut self.list.get_mut(stream)?.meter;
+        let (missed, since) = (meter.missed_run(), meter.missed_since());
+        let arrival = meter.reply(now, sample);
+        if let Some(since) = since.filter(|_| arrival != Arrival::Ignored) {
+            self.list[stream].missed_until = now;
+            if missed <= d::BURST_LENGTH_MAX {
+                self.learn_series(stream, since);
+            }
+        }
+        Some(arrival)
+    }
+
+    /// Notes whether another stream missed probes during the series that began at `since`.
+    fn learn_series(&mut self, stream: usize, since: Instant) {
+        let met = |(i, other): (usize, &Stream)| {
+            i != stream && (other.meter.missed_run() > 0 || other.missed_until >= since)
+        };
+        let met = self.list.iter().enumerate().any(met);
+        self.series = self.series * d::TOGETHER_KEEP + 1.0;
+        self.shared_series = self.shared_series * d::TOGETHER_KEEP + f64::from(u8::from(met));
+    }
+
+    /// How often losses on one stream come with losses on another.
+    fn together(&self) -> f64 {
+        self.shared_series / self.series
     }
 
     pub(super) fn reflectors(&self) -> u8 {
@@ -72,10 +119,13 @@ impl Streams {
         self.list.iter_mut().map(|stream| &mut stream.meter)
     }
 
-    /// Asks every detector; `within` is the time from a fault to its report.
-    pub(super) fn judge(&mut self, now: Instant, within: Duration) -> Joint {
-        let silence =
-            if self.list.is_empty() { Silence::No } else { judge(now, self.meters(), within) };
+    /// Asks every detector.
+    pub(super) fn judge(&mut self, now: Instant, limits: Limits) -> Joint {
+        let silence = if self.list.is_empty() {
+            Silence::No
+        } else {
+            judge(now, self.meters(), limits, self.together())
+        };
         let mut joint = Joint {
             silence,
             silent: 0,
@@ -83,15 +133,16 @@ impl Streams {
             notes: Reasons::NONE,
             suspicious: false,
             curious: false,
+            missing: false,
         };
-        self.look_for_silence(now, within, &mut joint);
+        self.look_for_silence(now, limits, &mut joint);
         self.look_for_loss(&mut joint);
         self.look_for_shifts(&mut joint);
         joint
     }
 
     /// Silence of single reflectors, and of single streams of one.
-    fn look_for_silence(&self, now: Instant, within: Duration, joint: &mut Joint) {
+    fn look_for_silence(&self, now: Instant, limits: Limits, joint: &mut Joint) {
         if self.meters().all(|meter| meter.missed_run() < d::SILENCE_MISSES_MIN) {
             return;
         }
@@ -100,11 +151,11 @@ impl Streams {
             return;
         }
         for reflector in 0..self.reflectors {
-            if judge(now, self.of(reflector), within) == Silence::Certain {
+            if judge(now, self.of(reflector), limits, 1.0) == Silence::Certain {
                 joint.silent += 1;
             } else if self
                 .of(reflector)
-                .any(|meter| judge(now, core::iter::once(meter), within) == Silence::Certain)
+                .any(|meter| judge(now, core::iter::once(meter), limits, 1.0) == Silence::Certain)
             {
                 joint.degraded = joint.degraded.with(Reasons::ECMP_MEMBER);
             }
@@ -129,7 +180,8 @@ impl Streams {
         let alarm = if alone {
             first >= 1.0
         } else {
-            first + second >= d::LOSS_BOTH && second >= d::LOSS_SECOND
+            let both = d::LOSS_BOTH + d::LOSS_TOGETHER * self.together() as f32;
+            first + second >= both && second >= d::LOSS_SECOND
         };
         self.loss_alarm = alarm || (self.loss_alarm && first + second >= d::LOSS_SECOND);
         joint.degraded = joint.degraded.with_if(self.loss_alarm, Reasons::LOSS);
@@ -138,6 +190,7 @@ impl Streams {
         let missed = self.meters().map(Meter::missed_run).max().unwrap_or(0);
         joint.suspicious = missed >= d::SUSPECT_MISSES || first >= d::SUSPECT_EVIDENCE;
         joint.curious = missed > 0 || first > 0.0;
+        joint.missing = (1..=d::BOOST_MISSES_MAX).contains(&missed);
     }
 
     /// Steps of delay or jitter on every stream that is not silent.

@@ -12,7 +12,7 @@ use pathvane_score::{MonitorConfig, PathMonitor, Role, Sample, State, Verdict};
 /// A two-state loss process, one step per packet (Gilbert's model: everything is lost in
 /// the bad state).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gilbert {
+pub(crate) struct Gilbert {
     enter: f64,
     leave: f64,
     bad: bool,
@@ -20,17 +20,17 @@ pub struct Gilbert {
 
 impl Gilbert {
     /// Loses a share `loss` in bursts of `burst` packets on average.
-    pub fn new(loss: f64, burst: f64) -> Self {
+    pub(crate) fn new(loss: f64, burst: f64) -> Self {
         let leave = 1.0 / burst;
         Self { enter: leave * loss / (1.0 - loss), leave, bad: false }
     }
 
     /// Independent losses.
-    pub fn random(loss: f64) -> Self {
+    pub(crate) fn random(loss: f64) -> Self {
         Self { enter: loss, leave: 1.0 - loss, bad: false }
     }
 
-    pub fn loses(&mut self, rng: &mut Rng) -> bool {
+    pub(crate) fn loses(&mut self, rng: &mut Rng) -> bool {
         let chance = if self.bad { 1.0 - self.leave } else { self.enter };
         self.bad = rng.f64() < chance;
         self.bad
@@ -39,18 +39,18 @@ impl Gilbert {
 
 /// What the network does to a probe sent at `now` on a stream: nothing comes back, or it does
 /// after this time.
-pub type Network<'a> = dyn FnMut(Instant, usize, &mut Rng) -> Option<Duration> + 'a;
+pub(crate) type Network<'a> = dyn FnMut(Instant, usize, &mut Rng) -> Option<Duration> + 'a;
 
 /// A monitor with the probes it asked for.
-pub struct Path {
-    pub monitor: PathMonitor,
-    pub now: Instant,
-    pub role: Role,
+pub(crate) struct Path {
+    pub(crate) monitor: PathMonitor,
+    pub(crate) now: Instant,
+    pub(crate) role: Role,
     /// Probes are sent at all.
-    pub probing: bool,
+    pub(crate) probing: bool,
     /// Every verdict with the instant it was given at.
-    pub verdicts: Vec<(Instant, Verdict)>,
-    pub sent: u64,
+    pub(crate) verdicts: Vec<(Instant, Verdict)>,
+    pub(crate) sent: u64,
     rng: Rng,
     streams: Vec<Stream>,
     replies: BinaryHeap<Reverse<(Instant, usize, u32, Duration)>>,
@@ -64,7 +64,7 @@ struct Stream {
 }
 
 impl Path {
-    pub fn new(config: MonitorConfig, streams: &[u8], seed: u64) -> Self {
+    pub(crate) fn new(config: MonitorConfig, streams: &[u8], seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let start = Instant::from_secs(1);
         let stream = |_: &u8| Stream {
@@ -86,7 +86,7 @@ impl Path {
     }
 
     /// Lives until `end`.
-    pub fn run_until(&mut self, end: Instant, network: &mut Network<'_>) {
+    pub(crate) fn run_until(&mut self, end: Instant, network: &mut Network<'_>) {
         loop {
             let send = self.next_send();
             let reply = self.replies.peek().map_or(Instant::MAX, |Reverse(it)| it.0);
@@ -110,16 +110,16 @@ impl Path {
         }
     }
 
-    pub fn run_for(&mut self, time: Duration, network: &mut Network<'_>) {
+    pub(crate) fn run_for(&mut self, time: Duration, network: &mut Network<'_>) {
         self.run_until(self.now + time, network);
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.monitor.verdict().state
     }
 
     /// Entries into `state` so far.
-    pub fn entries(&self, state: State) -> usize {
+    pub(crate) fn entries(&self, state: State) -> usize {
         let mut before = State::Init;
         let mut entries = 0;
         for (_, verdict) in &self.verdicts {
@@ -130,7 +130,7 @@ impl Path {
     }
 
     /// The first verdict at or after `from` that `holds`.
-    pub fn first(
+    pub(crate) fn first(
         &self,
         from: Instant,
         holds: impl Fn(&Verdict) -> bool,
@@ -166,15 +166,15 @@ impl Path {
     }
 }
 
-pub fn ms(ms: u64) -> Duration {
+pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-pub fn secs(secs: u64) -> Duration {
+pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// A steady round trip with a little jitter.
-pub fn wobble(rtt: Duration, rng: &mut Rng) -> Duration {
+pub(crate) fn wobble(rtt: Duration, rng: &mut Rng) -> Duration {
     rtt + Duration::from_micros(rng.u64(0..1000))
 }
