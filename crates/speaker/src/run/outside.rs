@@ -69,7 +69,7 @@ impl Outside {
         let mut source = |class, which| ready.add(class, Token::Outside(which));
         let sources = Sources {
             links: source(Class::Urgent, Which::Links),
-            routes: source(Class::Bulk, Which::Routes),
+            routes: source(Class::Service, Which::Routes),
             health: source(Class::Service, Which::Health),
             control: source(Class::Bulk, Which::Control),
             leave: source(Class::Service, Which::Leave),
@@ -103,7 +103,9 @@ impl Outside {
             engine.handle(now(), fact);
         }
         if changed {
+            // After the switch that the facts may cause: it must not wait for repairs.
             self.fib.reconcile();
+            self.sources.routes.wake();
         }
         Ok(())
     }
@@ -157,6 +159,8 @@ impl Outside {
         carry: &[PathId],
     ) {
         let switched = self.fib.switch(service, carry);
+        // Routes that waited for the group, or lost theirs, go in next.
+        self.sources.routes.wake();
         if let Err(error) = &switched {
             let service = &engine.config().services[service.index()].name;
             tracing::error!(service, "{error}");
