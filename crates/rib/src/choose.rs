@@ -269,6 +269,16 @@ impl Rib {
         sessions.any(|session| session.held.contains(id))
     }
 
+    /// Moves an entry that is queued to the lane that it belongs in now.
+    pub(crate) fn requeue(&mut self, id: u32) {
+        let best = self.table.best(id);
+        for at in 0..self.groups.len() {
+            if self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id)) {
+                self.enqueue(at, id, None, best, true);
+            }
+        }
+    }
+
     fn push(&mut self, at: usize, id: u32, lane: Lane) {
         if let Some(group) = &mut self.groups[at] {
             group.queue.push(id, lane);

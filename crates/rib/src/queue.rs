@@ -33,6 +33,8 @@ pub(crate) struct Queue {
     /// By reader; `None` where a reader has left.
     marks: Vec<Option<[u32; Lane::COUNT]>>,
     readers: usize,
+    /// Counts the nodes made.
+    made: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ struct Node {
     entry: u32,
     prev: u32,
     next: u32,
+    /// Grows along a lane.
+    order: u32,
     marks: u16,
     lane: Lane,
 }
@@ -56,10 +60,11 @@ impl Queue {
         let mut nodes = Slab::new();
         let ends = [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Withdraw, Lane::Announce]
             .map(|lane| {
-                let end = nodes.insert(Node::empty(lane, NONE));
+                let end = nodes.insert(Node::empty(lane, NONE, 0));
                 Ends { head: end, end }
             });
-        Queue { nodes, by_entry: PagedMap::default(), ends, marks: Vec::new(), readers: 0 }
+        let by_entry = PagedMap::default();
+        Queue { nodes, by_entry, ends, marks: Vec::new(), readers: 0, made: 0 }
     }
 
     /// A new reader, who has nothing to read yet.
@@ -98,6 +103,17 @@ impl Queue {
         self.by_entry.get(entry).is_some()
     }
 
+    /// Whether this reader has yet to read this entry.
+    pub(crate) fn is_unread(&self, reader: usize, entry: u32) -> bool {
+        let (Some(at), Some(marks)) = (self.by_entry.get(entry), self.marks[reader]) else {
+            return false;
+        };
+        let node = &self.nodes[at];
+        let mark = &self.nodes[marks[node.lane as usize]];
+        // Less than half of all numbers are in use at a time, so the difference has a sign.
+        node.order.wrapping_sub(mark.order) < u32::MAX / 2
+    }
+
     /// Whether this reader has anything to read.
     pub(crate) fn has_unread(&self, reader: usize) -> bool {
         let Some(marks) = self.marks[reader] else { return false };
@@ -112,10 +128,11 @@ impl Queue {
         let spare = self.by_entry.get(entry).inspect(|node| self.unlink(*node));
         let fresh = match spare {
             Some(node) => node,
-            None => self.nodes.insert(Node::empty(lane, NONE)),
+            None => self.nodes.insert(Node::empty(lane, NONE, 0)),
         };
         let old_end = self.ends[lane as usize].end;
-        self.nodes[fresh] = Node::empty(lane, old_end);
+        self.made = self.made.wrapping_add(1);
+        self.nodes[fresh] = Node::empty(lane, old_end, self.made);
         self.ends[lane as usize].end = fresh;
         let node = &mut self.nodes[old_end];
         node.entry = entry;
@@ -180,8 +197,8 @@ impl Queue {
 }
 
 impl Node {
-    const fn empty(lane: Lane, prev: u32) -> Node {
-        Node { entry: NONE, prev, next: NONE, marks: 0, lane }
+    const fn empty(lane: Lane, prev: u32, order: u32) -> Node {
+        Node { entry: NONE, prev, next: NONE, order, marks: 0, lane }
     }
 }
 
@@ -212,6 +229,9 @@ mod tests {
             queue.push(1, Lane::Announce);
         }
         queue.push(2, Lane::Withdraw);
+        assert!(
+            queue.is_unread(quick, 1) && !queue.is_unread(quick, 3) && queue.is_unread(slow, 3)
+        );
         assert_eq!(drain(&mut queue, quick, Lane::Announce, &mut done), [1]);
         assert_eq!(drain(&mut queue, slow, Lane::Announce, &mut done), [3, 1]);
         assert_eq!(done, [3, 1]);
@@ -232,6 +252,7 @@ mod tests {
         queue.push(1, Lane::Announce);
         let second = queue.join();
         queue.push(2, Lane::Announce);
+        assert!(!queue.is_unread(second, 1) && queue.is_unread(second, 2));
         assert_eq!(drain(&mut queue, second, Lane::Announce, &mut done), [2]);
         queue.leave(first, &mut done);
         assert_eq!(done, [1, 2]);

@@ -75,7 +75,8 @@ impl Rib {
         }
     }
 
-    /// The next change of a watched prefix, if any: each prefix once, with the newest state.
+    /// The next change of a watched prefix, if any: each prefix once, with the newest state. Only
+    /// what [`crate::Best`] shows is a change; a longer AS path to the same next hop is none.
     pub fn poll_change(&mut self) -> Option<Change> {
         loop {
             let (prefix, old) = self.changes.pop()?;

@@ -15,7 +15,7 @@ use crate::PeerId;
 use crate::group::Group;
 use crate::group::{ExportKey, Exported};
 use crate::net_set::ZoneKey;
-use crate::peer::{FAMILIES, Frame, Walk};
+use crate::peer::{FAMILIES, Frame, Session, Walk};
 use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::table::Entry;
@@ -330,8 +330,13 @@ impl Rib {
         }
         let first = entry.has(Entry::SERVICE);
         let due = if service { first } else { !first || walk.zone_version != self.zone.version };
-        let held = || self.session(peer).is_some_and(|session| session.held.contains(id));
-        due && (walk.again || !held())
+        // What is queued for the peer will be told from there.
+        let due_here = |session: &Session| {
+            let group = self.groups[session.group].as_ref();
+            let queued = group.is_some_and(|group| group.queue.is_unread(session.reader, id));
+            !queued && (walk.again || !session.held.contains(id))
+        };
+        due && self.session(peer).is_some_and(due_here)
     }
 
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
@@ -502,7 +507,9 @@ impl Rib {
     pub(crate) fn is_pending_for(&self, peer: PeerId, id: u32, family: Family) -> bool {
         let Some(session) = self.session(peer) else { return false };
         let walking = session.walks[usize::from(family == Family::IPV6_UNICAST)].is_some();
-        let queued = self.groups[session.group].as_ref().is_some_and(|g| g.queue.contains(id));
+        let queued = self.groups[session.group]
+            .as_ref()
+            .is_some_and(|group| group.queue.is_unread(session.reader, id));
         walking || queued || session.urgent.contains(&id)
     }
 }

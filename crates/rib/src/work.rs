@@ -236,6 +236,9 @@ impl Rib {
         } else {
             self.zone.insert(&prefix, id);
         }
+        if came & Entry::SERVICE != 0 {
+            self.requeue(id);
+        }
         if came & Entry::WATCHED != 0 && self.table.best(id).is_some() {
             self.changes.note(prefix, None);
         }
