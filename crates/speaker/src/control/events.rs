@@ -26,7 +26,7 @@ pub fn events() -> (Publisher, EventLog) {
     let log = EventLog {
         shared: Arc::new(Shared {
             ring: Mutex::new(VecDeque::new()),
-            latest: watch::channel(0).0,
+            latest: watch::channel(Latest::default()).0,
             incoming: Mutex::new(Some(receiver)),
             dropped: Arc::clone(&dropped),
         }),
@@ -63,10 +63,18 @@ pub struct EventLog {
 #[derive(Debug)]
 struct Shared {
     ring: Mutex<VecDeque<Arc<Event>>>,
-    /// The id of the latest event.
-    latest: watch::Sender<u64>,
+    latest: watch::Sender<Latest>,
     incoming: Mutex<Option<mpsc::Receiver<Event>>>,
     dropped: Arc<AtomicU64>,
+}
+
+/// How far the record has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Latest {
+    /// The id of the latest event; 0 before the first.
+    pub id: u64,
+    /// The speaker has gone: there will be no more.
+    pub last: bool,
 }
 
 impl EventLog {
@@ -77,6 +85,7 @@ impl EventLog {
             log(&event);
             self.append(event);
         }
+        self.shared.latest.send_modify(|latest| latest.last = true);
     }
 
     fn append(&self, event: Event) {
@@ -87,7 +96,7 @@ impl EventLog {
         }
         ring.push_back(Arc::new(event));
         drop(ring);
-        self.shared.latest.send_replace(id);
+        self.shared.latest.send_modify(|latest| latest.id = id);
     }
 
     /// At most `limit` events after the one numbered `id`, oldest first. Where some are gone, the
@@ -108,11 +117,11 @@ impl EventLog {
 
     /// The id of the latest event; 0 before the first.
     pub fn latest(&self) -> u64 {
-        *self.shared.latest.borrow()
+        self.shared.latest.borrow().id
     }
 
-    /// Tells the id of the latest event whenever there is one.
-    pub fn watch(&self) -> watch::Receiver<u64> {
+    /// Tells how far the record has come whenever it grows or ends.
+    pub fn watch(&self) -> watch::Receiver<Latest> {
         self.shared.latest.subscribe()
     }
 

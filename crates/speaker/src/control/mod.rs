@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fib;
 use dto::{Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
 
-pub use events::{EventLog, Publisher, events};
+pub use events::{EventLog, Latest, Publisher, events};
 pub use server::Server;
 
 /// The most routes that the hot loop shows in one go.

@@ -4,7 +4,7 @@ mod routes;
 mod socket;
 mod stream;
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::path::Path as FilePath;
 use std::time::{Duration, Instant};
@@ -28,6 +28,9 @@ use socket::Socket;
 /// How long the hot loop may take to answer before the asker is told that it is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long connections may take to end when the speaker leaves.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The control interface, bound and ready to serve.
 #[derive(Debug)]
 pub struct Server {
@@ -47,7 +50,8 @@ impl Server {
         Ok(Self { listener, socket })
     }
 
-    /// Serves until `shutdown` completes, then removes the socket.
+    /// Serves until `shutdown` completes, then removes the socket and lets answers under way and
+    /// streams come to their ends for a moment.
     ///
     /// # Errors
     ///
@@ -56,17 +60,25 @@ impl Server {
         self,
         requests: mpsc::Sender<Request>,
         events: EventLog,
-        shutdown: impl Future<Output = ()> + Send,
+        shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
+        let Self { listener, socket } = self;
         let desk = Desk { requests, events, started: Instant::now(), cursors: Cursors::default() };
-        let served = axum::serve(self.listener, router(desk));
-        // Streams of events never end by themselves, so connections are not waited for.
-        let ended = tokio::select! {
-            () = shutdown => Ok(()),
-            ended = std::future::IntoFuture::into_future(served) => ended,
+        let (leave, leaving) = oneshot::channel::<()>();
+        let told = async move {
+            shutdown.await;
+            drop((socket, leave));
         };
-        drop(self.socket);
-        ended
+        let served = axum::serve(listener, router(desk)).with_graceful_shutdown(told);
+        let patience = async {
+            // Completes when the sender is dropped.
+            let _ = leaving.await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            ended = served.into_future() => ended,
+            () = patience => Ok(()),
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Desk;
-use crate::control::EventLog;
 use crate::control::dto::Event;
+use crate::control::events::{EventLog, Latest};
 
 /// Events in one page, and in one chunk of a stream.
 const PAGE: usize = 256;
@@ -55,18 +55,22 @@ struct Reader {
     /// The id of the last event told.
     told: u64,
     log: EventLog,
-    latest: watch::Receiver<u64>,
+    latest: watch::Receiver<Latest>,
 }
 
 impl Reader {
-    /// The lines of all events that are there, waiting for one if there is none.
+    /// The lines of all events that are there, waiting for one if there is none; `None` once the
+    /// speaker has gone.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            self.latest.borrow_and_update();
+            let ended = self.latest.borrow_and_update().last;
             let events = self.log.since(self.told, PAGE);
             if let Some(last) = events.last() {
                 self.told = last.id;
                 return Some(lines(&events));
+            }
+            if ended {
+                return None;
             }
             self.latest.changed().await.ok()?;
         }
