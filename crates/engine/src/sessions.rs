@@ -165,7 +165,8 @@ impl Engine {
         } else {
             peer.session.handle_writable(conn);
         }
-        let reached = peer.delivery.progress(conn, sent, acked);
+        let believed = if self.path_passes(id) { acked } else { 0 };
+        let reached = self.peers[id.index()].delivery.progress(conn, sent, believed);
         for move_id in reached.moves {
             self.record.event(now, EventKind::Wire { move_id, peer: id, at: now });
         }
@@ -174,6 +175,17 @@ impl Engine {
             self.dirty = true;
         }
         self.after_session(now, id);
+    }
+
+    /// Whether anything gets through to the peer, as far as measured. An acknowledgement that comes
+    /// over a dead path is somebody else's (a proxy, a VPN gateway), not the peer's.
+    fn path_passes(&self, id: PeerId) -> bool {
+        let mut paths = self
+            .config
+            .path_ids()
+            .filter(|path| self.config.paths[path.index()].announce_via.contains(&id));
+        let none = paths.clone().next().is_none();
+        none || paths.any(|path| self.measure.verdict(path).passes())
     }
 
     /// Closes and reopens a session at the operator's wish.
