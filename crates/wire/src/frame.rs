@@ -1,12 +1,9 @@
 //! The message header: cutting a byte stream into messages, and writing messages into it.
 
 use bytes::{BufMut, BytesMut};
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u16};
 
 use crate::Notification;
-use crate::parse::{Parsed, patch_u16};
+use crate::parse::{Parsed, octets, patch_u16};
 
 /// Octets of the message header (RFC 4271 section 4.1).
 pub const HEADER_LEN: usize = 19;
@@ -105,8 +102,11 @@ pub fn frame(buf: &[u8], max_len: usize) -> Result<Option<Frame<'_>>, Notificati
     Ok(buf.get(HEADER_LEN..size).map(|body| Frame { kind, body, len: size }))
 }
 
-fn header(input: &[u8]) -> Parsed<'_, (&[u8], u16, u8)> {
-    (take(MARKER.len()), be_u16, be_u8).parse(input)
+fn header(input: &[u8]) -> Parsed<'_, ([u8; 16], u16, u8)> {
+    let (input, marker) = octets(input)?;
+    let (input, len) = octets(input)?;
+    let (input, [code]) = octets(input)?;
+    Ok((input, (marker, u16::from_be_bytes(len), code)))
 }
 
 /// Appends a message whose body `write` appends.

@@ -4,11 +4,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u32};
 
 use crate::Family;
-use crate::parse::Parsed;
+use crate::parse::{Parsed, octets, take};
 
 /// One prefix of an UPDATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +63,7 @@ impl<'a> NlriIter<'a> {
 impl Iterator for NlriIter<'_> {
     type Item = Nlri;
 
+    #[inline]
     fn next(&mut self) -> Option<Nlri> {
         let (rest, (path_id, bits, octets)) = entry(self.rest, self.add_path).ok()?;
         let prefix = prefix(self.family, bits, octets)?;
@@ -80,13 +79,14 @@ const fn longest(family: Family) -> u8 {
 /// One entry: path identifier, prefix length in bits, and the octets that hold the prefix.
 #[inline]
 fn entry(input: &[u8], add_path: bool) -> Parsed<'_, (u32, u8, &[u8])> {
-    let (input, path_id) = if add_path { be_u32(input)? } else { (input, 0) };
-    let (input, bits) = be_u8(input)?;
-    let (input, octets) = take(bits.div_ceil(8))(input)?;
-    Ok((input, (path_id, bits, octets)))
+    let (input, path_id) = if add_path { octets(input)? } else { (input, [0; 4]) };
+    let (input, [bits]) = octets(input)?;
+    let (input, address) = take(input, usize::from(bits.div_ceil(8)))?;
+    Ok((input, (u32::from_be_bytes(path_id), bits, address)))
 }
 
 /// The prefix that octets with so many valid bits stand for; what is beyond the bits is dropped.
+#[inline]
 fn prefix(family: Family, bits: u8, octets: &[u8]) -> Option<IpNet> {
     if family.afi == Family::IPV4_UNICAST.afi {
         // Spelt out, because a copy of unknown length costs more than all the rest.
@@ -98,31 +98,57 @@ fn prefix(family: Family, bits: u8, octets: &[u8]) -> Option<IpNet> {
             [a, b, c, d] => [a, b, c, d],
             _ => return None,
         };
-        Ipv4Net::new(Ipv4Addr::from(address), bits).ok().map(|net| IpNet::V4(net.trunc()))
+        let address = masked_v4(u32::from_be_bytes(address), bits);
+        Ipv4Net::new(Ipv4Addr::from_bits(address), bits).ok().map(IpNet::V4)
     } else {
         let mut address = [0; 16];
         address.get_mut(..octets.len())?.copy_from_slice(octets);
-        Ipv6Net::new(Ipv6Addr::from(address), bits).ok().map(|net| IpNet::V6(net.trunc()))
+        let address = masked_v6(u128::from_be_bytes(address), bits);
+        Ipv6Net::new(Ipv6Addr::from_bits(address), bits).ok().map(IpNet::V6)
+    }
+}
+
+#[inline]
+const fn masked_v4(address: u32, bits: u8) -> u32 {
+    match u32::MAX.checked_shr(bits as u32) {
+        Some(host_bits) => address & !host_bits,
+        None => address,
+    }
+}
+
+#[inline]
+const fn masked_v6(address: u128, bits: u8) -> u128 {
+    match u128::MAX.checked_shr(bits as u32) {
+        Some(host_bits) => address & !host_bits,
+        None => address,
     }
 }
 
 /// Octets of an entry.
+#[inline]
 pub(crate) fn entry_len(prefix: &IpNet, add_path: bool) -> usize {
     usize::from(add_path) * 4 + 1 + usize::from(prefix.prefix_len().div_ceil(8))
 }
 
 /// Appends an entry; host bits are left out.
+#[inline]
 pub(crate) fn put_entry(out: &mut BytesMut, add_path: bool, path_id: u32, prefix: &IpNet) {
+    let end = out.len() + entry_len(prefix, add_path);
     if add_path {
         out.put_u32(path_id);
     }
-    let bits = prefix.prefix_len();
-    out.put_u8(bits);
     // A copy of known length, and off with the tail, is cheaper than a copy of unknown length.
-    let end = out.len() + usize::from(bits.div_ceil(8));
     match prefix {
-        IpNet::V4(net) => out.put_slice(&net.network().octets()),
-        IpNet::V6(net) => out.put_slice(&net.network().octets()),
+        IpNet::V4(net) => {
+            let bits = net.prefix_len();
+            let [a, b, c, d] = masked_v4(net.addr().to_bits(), bits).to_be_bytes();
+            out.put_slice(&[bits, a, b, c, d]);
+        }
+        IpNet::V6(net) => {
+            let bits = net.prefix_len();
+            out.put_u8(bits);
+            out.put_slice(&masked_v6(net.addr().to_bits(), bits).to_be_bytes());
+        }
     }
     out.truncate(end);
 }

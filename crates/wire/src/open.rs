@@ -4,12 +4,11 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
 use nom::Parser;
-use nom::bytes::complete::take;
 use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
 use crate::frame::put_message;
-use crate::parse::{Parsed, put_sized, sized};
+use crate::parse::{Parsed, put_sized, sized, take};
 use crate::{
     Asn, BgpId, Capability, Family, FamilySet, GracefulRestart, HEADER_LEN, Kind, MAX_LEN,
     Notification,
@@ -214,7 +213,7 @@ fn parameter_area(input: &[u8]) -> Parsed<'_, bool> {
         let (end, area) = sized(rest)?;
         return only(end, area).map(|(area, ())| (area, true));
     }
-    let (end, area) = take(len)(after_len)?;
+    let (end, area) = take(after_len, usize::from(len))?;
     only(end, area).map(|(area, ())| (area, false))
 }
 

@@ -180,12 +180,15 @@ fn pack(
     while prefixes.peek().is_some() {
         put_message(out, Kind::Update, |out| {
             body(out, room, &mut |out, mut room| {
-                while let Some((path_id, prefix)) =
-                    prefixes.next_if(|(_, prefix)| entry_len(prefix, add_path) <= room)
-                {
-                    room -= entry_len(&prefix, add_path);
-                    put_entry(out, add_path, path_id, &prefix);
+                while let Some((path_id, prefix)) = prefixes.peek() {
+                    let len = entry_len(prefix, add_path);
+                    if len > room {
+                        break;
+                    }
+                    room -= len;
+                    put_entry(out, add_path, *path_id, prefix);
                     packed.prefixes += 1;
+                    prefixes.next();
                 }
             });
         });

@@ -6,13 +6,10 @@ use core::iter::repeat_n;
 use core::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::be_u8;
 
 use super::raw::put_header;
 use super::{Attrs, Draft, Row, code};
-use crate::parse::{Parsed, words};
+use crate::parse::{Parsed, octets, take, words};
 use crate::{Asn, EncodeContext, FaultReason, Invalid, PeerKind};
 
 pub(super) const ROW: Row = Row::well_known(code::AS_PATH, "AS_PATH", decode, encode);
@@ -289,9 +286,9 @@ impl AsPath {
 }
 
 fn segment(input: &[u8], four_octet_as: bool) -> Parsed<'_, (u8, &[u8])> {
-    let (input, (kind, count)) = (be_u8, be_u8).parse(input)?;
+    let (input, [kind, count]) = octets(input)?;
     let size = if four_octet_as { 4 } else { 2 };
-    let (input, members) = take(usize::from(count) * size)(input)?;
+    let (input, members) = take(input, usize::from(count) * size)?;
     Ok((input, (kind, members)))
 }
 

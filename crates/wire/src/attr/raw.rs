@@ -3,11 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
-use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u16};
 
 use super::AttrFlags;
-use crate::parse::Parsed;
+use crate::parse::{Parsed, octets, take};
 
 /// One attribute, not yet looked into.
 #[derive(Clone, Copy)]
@@ -18,17 +16,17 @@ pub(crate) struct Tlv<'a> {
 }
 
 /// Cuts off one attribute.
+#[inline]
 pub(crate) fn tlv(input: &[u8]) -> Parsed<'_, Tlv<'_>> {
-    let (input, flags) = be_u8(input)?;
+    let (input, [flags, code]) = octets(input)?;
     let flags = AttrFlags::from_bits_truncate(flags);
-    let (input, code) = be_u8(input)?;
     let (input, len) = if flags.contains(AttrFlags::EXTENDED_LENGTH) {
-        be_u16(input)?
+        octets(input)?
     } else {
-        let (input, len) = be_u8(input)?;
-        (input, u16::from(len))
+        let (input, [len]) = octets(input)?;
+        (input, [0, len])
     };
-    let (input, value) = take(len)(input)?;
+    let (input, value) = take(input, usize::from(u16::from_be_bytes(len)))?;
     Ok((input, Tlv { flags, code, value }))
 }
 

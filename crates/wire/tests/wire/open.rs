@@ -85,6 +85,22 @@ fn the_extended_form_is_read_even_where_it_is_not_needed() {
 }
 
 #[test]
+fn the_extended_form_begins_where_one_octet_of_length_ends() {
+    for (octets, marker) in [(251, 255), (252, 255), (250, 254), (253, 255)] {
+        let open = open(vec![Capability::Unknown { code: 200, value: vec![7; octets] }]);
+        let bytes = encoded(&open);
+        assert_eq!(decoded(&bytes), Ok(open), "{octets} octets");
+        assert_eq!(bytes[HEADER_LEN + 9], marker, "{octets} octets");
+    }
+}
+
+#[test]
+fn no_parameters_are_no_extended_parameters() {
+    let body = with_parameters(&[0, 255, 0, 5, 2, 0, 2, 2, 0]);
+    assert_eq!(Open::decode(&body), Err(Notification::open_unspecific()));
+}
+
+#[test]
 fn capabilities_may_come_in_one_parameter_or_in_several() {
     let one = with_parameters(&[6, 2, 4, 2, 0, 70, 0]);
     let several = with_parameters(&[8, 2, 2, 2, 0, 2, 2, 70, 0]);
@@ -112,6 +128,14 @@ fn add_path_entries_with_an_undefined_mode_are_ignored() {
     assert_eq!(open.capabilities, [kept]);
     assert_eq!(open.add_path_receive(), FamilySet::IPV6);
     assert_eq!(open.add_path_send(), FamilySet::EMPTY);
+}
+
+#[test]
+fn a_restart_time_does_not_run_into_the_flags() {
+    let long = GracefulRestart { restart_time: 5000, ..GracefulRestart::default() };
+    let read = decoded(&encoded(&open(vec![Capability::GracefulRestart(long)]))).expect("sound");
+    let expected = GracefulRestart { restart_time: 4095, ..GracefulRestart::default() };
+    assert_eq!(read.graceful_restart(), Some(&expected));
 }
 
 #[test]

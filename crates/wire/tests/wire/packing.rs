@@ -175,6 +175,16 @@ fn attributes_that_leave_no_room_are_an_error_and_write_nothing() {
 }
 
 #[test]
+fn a_message_is_filled_to_the_last_octet() {
+    let long = (0, "192.0.2.1/32".parse().expect("a prefix"));
+    let short = (0, "10.0.0.0/24".parse().expect("a prefix"));
+    let all = std::iter::once(long).chain(std::iter::repeat_n(short, 1017));
+    let mut bytes = BytesMut::new();
+    let packed = encode_withdrawals(Family::IPV4_UNICAST, all, &mirror(&EXTERNAL), &mut bytes);
+    assert_eq!((packed, bytes.len()), (Packed { messages: 1, prefixes: 1018 }, MAX_LEN));
+}
+
+#[test]
 fn nothing_to_say_is_no_message() {
     let mut bytes = BytesMut::new();
     let packed = encode_withdrawals(Family::IPV4_UNICAST, [], &mirror(&EXTERNAL), &mut bytes);

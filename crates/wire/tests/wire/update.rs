@@ -177,6 +177,12 @@ fn faults_of_the_message_withdraw_all_its_prefixes() {
             Value,
         ),
         ("IPv6 next hop ::", [mandatory(), mp_reach(&v6("::"), &DOC)].concat(), 14, Value),
+        (
+            "IPv6 next hop multicast",
+            [mandatory(), mp_reach(&v6("ff02::1"), &DOC)].concat(),
+            14,
+            Value,
+        ),
     ];
     for (name, attributes, code, reason) in cases {
         let bytes = body(&[16, 172, 16], &attributes, &TEN);
@@ -302,6 +308,27 @@ fn where_nothing_is_announced_sound_and_discarded_attributes_do_no_harm() {
         assert_eq!((view.withdrawn().count(), view.reaches().count()), (1, 0));
         assert_eq!(view.end_of_rib(), None);
     }
+}
+
+#[test]
+fn an_announcement_counts_even_if_its_family_is_skipped() {
+    let bad = attr(OPTIONAL, 4, &[0]);
+    let only_v4 = DecodeContext { families: FamilySet::IPV4, ..EXTERNAL };
+    let hop = v6("2001:db8::1");
+    for (nlri, ends) in [(&DOC[..], false), (&[], true)] {
+        let bytes = body(&TEN, &[mp_reach(&hop, nlri), bad.clone()].concat(), &[]);
+        assert_eq!(UpdateView::parse(&bytes, &only_v4).is_err(), ends);
+    }
+}
+
+#[test]
+fn of_equal_faults_the_first_is_told_and_of_others_the_strongest() {
+    let both = mp_reach(&v6("2001:db8::1"), &DOC);
+    let only_v4 = DecodeContext { families: FamilySet::IPV4, ..EXTERNAL };
+    let bytes = body(&[], &both, &TEN);
+    let view = parse(&bytes, &only_v4);
+    let fault = view.fault().map(|fault| (fault.code, fault.reason));
+    assert_eq!(fault, Some((1, FaultReason::Missing)));
 }
 
 #[test]
