@@ -8,30 +8,38 @@ use ipnet::IpNet;
 
 use crate::Best;
 
-/// Watched prefixes whose best route has changed: each at most once, with what was best when it
-/// got in.
+/// Watched prefixes about which something has changed: each at most once.
 #[derive(Debug)]
 pub(crate) struct Changes {
     order: VecDeque<IpNet>,
-    old: HashMap<IpNet, Option<Best>, FixedState>,
+    noted: HashMap<IpNet, Noted, FixedState>,
+}
+
+/// What was best when the prefix got in, and whether a candidate has come or gone since.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Noted {
+    pub(crate) old: Option<Best>,
+    pub(crate) candidates: bool,
 }
 
 impl Changes {
     pub(crate) fn new(seed: u64) -> Changes {
         let hasher = FixedState::with_seed(seed ^ 0xc4a9);
-        Changes { order: VecDeque::new(), old: HashMap::with_hasher(hasher) }
+        Changes { order: VecDeque::new(), noted: HashMap::with_hasher(hasher) }
     }
 
-    pub(crate) fn note(&mut self, prefix: IpNet, old: Option<Best>) {
-        self.old.entry(prefix).or_insert_with(|| {
+    /// Notes a prefix whose best route is, or was until now, `old`.
+    pub(crate) fn note(&mut self, prefix: IpNet, old: Option<Best>, candidates: bool) {
+        let noted = self.noted.entry(prefix).or_insert_with(|| {
             self.order.push_back(prefix);
-            old
+            Noted { old, candidates }
         });
+        noted.candidates |= candidates;
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(IpNet, Option<Best>)> {
+    pub(crate) fn pop(&mut self) -> Option<(IpNet, Noted)> {
         let prefix = self.order.pop_front()?;
-        Some((prefix, self.old.remove(&prefix)?))
+        Some((prefix, self.noted.remove(&prefix)?))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -202,12 +202,18 @@ impl Rib {
         if same && !anew {
             return;
         }
-        if self.table.entry(id).has(Entry::WATCHED) {
-            let old = before.map(|route| self.best_view(id, &route));
-            self.changes.note(self.table.prefix(id), old);
-        }
+        self.note_change(id, before, false);
         for at in 0..self.groups.len() {
             self.enqueue(at, id, before, after, anew);
+        }
+    }
+
+    /// Notes that the best route of a watched prefix is no longer `before`, or that a candidate has
+    /// come or gone.
+    pub(crate) fn note_change(&mut self, id: u32, before: Option<Route>, candidates: bool) {
+        if self.table.entry(id).has(Entry::WATCHED) {
+            let old = before.map(|route| self.best_view(id, &route));
+            self.changes.note(self.table.prefix(id), old, candidates);
         }
     }
 

@@ -223,6 +223,9 @@ impl Rib {
         let before = self.table.best(id);
         let Some(at) = at else {
             self.count(id, &route, 1);
+            if route.meta.is_candidate() {
+                self.note_change(id, before, true);
+            }
             self.table.push_route(id, route);
             let at = self.table.entry(id).count() - 1;
             return self.settle(id, before, Some(at), None);
@@ -235,6 +238,9 @@ impl Rib {
         self.table.set_route(id, at, route);
         let same = (old.set, old.meta.is_candidate()) == (route.set, route.meta.is_candidate());
         if !(same && was_alive) {
+            if !was_alive || old.meta.is_candidate() != route.meta.is_candidate() {
+                self.note_change(id, before, true);
+            }
             match (at, before) {
                 (0, Some(_)) => self.settle_anew(id, before),
                 _ => self.settle(id, before, Some(at), old_rank),
@@ -249,6 +255,9 @@ impl Rib {
         let old = self.table.route(id, at);
         let old_rank = self.last_rank(id, &old);
         self.count(id, &old, -1);
+        if old.meta.is_candidate() {
+            self.note_change(id, before, true);
+        }
         self.table.remove_route(id, at);
         match (at, before) {
             (0, Some(_)) => self.settle_anew(id, before),

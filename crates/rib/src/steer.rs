@@ -5,12 +5,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use pathvane_wire::{Attrs, NextHop};
 
+use crate::changes::Noted;
 use crate::net_set::NetSet;
 use crate::peer::Peer;
 use crate::rib::Rib;
 use crate::table::{Entry, Meta, Route};
 use crate::work::Task;
-use crate::{Change, Directive, OriginAttrs, PeerId};
+use crate::{Change, Directive, OriginAttrs, PeerId, Step};
 
 impl Rib {
     /// Originates a route, or replaces what was originated for the prefix before. It beats every
@@ -75,17 +76,18 @@ impl Rib {
         }
     }
 
-    /// The next change of a watched prefix, if any: each prefix once, with the newest state. Only
-    /// what [`crate::Best`] shows is a change; a longer AS path to the same next hop is none.
+    /// The next change of a watched prefix, if any: each prefix once, with the newest state.
+    ///
+    /// What [`crate::Best`] does not show is no change: not a longer AS path to the same next hop.
     pub fn poll_change(&mut self) -> Option<Change> {
         loop {
-            let (prefix, old) = self.changes.pop()?;
+            let (prefix, Noted { old, candidates }) = self.changes.pop()?;
             let id = self.find(&prefix);
             let best = id.and_then(|id| Some((id, self.table.best(id)?)));
             let new = best.map(|(id, route)| self.best_view(id, &route));
-            if new != old {
-                let step = id.map_or(crate::Step::Only, |id| self.step(id));
-                return Some(Change { prefix, old, new, step });
+            if new != old || candidates {
+                let step = id.map_or(Step::Only, |id| self.step(id));
+                return Some(Change { prefix, old, new, step, candidates });
             }
         }
     }

@@ -22,7 +22,7 @@ pub struct Best {
     pub med: Option<u32>,
 }
 
-/// The best route of a watched prefix changed.
+/// The best route of a watched prefix changed, or another candidate came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The prefix.
@@ -33,6 +33,8 @@ pub struct Change {
     pub new: Option<Best>,
     /// Which step decided for `new`; [`Step::Only`] if it has no rival.
     pub step: Step,
+    /// A candidate came or went, be it the best one or another; `old` and `new` may be equal.
+    pub candidates: bool,
 }
 
 /// All that is known about one prefix: its routes, best first.

@@ -204,6 +204,7 @@ impl Rib {
         let concerned = self.table.routes(id).any(|r| self.sets.next_hop(r.set).addr == addr);
         if concerned {
             let before = self.table.best(id);
+            self.note_change(id, before, true);
             self.settle_anew(id, before);
         }
         concerned
@@ -240,7 +241,7 @@ impl Rib {
             self.requeue(id);
         }
         if came & Entry::WATCHED != 0 && self.table.best(id).is_some() {
-            self.changes.note(prefix, None);
+            self.changes.note(prefix, None, true);
         }
         // Directives hold for service prefixes, offsets in the zone.
         for peer in self.peers.iter_mut().flatten() {

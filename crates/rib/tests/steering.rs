@@ -198,10 +198,46 @@ fn only_watched_prefixes_are_told_each_once_with_the_newest_state() {
     lab.unsay(1, &["10.1.0.0/16"]);
     let change = lab.rib.poll_change().unwrap();
     assert_eq!((change.new, lab.rib.poll_change()), (None, None));
-    // There and back again between two polls is no change.
+    // There and back again between two polls changes nothing but candidates.
     lab.say(0, &["10.2.0.0/16"], &path(&[65100]));
     lab.unsay(0, &["10.2.0.0/16"]);
+    let change = lab.rib.poll_change().unwrap();
+    assert_eq!((change.old, change.new, change.candidates), (None, None, true));
+}
+
+#[test]
+fn a_watched_prefix_is_told_when_any_candidate_comes_or_goes() {
+    let mut lab = voice();
+    lab.rib.watch(&[net(VOICE)]);
+    lab.settle();
+    assert_eq!(lab.rib.poll_change().unwrap().new.unwrap().peer, PeerId::LOCAL);
+    // Our own route stays best, yet whether a site's peer has the prefix matters to law 4.
+    lab.say(0, &[VOICE], &path(&[65100]));
+    let change = lab.rib.poll_change().unwrap();
+    assert!(change.candidates && change.old == change.new);
+    lab.say(0, &[VOICE], &path(&[65100, 1]));
     assert_eq!(lab.rib.poll_change(), None);
+    lab.say(0, &[VOICE], &path(&[65100, 65000]));
+    assert!(lab.rib.poll_change().unwrap().candidates);
+    lab.say(0, &[VOICE], &path(&[65100]));
+    assert!(lab.rib.poll_change().unwrap().candidates);
+    lab.down(0, pathvane_wire::FamilySet::EMPTY);
+    lab.work();
+    assert!(lab.rib.poll_change().unwrap().candidates);
+    assert_eq!(lab.rib.poll_change(), None);
+}
+
+#[test]
+fn pending_services_show_until_they_are_encoded() {
+    let mut lab = voice();
+    lab.say(0, &["192.0.2.0/24"], &path(&[65100]));
+    assert!(lab.rib.has_pending(PeerId(1)) && !lab.rib.has_service_pending(PeerId(1)));
+    lab.rib.direct(PeerId(1), net(VOICE), undercut(5));
+    assert!(lab.rib.has_service_pending(PeerId(1)) && !lab.rib.has_service_pending(PeerId(2)));
+    lab.rib.withdraw_origin(net(VOICE));
+    assert!(lab.rib.has_service_pending(PeerId(2)));
+    lab.send_some(1, 0);
+    assert!(lab.rib.has_pending(PeerId(1)) && !lab.rib.has_service_pending(PeerId(1)));
 }
 
 #[test]
