@@ -180,12 +180,12 @@ impl Engine {
     /// Whether anything gets through to the peer, as far as measured. An acknowledgement that comes
     /// over a dead path is somebody else's (a proxy, a VPN gateway), not the peer's.
     fn path_passes(&self, id: PeerId) -> bool {
-        let mut paths = self
+        let mut speaks = self
             .config
             .path_ids()
-            .filter(|path| self.config.paths[path.index()].announce_via.contains(&id));
-        let none = paths.clone().next().is_none();
-        none || paths.any(|path| self.measure.verdict(path).passes())
+            .filter(|path| self.config.paths[path.index()].announce_via.contains(&id))
+            .peekable();
+        speaks.peek().is_none() || speaks.any(|path| self.measure.verdict(path).passes())
     }
 
     /// Closes and reopens a session at the operator's wish.
