@@ -242,7 +242,9 @@ impl Heard {
 impl Routes {
     /// Whether a foreign route of the main table is for a watched prefix.
     fn concerns(&self, route: &Route) -> bool {
-        route.table == MAIN_TABLE && route.protocol != OURS && self.watched.contains(&route.prefix)
+        route.key.table == MAIN_TABLE
+            && route.protocol != OURS
+            && self.watched.contains(&route.key.prefix)
     }
 
     fn is_behind(&self) -> bool {
@@ -261,7 +263,7 @@ impl Routes {
         let Reading { seq, interrupted, held, .. } = &mut reading;
         let piece = tables.continue_dump(*seq, interrupted, |_, body| {
             let route = Route::read(body).filter(|route| route.usable && self.concerns(route));
-            held.extend(route.map(|route| route.prefix));
+            held.extend(route.map(|route| route.key.prefix));
         });
         self.stale |= piece.is_err();
         match piece? {

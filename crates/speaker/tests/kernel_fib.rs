@@ -258,15 +258,44 @@ fn ipv6_routes_switch_as_ipv4_ones_do() {
 }
 
 #[test]
-fn ipv6_routes_go_through_a_tunnel_with_an_ipv4_next_hop() {
+fn ipv6_routes_go_through_a_link_without_addresses_whose_next_hop_is_ipv4() {
     in_namespace(|| {
-        ip("tuntap add dev vti mode tun");
-        ip("addr add 10.1.0.1/30 dev vti");
-        ip("link set vti up");
-        let mut fib = open(&[path(1, "vti", "10.1.0.2", "10.255.1.1")]);
-        // A TUN without its program has no carrier, so its objects are missing: not an error.
-        fib.switch(VOICE, &[EAST]).expect_err("no carrier");
+        let paths = two_paths();
+        ip("link set east arp off");
+        let mut fib = open(&paths);
+        fib.switch(VOICE, &[EAST]).expect("a switch");
+        fib.route(prefix("fd80::/48"), Some(Via::Service(VOICE)));
+        fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
+        work(&mut fib);
+        assert_eq!((way_to("fd80::9"), way_to("10.128.0.9")), ("east".into(), "east".into()));
+        fib.switch(VOICE, &[WEST]).expect("IPv4 goes west");
+        assert_eq!(way_to("10.128.0.9"), "west");
+        assert_eq!(way_to("fd80::9"), "east", "west cannot carry IPv6: stays on what can");
+    });
+}
+
+#[test]
+fn a_group_that_somebody_removed_comes_back_with_its_routes() {
+    in_namespace(|| {
+        let mut fib = voice_over_east(&two_paths());
+        ip("nexthop flush proto 80");
+        assert!(try_ip("route get 10.128.0.9").is_err());
+        fib.switch(VOICE, &[EAST]).expect("the same way as before, but anew");
+        work(&mut fib);
+        assert_eq!((way_to("10.128.0.9"), way_to("10.129.0.9")), ("east".into(), "west".into()));
+    });
+}
+
+#[test]
+fn notifications_of_every_route_are_off_while_we_switch_and_given_back() {
+    in_namespace(|| {
+        let compat = || std::fs::read_to_string("/proc/sys/net/ipv4/nexthop_compat_mode");
+        assert_eq!(compat().expect("a sysctl").trim(), "1");
+        let mut fib = open(&two_paths());
+        assert_eq!(compat().expect("a sysctl").trim(), "0");
+        fib.switch(VOICE, &[EAST]).expect("a switch");
         fib.leave().expect("leaving");
+        assert_eq!(compat().expect("a sysctl").trim(), "1", "given back");
     });
 }
 

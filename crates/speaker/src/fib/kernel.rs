@@ -163,10 +163,8 @@ impl Kernel {
     }
 
     fn try_reconcile(&mut self) -> io::Result<()> {
-        let Changes { lost, new, refusals } = self.hops.reconcile(&mut self.socket)?;
-        if new || !lost.is_empty() {
-            self.routes.refresh(&self.hops, &lost);
-        }
+        let Changes { lost, refusals } = self.hops.reconcile(&mut self.socket)?;
+        self.routes.refresh(&self.hops, &lost);
         self.note("install next hops", Ok(refusals));
         let incomplete = self.tables.repair(&mut self.socket);
         self.note("complete the probe tables", incomplete);
@@ -182,7 +180,6 @@ impl Kernel {
             self.routes.synced();
         }
         self.reconcile();
-        self.routes.refresh(&self.hops, &HashSet::new());
     }
 
     /// Logs what failed without consequences for the caller.

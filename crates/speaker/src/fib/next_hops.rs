@@ -34,8 +34,6 @@ pub(super) struct NextHops {
 pub(super) struct Changes {
     /// Objects and groups that were gone, and with them the routes that used them.
     pub(super) lost: HashSet<u32>,
-    /// Some are there that were not before.
-    pub(super) new: bool,
     /// What the kernel did not want.
     pub(super) refusals: Vec<Refusal>,
 }
@@ -68,7 +66,8 @@ impl NextHops {
     }
 
     /// Points the service's groups at `carry`: one message, or two if the service's paths can
-    /// carry both families. Returns the refusals, and whether a group is new.
+    /// carry both families, sent even if nothing changes, as the kernel may have dropped what it
+    /// held. Returns the refusals, and whether a group is new.
     pub(super) fn switch(
         &mut self,
         service: ServiceId,
@@ -79,8 +78,7 @@ impl NextHops {
         let wanted = self.wanted.entry(service).or_default();
         wanted.clear();
         wanted.extend_from_slice(carry);
-        let mut groups = self.groups_of(service);
-        groups.retain(|group| self.live.get(&group.id) != Some(group));
+        let groups = self.groups_of(service);
         let mut new = false;
         batch.clear();
         for group in &groups {
@@ -148,7 +146,6 @@ impl NextHops {
         if wanted.is_empty() {
             return Ok(());
         }
-        changes.new |= wanted.iter().any(|object| !self.live.contains_key(&object.id));
         let mut batch = Batch::default();
         for object in &wanted {
             write(&mut batch, flag::CREATE | flag::REPLACE, object);

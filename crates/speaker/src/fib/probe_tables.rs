@@ -16,7 +16,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::next_hops::interface;
 use crate::config::PathLink;
-use crate::netlink::{Batch, MAIN_TABLE, OURS, Refusal, Route, Rule, Socket, Target, flag, kind};
+use crate::netlink::{
+    Batch, MAIN_TABLE, OURS, Refusal, Route, RouteKey, Rule, Socket, Target, flag, kind,
+};
 
 /// The priority of the rules by mark, which come first, and of those by source: behind the
 /// table of local addresses (0), ahead of whatever an operator is likely to have.
@@ -52,14 +54,16 @@ impl ProbeTables {
         let flags = flag::CREATE | flag::REPLACE;
         for path in self.paths.iter().filter(|path| path.mark.is_some()) {
             let prefix = default_of(path.probe_source.is_ipv6());
-            Route::write(&mut batch, flags, prefix, path.table, LAST_METRIC, Target::Unreachable);
+            let table = path.table;
+            let guard = RouteKey { prefix, table, metric: LAST_METRIC };
+            guard.write(&mut batch, flags, Target::Unreachable);
             let Some(link) = interface(path, socket)? else { continue };
             let gateway = match (path.probe_source, path.next_hop) {
                 (IpAddr::V6(_), IpAddr::V4(_)) => None,
                 (_, gateway) => Some(gateway),
             };
             let target = Target::Via { interface: link.index, gateway };
-            Route::write(&mut batch, flags, prefix, path.table, METRIC, target);
+            RouteKey { prefix, table, metric: METRIC }.write(&mut batch, flags, target);
         }
         if batch.is_empty() { Ok(Vec::new()) } else { socket.transact(&mut batch) }
     }
@@ -109,11 +113,11 @@ impl ProbeTables {
             Route::request_all(&mut request, ipv6, 0, OURS);
             socket.dump(&mut request, |_, body| {
                 let stranger = |route: &Route| {
-                    let kept = route.table == MAIN_TABLE || tables.contains(&route.table);
+                    let kept = route.key.table == MAIN_TABLE || tables.contains(&route.key.table);
                     route.protocol == OURS && !kept
                 };
                 if let Some(route) = Route::read(body).filter(stranger) {
-                    Route::remove(&mut batch, route.prefix, route.table, route.metric);
+                    route.key.remove(&mut batch);
                 }
             })?;
         }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use pathvane_engine::Via;
 
 use super::next_hops::NextHops;
-use crate::netlink::{Batch, MAIN_TABLE, OURS, Refusal, Route, Socket, Target, flag};
+use crate::netlink::{Batch, MAIN_TABLE, OURS, Refusal, Route, RouteKey, Socket, Target, flag};
 
 /// The metric of our routes: behind the 0 that an operator's static route has by default.
 const METRIC: u32 = 80;
@@ -64,7 +64,7 @@ impl Routes {
             Route::request_all(&mut batch, ipv6, MAIN_TABLE, OURS);
             socket.dump(&mut batch, |_, body| {
                 if let Some(route) = Route::read(body).filter(is_of_this_table) {
-                    held.insert(route.prefix, route.object.unwrap_or_default());
+                    held.insert(route.key.prefix, route.object.unwrap_or_default());
                 }
             })?;
         }
@@ -229,9 +229,13 @@ fn write(batch: &mut Batch, prefix: IpNet, operation: Operation) {
     let (flags, id) = match operation {
         Operation::Add(id) => (flag::CREATE | flag::EXCLUSIVE, id),
         Operation::Replace(id) => (flag::REPLACE, id),
-        Operation::Remove => return Route::remove(batch, prefix, MAIN_TABLE, METRIC),
+        Operation::Remove => return key(prefix).remove(batch),
     };
-    Route::write(batch, flags, prefix, MAIN_TABLE, METRIC, Target::Object(id));
+    key(prefix).write(batch, flags, Target::Object(id));
+}
+
+fn key(prefix: IpNet) -> RouteKey {
+    RouteKey { prefix, table: MAIN_TABLE, metric: METRIC }
 }
 
 fn enqueue(queue: &mut VecDeque<IpNet>, prefix: IpNet, entry: &mut Entry) {
@@ -243,7 +247,7 @@ fn enqueue(queue: &mut VecDeque<IpNet>, prefix: IpNet, entry: &mut Entry) {
 
 /// The kernel filters dumps only if it is new enough.
 fn is_of_this_table(route: &Route) -> bool {
-    route.table == MAIN_TABLE && route.protocol == OURS && route.metric == METRIC
+    route.protocol == OURS && route.key == key(route.key.prefix)
 }
 
 fn is_ipv6(prefix: IpNet) -> bool {

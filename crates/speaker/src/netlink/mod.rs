@@ -1,18 +1,24 @@
 //! The little of rtnetlink that Pathvane speaks: links, routes, rules, next-hop objects.
 //!
-//! Own encoding rather than a crate: next-hop objects are in none; a switch allocates nothing;
-//! and reading only the attributes that matter, each by its length, keeps a newer kernel's
+//! Own encoding rather than a crate (`docs/adr/0006-kernel-routes.md`): next-hop objects are in
+//! none, and reading only the attributes that matter, each by its length, keeps a newer kernel's
 //! additions from turning into parse errors. Byte order is the host's, as netlink's is.
 //!
 //! The kernel handles a request inside `send` and queues the answer before that returns, so
 //! [`Socket`] needs no readiness; only the multicast [`Socket::receive`] of events does.
 
+mod link;
 mod message;
-mod objects;
+mod next_hop;
+mod route;
+mod rule;
 mod socket;
 
+pub(crate) use link::Link;
 pub(crate) use message::{Batch, Body, Header};
-pub(crate) use objects::{Link, NextHop, Route, Rule, Target};
+pub(crate) use next_hop::NextHop;
+pub(crate) use route::{Route, RouteKey, Target};
+pub(crate) use rule::Rule;
 pub(crate) use socket::{Dump, Refusal, Socket};
 
 /// The protocol number by which routes, rules and next-hop objects are marked ours (`rtm_protocol`).
@@ -22,6 +28,14 @@ pub(crate) const OURS: u8 = 80;
 
 /// The main routing table.
 pub(crate) const MAIN_TABLE: u32 = 254;
+
+/// The gateway need not be on a connected prefix (`RTNH_F_ONLINK`).
+const ON_LINK: u32 = 4;
+
+/// `AF_INET` or `AF_INET6`.
+fn family(ipv6: bool) -> u8 {
+    if ipv6 { libc::AF_INET6 as u8 } else { libc::AF_INET as u8 }
+}
 
 /// Message types of linux/rtnetlink.h.
 pub(crate) mod kind {

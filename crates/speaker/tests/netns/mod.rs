@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 ///
 /// Needs root. Without, the test is skipped with a message, unless `PATHVANE_REQUIRE_ROOT=1`
 /// says that this must not happen.
-pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn in_namespace(test: impl FnOnce() + Send + 'static) {
     if !nix::unistd::geteuid().is_root() {
         let required = std::env::var_os("PATHVANE_REQUIRE_ROOT").is_some_and(|value| value == "1");
         assert!(!required, "PATHVANE_REQUIRE_ROOT=1, but this is not root");
@@ -31,7 +31,9 @@ pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
 }
 
 /// [`in_namespace`] with a tokio runtime of one thread.
-pub fn in_namespace_async<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub(crate) fn in_namespace_async<F: Future<Output = ()>>(
+    test: impl FnOnce() -> F + Send + 'static,
+) {
     in_namespace(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(test());
@@ -39,13 +41,13 @@ pub fn in_namespace_async<F: Future<Output = ()>>(test: impl FnOnce() -> F + Sen
 }
 
 /// Runs `ip` in this thread's namespace and returns what it prints.
-pub fn ip(arguments: &str) -> String {
+pub(crate) fn ip(arguments: &str) -> String {
     let output = try_ip(arguments);
     output.unwrap_or_else(|error| panic!("ip {arguments}: {error}"))
 }
 
 /// [`ip`] that may fail.
-pub fn try_ip(arguments: &str) -> Result<String, String> {
+pub(crate) fn try_ip(arguments: &str) -> Result<String, String> {
     let output = Command::new("ip").args(arguments.split_whitespace()).output();
     let output = output.expect("the ip command of iproute2");
     match output.status.success() {
@@ -55,7 +57,7 @@ pub fn try_ip(arguments: &str) -> Result<String, String> {
 }
 
 /// Makes a pair of connected interfaces, `NAME` with `address` and `NAME-far`, both up.
-pub fn veth(name: &str, address: &str) {
+pub(crate) fn veth(name: &str, address: &str) {
     ip(&format!("link add {name} type veth peer name {name}-far"));
     ip(&format!("addr add {address} dev {name}"));
     ip(&format!("link set {name} up"));
@@ -63,7 +65,7 @@ pub fn veth(name: &str, address: &str) {
 }
 
 /// Waits until `condition` holds, which the kernel brings about in its own time.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if condition() {
             return;
@@ -74,7 +76,7 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Takes the carrier of `name` away, or gives it back, by way of its far end.
-pub fn set_carrier(name: &str, up: bool) {
+pub(crate) fn set_carrier(name: &str, up: bool) {
     ip(&format!("link set {name}-far {}", if up { "up" } else { "down" }));
     until("the carrier", || ip(&format!("link show {name}")).contains("LOWER_UP") == up);
     let state = if up { "state UP" } else { "state LOWERLAYERDOWN" };
