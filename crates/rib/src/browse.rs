@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Entries looked at for one page.
-const MOST_LOOKS: u32 = 65_536;
+const MOST_LOOKS: u32 = 16_384;
 
 /// How much the RIB holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

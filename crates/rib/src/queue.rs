@@ -16,8 +16,13 @@ pub(crate) enum Lane {
 impl Lane {
     pub(crate) const SERVICE: [Lane; 2] = [Lane::ServiceWithdraw, Lane::ServiceAnnounce];
     pub(crate) const BULK: [Lane; 2] = [Lane::Withdraw, Lane::Announce];
+    const ALL: [Lane; Lane::COUNT] =
+        [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Withdraw, Lane::Announce];
     const COUNT: usize = 4;
 }
+
+/// Nodes dropped at a time. A reader who leaves may leave a whole table behind.
+pub(crate) const TRIM: u32 = 64;
 
 const NONE: u32 = u32::MAX;
 
@@ -58,11 +63,10 @@ struct Node {
 impl Queue {
     pub(crate) fn new() -> Queue {
         let mut nodes = Slab::new();
-        let ends = [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Withdraw, Lane::Announce]
-            .map(|lane| {
-                let end = nodes.insert(Node::empty(lane, NONE, 0));
-                Ends { head: end, end }
-            });
+        let ends = Lane::ALL.map(|lane| {
+            let end = nodes.insert(Node::empty(lane, NONE, 0));
+            Ends { head: end, end }
+        });
         let by_entry = PagedMap::default();
         Queue { nodes, by_entry, ends, marks: Vec::new(), readers: 0, made: 0 }
     }
@@ -86,7 +90,8 @@ impl Queue {
         }
     }
 
-    /// Takes a reader away. Entries that only it had yet to read go to `done`.
+    /// Takes a reader away. Entries that only it had yet to read go to `done`, now or by
+    /// [`Queue::trim_some`].
     pub(crate) fn leave(&mut self, reader: usize, done: &mut Vec<u32>) {
         let Some(marks) = self.marks[reader].take() else { return };
         self.readers -= 1;
@@ -161,18 +166,29 @@ impl Queue {
         self.trim(lane, done);
     }
 
-    /// Drops the nodes at the head that nobody has yet to read.
+    /// Drops nodes at the head that nobody has yet to read, [`TRIM`] of them at most.
     fn trim(&mut self, lane: Lane, done: &mut Vec<u32>) {
         let Ends { mut head, end } = self.ends[lane as usize];
-        while head != end && self.nodes[head].marks == 0 {
+        let mut left = TRIM;
+        while head != end && self.nodes[head].marks == 0 && left > 0 {
             let Node { entry, next, .. } = self.nodes[head];
             self.by_entry.remove(entry);
             self.nodes.release(head);
             done.push(entry);
             head = next;
+            left -= 1;
         }
         self.nodes[head].prev = NONE;
         self.ends[lane as usize].head = head;
+    }
+
+    /// Drops some of the nodes that a reader who left has left behind; false if there are none.
+    pub(crate) fn trim_some(&mut self, done: &mut Vec<u32>) -> bool {
+        let lane = Lane::ALL.into_iter().find(|lane| {
+            let Ends { head, end } = self.ends[*lane as usize];
+            head != end && self.nodes[head].marks == 0
+        });
+        lane.inspect(|lane| self.trim(*lane, done)).is_some()
     }
 
     /// Takes a node out of its lane; readers about to read it go on with the next one.
@@ -256,8 +272,26 @@ mod tests {
         assert_eq!(drain(&mut queue, second, Lane::Announce, &mut done), [2]);
         queue.leave(first, &mut done);
         assert_eq!(done, [1, 2]);
+        assert!(!queue.trim_some(&mut done));
         assert_eq!(queue.readers, 1);
         assert_eq!(queue.join(), first);
         assert!(!queue.has_unread(first));
+    }
+    #[test]
+    fn what_a_reader_leaves_behind_is_dropped_bit_by_bit() {
+        let mut queue = Queue::new();
+        let mut done = Vec::new();
+        let (quick, slow) = (queue.join(), queue.join());
+        (0..1000).for_each(|entry| queue.push(entry, Lane::Announce));
+        drain(&mut queue, quick, Lane::Announce, &mut done);
+        queue.leave(slow, &mut done);
+        assert_eq!(done.len(), TRIM as usize);
+        queue.push(500, Lane::Withdraw);
+        queue.push(1000, Lane::Announce);
+        while queue.trim_some(&mut done) {}
+        assert_eq!(done.len(), 999, "all but the one that is pending again");
+        assert_eq!(drain(&mut queue, quick, Lane::Withdraw, &mut done), [500]);
+        assert_eq!(drain(&mut queue, quick, Lane::Announce, &mut done), [1000]);
+        assert_eq!(queue.nodes.in_use(), Lane::COUNT as u32);
     }
 }

@@ -209,7 +209,9 @@ impl Rib {
         group.members.retain(|member| *member != peer);
         group.queue.leave(reader, &mut self.done);
         if group.members.is_empty() {
+            // Entries that only this queue knew are found by the sweep.
             self.groups[at] = None;
+            self.start(Task::Sweep(peer));
         }
         self.reap_done();
     }

@@ -25,7 +25,7 @@ use crate::table::Entry;
 const PATH_ID: u32 = 1;
 
 /// Prefixes looked at in one call, though they may come to no bytes.
-const MOST_LOOKS: u32 = 4096;
+const MOST_LOOKS: u32 = 2048;
 
 /// Octets of a message beside attributes and prefixes, at most: header, two lengths, MP_REACH
 /// with two IPv6 next hops.

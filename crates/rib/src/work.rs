@@ -81,7 +81,23 @@ impl Rib {
         while left > 0 && !self.jobs.is_empty() {
             self.work_slab(0, &mut left);
         }
-        !self.jobs.is_empty()
+        let trimmed = self.trim_queues(&mut left);
+        !trimmed || !self.jobs.is_empty()
+    }
+
+    /// Drops what lost peers have left behind in queues; false if there is more.
+    fn trim_queues(&mut self, left: &mut u32) -> bool {
+        for group in self.groups.iter_mut().flatten() {
+            while group.queue.trim_some(&mut self.done) {
+                *left = left.saturating_sub(crate::queue::TRIM);
+                if *left == 0 {
+                    self.reap_done();
+                    return false;
+                }
+            }
+        }
+        self.reap_done();
+        true
     }
 
     /// Ends the sweep for a peer now, whatever it takes.

@@ -75,7 +75,7 @@ fn long_lists_are_split_at_the_longest_message() {
     lab.settle();
     assert_eq!(lab.remote(1).table.len(), 5000);
     let least = (5000 * 4_usize).div_ceil(4096 - 60);
-    assert!(lab.remote(1).messages <= 2 * least + 2, "{}", lab.remote(1).messages);
+    assert!(lab.remote(1).messages <= 3 * least, "{}", lab.remote(1).messages);
 }
 
 #[test]
