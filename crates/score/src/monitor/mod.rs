@@ -271,8 +271,11 @@ impl PathMonitor {
         self.holds < d::STALL_HOLDS_MAX && self.streams.meters().any(late)
     }
 
+    /// When what is known is too old. Never for a path that is certainly silent: that is known
+    /// until it answers.
     fn stale_at(&self) -> Option<Instant> {
-        if self.stale {
+        let silent = self.facts.down.with(self.facts.degraded).contains(Reasons::SILENCE);
+        if self.stale || silent {
             return None;
         }
         let at = |meter: &Meter| {
