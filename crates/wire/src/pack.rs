@@ -26,7 +26,7 @@ pub struct Packed {
 pub enum Unsendable {
     /// A message with these attributes and one prefix would be longer than the peer takes.
     TooBig {
-        /// Octets of the message with the longest prefix of the family.
+        /// Octets of the message with one path identifier and the longest prefix of the family.
         len: usize,
         /// The most the peer takes.
         max_len: usize,
