@@ -152,9 +152,9 @@ impl Rib {
         if best.peer == peer {
             return Err(Reason::FromThisPeer);
         }
-        let subject = self.subject(id, &best, group.key.encode.peer);
+        let subject = self.subject(id, &best, &group.key);
         let service = self.table.entry(id).has(Entry::SERVICE);
-        let directive = known.directives.get(&subject.prefix).filter(|_| service);
+        let directive = known.directives.get(&self.table.prefix(id)).filter(|_| service);
         let attrs = self.sets.decode(best.set);
         let exported = group.key.export(&attrs, &self.sets, &subject, self.speaker(), directive)?;
         if exported.0.addr == session.up.address {

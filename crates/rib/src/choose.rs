@@ -3,7 +3,7 @@
 use pathvane_wire::PeerKind;
 
 use crate::decide::{Contender, Contenders, Rank, decide};
-use crate::group::Subject;
+use crate::group::{GroupKey, Subject};
 use crate::peer::FAMILIES;
 use crate::queue::Lane;
 use crate::rib::Rib;
@@ -82,7 +82,7 @@ impl Rib {
     /// The place of the best route.
     fn winner(&self, id: u32) -> Option<usize> {
         if self.table.entry(id).count() == 1 {
-            return self.rank(id, &self.table.route(id, 0)).map(|_| 0);
+            return self.is_feasible(id, &self.table.route(id, 0)).then_some(0);
         }
         let decided = decide(self.contenders(id), self.config.always_compare_med, |_, _| {});
         decided.map(|(winner, _)| winner.at)
@@ -113,10 +113,14 @@ impl Rib {
         })
     }
 
+    /// Whether the route can be used (RFC 4271 section 9.1.2).
+    fn is_feasible(&self, id: u32, route: &Route) -> bool {
+        route.meta.is_candidate() && self.sets.is_reachable(route.set) && self.is_alive(id, route)
+    }
+
     /// What the first steps compare; `None` if the route is not feasible.
     pub(crate) fn rank(&self, id: u32, route: &Route) -> Option<Rank> {
-        let feasible = self.sets.is_reachable(route.set) && self.is_alive(id, route);
-        self.last_rank(id, route).filter(|_| feasible)
+        self.last_rank(id, route).filter(|_| self.is_feasible(id, route))
     }
 
     /// What the first steps may have compared when the prefix was last decided about: session and
@@ -165,14 +169,19 @@ impl Rib {
         }
     }
 
-    /// A route as export to peers of a kind sees it: external ones are not told its degree of
-    /// preference.
-    pub(crate) fn subject(&self, id: u32, route: &Route, kind: PeerKind) -> Subject {
-        let preference = match kind {
+    /// A route as export to a group sees it. External peers are not told its degree of preference.
+    pub(crate) fn subject(&self, id: u32, route: &Route, group: &GroupKey) -> Subject {
+        let preference = match group.encode.peer {
             PeerKind::Internal => self.preference(id, route),
             PeerKind::External => 0,
         };
-        Subject { set: route.set, prefix: self.table.prefix(id), preference }
+        Subject {
+            set: route.set,
+            serial: self.sets.serial(route.set),
+            preference,
+            v6: self.table.entry(id).is_v6(),
+            bitmap: group.bitmap(|| self.table.prefix(id)),
+        }
     }
 
     pub(crate) fn best_view(&self, id: u32, route: &Route) -> Best {
@@ -253,11 +262,10 @@ impl Rib {
 
     /// A hash of what a group is told of a route, if anything.
     fn told(&mut self, at: usize, id: u32, route: &Route) -> Option<u64> {
-        let kind = self.groups[at].as_ref()?.key.encode.peer;
-        let (subject, speaker) = (self.subject(id, route, kind), self.speaker());
+        let subject = self.subject(id, route, &self.groups[at].as_ref()?.key);
+        let speaker = self.speaker();
         let group = self.groups[at].as_mut()?;
-        let key = group.export_key(&self.sets, &subject);
-        let (exported, _) = group.exported(key, &mut self.sets, &subject, speaker);
+        let (exported, _) = group.exported(&mut self.sets, &subject, speaker);
         exported.map(|exported| exported.hash)
     }
 

@@ -39,13 +39,17 @@ pub(crate) struct Group {
     hasher: FixedState,
 }
 
-/// A route to export.
-#[derive(Clone, Copy, Debug)]
+/// All that decides what a group is told of a route, directives aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) set: u32,
-    pub(crate) prefix: IpNet,
-    /// Its degree of preference, if the group is internal; otherwise 0.
+    /// Of the set.
+    pub(crate) serial: u32,
+    /// The degree of preference, if the group is internal; otherwise 0.
     pub(crate) preference: u32,
+    pub(crate) v6: bool,
+    /// The matches on the prefix that hold in the export policy.
+    pub(crate) bitmap: u64,
 }
 
 /// What peers of a group are told of routes with one attribute set.
@@ -58,19 +62,9 @@ pub(crate) struct Exported {
 
 #[derive(Debug, Default)]
 struct Slot {
-    key: Option<ExportKey>,
+    subject: Option<Subject>,
     exported: Option<Exported>,
     bytes: BytesMut,
-}
-
-/// All that decides what a group is told of a route, directives aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExportKey {
-    set: u32,
-    serial: u32,
-    preference: u32,
-    v6: bool,
-    bitmap: u64,
 }
 
 /// Outcomes of export kept for each group. Routes with one set mostly come together.
@@ -135,11 +129,10 @@ impl GroupKey {
         if (kind, source) == (PeerKind::Internal, Source::Internal) {
             return Err(Reason::InternalToInternal);
         }
-        let v6 = matches!(subject.prefix, IpNet::V6(_));
-        let next_hop =
-            self.next_hop(sets.next_hop(subject.set), source, v6).ok_or(Reason::NoNextHop)?;
+        let received = sets.next_hop(subject.set);
+        let next_hop = self.next_hop(received, source, subject.v6).ok_or(Reason::NoNextHop)?;
         let attrs = prepared(attrs.clone(), kind, source, subject.preference);
-        let mut attrs = self.filtered(attrs, &subject.prefix, speaker)?;
+        let mut attrs = self.filtered(attrs, subject.bitmap, speaker)?;
         if let Some(directive) = directive {
             directed(&mut attrs, directive)?;
         }
@@ -150,16 +143,24 @@ impl GroupKey {
         Ok((next_hop, attrs))
     }
 
-    fn filtered(&self, attrs: Attrs, prefix: &IpNet, speaker: Speaker) -> Result<Attrs, Reason> {
+    /// Which matches on the prefix hold in the export policy.
+    pub(crate) fn bitmap(&self, prefix: impl FnOnce() -> IpNet) -> u64 {
+        match &self.policy {
+            Some(policy) if policy.is_by_prefix() => policy.bitmap(&prefix()),
+            _ => 0,
+        }
+    }
+
+    fn filtered(&self, attrs: Attrs, bitmap: u64, speaker: Speaker) -> Result<Attrs, Reason> {
         let Some(policy) = &self.policy else {
             return match self.encode.peer {
                 PeerKind::Internal => Ok(attrs),
                 PeerKind::External => Err(Reason::NoExportPolicy),
             };
         };
-        policy.rule(Cow::Owned(attrs), policy.bitmap(prefix), speaker).map(Cow::into_owned).map_err(
-            |term| Reason::Rejected { policy: policy.name().into(), term: term.map(Into::into) },
-        )
+        policy.rule(Cow::Owned(attrs), bitmap, speaker).map(Cow::into_owned).map_err(|term| {
+            Reason::Rejected { policy: policy.name().into(), term: term.map(Into::into) }
+        })
     }
 }
 
@@ -207,51 +208,27 @@ impl Group {
         }
     }
 
-    pub(crate) fn export_key(&self, sets: &Sets, subject: &Subject) -> ExportKey {
-        ExportKey {
-            set: subject.set,
-            serial: sets.serial(subject.set),
-            preference: subject.preference,
-            v6: matches!(subject.prefix, IpNet::V6(_)),
-            bitmap: self.key.policy.as_ref().map_or(0, |policy| policy.bitmap(&subject.prefix)),
-        }
-    }
-
     /// What the group is told of a route, directives aside, and its attributes; `None`: nothing.
-    /// Remembered by attribute set and the matches of the prefix.
     pub(crate) fn exported(
         &mut self,
-        key: ExportKey,
         sets: &mut Sets,
         subject: &Subject,
         speaker: Speaker,
     ) -> (Option<Exported>, &[u8]) {
-        let mix = key.set ^ key.preference.rotate_left(16) ^ (key.bitmap as u32).rotate_left(8);
-        let at = mix as usize % MEMO;
-        if self.memo[at].key != Some(key) {
-            self.recall(at, key, sets, subject, speaker);
+        let Subject { set, preference, bitmap, .. } = *subject;
+        let mix = set ^ preference.rotate_left(16) ^ (bitmap as u32).rotate_left(8);
+        let slot = &mut self.memo[mix as usize % MEMO];
+        if slot.subject != Some(*subject) {
+            sets.warm(set);
+            let exported = self.key.export(sets.warmed(set), sets, subject, speaker, None);
+            slot.subject = Some(*subject);
+            slot.bytes.clear();
+            slot.exported = exported.ok().map(|(next_hop, attrs)| {
+                attrs.encode(&self.key.encode, &mut slot.bytes);
+                Exported { hash: hash_of(&self.hasher, &next_hop, &slot.bytes), next_hop }
+            });
         }
-        let slot = &self.memo[at];
         (slot.exported, &slot.bytes)
-    }
-
-    fn recall(
-        &mut self,
-        at: usize,
-        key: ExportKey,
-        sets: &mut Sets,
-        subject: &Subject,
-        speaker: Speaker,
-    ) {
-        sets.warm(subject.set);
-        let exported = self.key.export(sets.warmed(subject.set), sets, subject, speaker, None);
-        let slot = &mut self.memo[at];
-        slot.key = Some(key);
-        slot.bytes.clear();
-        slot.exported = exported.ok().map(|(next_hop, attrs)| {
-            attrs.encode(&self.key.encode, &mut slot.bytes);
-            Exported { hash: hash_of(&self.hasher, &next_hop, &slot.bytes), next_hop }
-        });
     }
 
     /// What one peer is told by a directive; the bytes go to `out`.

@@ -13,7 +13,7 @@ use pathvane_wire::{
 
 use crate::PeerId;
 use crate::group::Group;
-use crate::group::{ExportKey, Exported};
+use crate::group::{Exported, Subject};
 use crate::net_set::ZoneKey;
 use crate::peer::{FAMILIES, Frame, Session, Walk};
 use crate::queue::Lane;
@@ -39,7 +39,7 @@ pub(crate) struct Round {
     used: usize,
     by_hash: HashMap<(u64, bool), usize, FixedState>,
     /// What the last route came to: its bucket, or nothing to tell.
-    last: Option<(ExportKey, Option<usize>)>,
+    last: Option<(Subject, Option<usize>)>,
     scratch: BytesMut,
     /// Octets that the round comes to, at most, and may come to.
     cost: usize,
@@ -384,34 +384,33 @@ impl Rib {
     /// `None`: nothing.
     fn bucket_for(&mut self, peer: PeerId, id: u32, round: &mut Round) -> Option<(usize, usize)> {
         let best = self.table.best(id).filter(|best| best.peer != peer)?;
-        let encode = self.session(peer)?.up.encode;
-        let subject = self.subject(id, &best, encode.peer);
+        let at = self.session(peer)?.group;
+        let subject = self.subject(id, &best, &self.groups[at].as_ref()?.key);
         let speaker = self.speaker();
         let known = self.peers.get(peer.index())?.as_ref()?;
         let session = known.session.as_ref()?;
-        let group = self.groups[session.group].as_mut()?;
-        let v6 = matches!(subject.prefix, IpNet::V6(_));
+        let max_len = session.up.encode.max_len;
+        let group = self.groups[at].as_mut()?;
         if self.table.entry(id).has(Entry::SERVICE)
-            && let Some(directive) = known.directives.get(&subject.prefix)
+            && let Some(directive) = known.directives.get(&self.table.prefix(id))
         {
             let mut bytes = core::mem::take(&mut round.scratch);
             bytes.clear();
             let exported =
                 group.exported_by(directive, &mut self.sets, &subject, speaker, &mut bytes);
-            let at = exported.map(|exported| round.bucket(exported, &bytes, v6));
+            let at = exported.map(|exported| round.bucket(exported, &bytes, subject.v6));
             round.scratch = bytes;
-            return at.map(|at| (at, encode.max_len));
+            return at.map(|at| (at, max_len));
         }
-        let key = group.export_key(&self.sets, &subject);
-        if let Some((_, at)) = round.last.filter(|(last, _)| *last == key) {
-            return at.map(|at| (at, encode.max_len));
+        if let Some((_, at)) = round.last.filter(|(last, _)| *last == subject) {
+            return at.map(|at| (at, max_len));
         }
-        let (exported, bytes) = group.exported(key, &mut self.sets, &subject, speaker);
+        let (exported, bytes) = group.exported(&mut self.sets, &subject, speaker);
         // RFC 4271 section 5.1.3: never the peer's own address.
         let usable = exported.filter(|exported| exported.next_hop.addr != session.up.address);
-        let at = usable.map(|exported| round.bucket(exported, bytes, v6));
-        round.last = Some((key, at));
-        at.map(|at| (at, encode.max_len))
+        let at = usable.map(|exported| round.bucket(exported, bytes, subject.v6));
+        round.last = Some((subject, at));
+        at.map(|at| (at, max_len))
     }
 
     /// Notes that the peer is told a route; returns whether it was before.

@@ -62,6 +62,11 @@ impl Policy {
         &self.name
     }
 
+    /// Whether the prefix matters to it.
+    pub(crate) const fn is_by_prefix(&self) -> bool {
+        self.by_prefix
+    }
+
     /// Its terms, in order.
     pub fn terms(&self) -> &[Term] {
         &self.terms
