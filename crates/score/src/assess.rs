@@ -8,10 +8,14 @@ use crate::{Compliance, Meter, Sla, Violations, defaults as d};
 /// delay to the nearest of them.
 pub(crate) struct Quality<'a> {
     pub(crate) loss: Tally,
+    /// The same over minutes.
+    pub(crate) usual_loss: Tally,
     /// Design effect: how many bursty samples say as much as one independent sample.
     pub(crate) design: f64,
     pub(crate) burst_ratio: f64,
     pub(crate) nearest: &'a Meter,
+    /// The loss detectors have fired.
+    pub(crate) loss_alarm: bool,
     /// Some reflectors were left out, because they lose more than others.
     pub(crate) unsound: bool,
 }
@@ -41,7 +45,7 @@ impl Quality<'_> {
         let (ahead, back) = (heard(seen, 0), heard(seen, 1));
         let worse = usize::from(back.rating.r < ahead.rating.r);
         let playout = [ahead, back][worse];
-        let (least, most) = self.loss.bounds(self.design);
+        let (least, most) = self.loss.bounds(self.design, d::CONFIDENCE_Z);
         let bounded = Bounded {
             value: playout.rating.r,
             lcb: heard(most, worse).rating.r,
@@ -73,13 +77,12 @@ impl Quality<'_> {
     }
 
     fn over_loss(&self, score: impl Fn(f64) -> f64) -> Bounded {
-        let (least, most) = self.loss.bounds(self.design);
+        let (least, most) = self.loss.bounds(self.design, d::CONFIDENCE_Z);
         Bounded { value: score(self.loss.share()), lcb: score(most), ucb: score(least) }
     }
 
     /// Which limits are broken beyond doubt, and whether all are kept.
     pub(crate) fn comply(&self, sla: &Sla, score: Bounded) -> (Violations, Compliance) {
-        let (least_loss, _) = self.loss.bounds(self.design);
         let max_loss = f64::from(sla.max_loss_ppm) / 1e6;
         let srtt = self.nearest.srtt_ns();
         let steady_rtt = srtt.saturating_sub(self.nearest.rttvar_ns());
@@ -88,7 +91,7 @@ impl Quality<'_> {
         };
         let violations = Violations {
             score: score.ucb < sla.min_score,
-            loss: least_loss > max_loss,
+            loss: self.surely_loses(max_loss),
             delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
             rtt: exceeds(sla.max_rtt, steady_rtt),
         };
@@ -105,12 +108,20 @@ impl Quality<'_> {
         (violations, compliance)
     }
 
+    /// Whether more than `share` is lost, either now or all the time, beyond doubt. Where the
+    /// loss detector says so as well, less doubt is in order.
+    pub(crate) fn surely_loses(&self, share: f64) -> bool {
+        let least = |tally: &Tally, z| tally.bounds(self.design, z).0;
+        let z = if self.loss_alarm { d::CONFIDENCE_Z } else { d::CERTAIN_Z };
+        least(&self.loss, z) > share || least(&self.usual_loss, d::CERTAIN_Z) > share
+    }
+
     /// The 98th percentile of delay variation in the worse direction; with `certain` the
     /// percentile that it is at least, as far as the number of samples says.
     fn variation98(&self, certain: bool) -> u64 {
         let of = |variation: &crate::meter::Histogram| {
             let n = variation.total();
-            let q = if certain { wilson(0.98, n).0 } else { 0.98 };
+            let q = if certain { wilson(0.98, n, d::CERTAIN_Z).0 } else { 0.98 };
             if n < d::VARIATION_SAMPLES_MIN { 0 } else { variation.quantile(q) }
         };
         self.nearest.variations().into_iter().flatten().map(of).max().unwrap_or(0)

@@ -64,6 +64,9 @@ pub const STALL_HOLD: Duration = Duration::from_millis(5);
 
 /// Half-life of recent loss: it weighs about as many probes as a window of 15 s.
 pub const LOSS_RECENT: Duration = Duration::from_secs(5);
+/// Probes closer than this, in seconds, weigh less in recent loss: the packets of a voice
+/// call are this far apart.
+pub const LOSS_GAP_S: f32 = 0.02;
 /// Half-life of usual loss: learns a path's habits in minutes, outlasts a fault of seconds.
 pub const LOSS_USUAL: Duration = Duration::from_secs(300);
 /// Usual loss before anything was measured ...
@@ -72,8 +75,10 @@ pub const LOSS_PRIOR: f64 = 0.001;
 pub const LOSS_PRIOR_WEIGHT: f64 = 200.0;
 /// How many losses the guess of a path's burstiness is worth: one burst corrects it.
 pub const BURST_PRIOR_WEIGHT: f64 = 4.0;
-/// Two-sided 95 %.
+/// Bounds of scores: two-sided 95 %.
 pub const CONFIDENCE_Z: f64 = 1.96;
+/// Bounds beyond doubt: asked five times a second for months, they must not be wrong once.
+pub const CERTAIN_Z: f64 = 4.0;
 
 // ---- Loss detector ----
 
@@ -273,6 +278,8 @@ pub const LOAD_FREE: f64 = 0.7;
 pub const LOAD_POINTS: f64 = 20.0;
 /// What sharing the leader's fate takes off a standby.
 pub const SHARED_RISK_POINTS: f64 = 10.0;
+/// Decide again this often: scores change without a verdict being given.
+pub const REVIEW_EVERY: Duration = Duration::from_secs(1);
 /// A challenger that may fail of the same fault is waited for this long: longer than its own
 /// silence takes to show at 50 probes a second.
 pub const SHARED_WAIT: Duration = Duration::from_millis(200);

@@ -171,6 +171,8 @@ pub struct Evidence {
     pub silent: u8,
     /// Unanswered probes in a row, on the stream that has the fewest.
     pub missed: u32,
+    /// Some stream misses probes at this moment, and is not long silent.
+    pub missing: bool,
     /// The newest reply of any reflector.
     pub last_reply: Option<Instant>,
     /// The earliest moment at which a running fault can have begun: when the newest

@@ -225,7 +225,7 @@ fn a_step_of_150_ms_ends_degraded_by_delay_and_not_down() {
     assert_eq!(path.first(heard, |it| it.state != State::Degraded), None);
     assert_eq!(verdict.evidence.penalty, 462, "500 for degrading, less 20 s; no outage");
     assert_eq!(verdict.evidence.loss_ppm, 0);
-    assert_eq!(path.monitor.score(Class::Voice).violations.rtt, true);
+    assert!(path.monitor.score(Class::Voice).violations.rtt);
     assert!(path.monitor.verdict().usable());
 }
 

@@ -127,13 +127,15 @@ impl ShiftCusum {
         }
     }
 
-    /// A probe thought lost came late by a step: no need for more samples.
-    pub(crate) fn force(&mut self, now: Instant, sample: f32) {
-        if self.learnt >= d::SHIFT_LEARN && sample - self.mean >= d::SHIFT_MIN_NS {
-            self.up = d::SHIFT_THRESHOLD;
-            self.high_since = self.high_since.min(now);
-            self.shifted = true;
+    /// A probe thought lost came late by a step: no need for more samples. Returns whether
+    /// that is news.
+    pub(crate) fn force(&mut self, now: Instant, sample: f32) -> bool {
+        if self.learnt < d::SHIFT_LEARN || sample - self.mean < d::SHIFT_MIN_NS {
+            return false;
         }
+        self.up = d::SHIFT_THRESHOLD;
+        self.high_since = self.high_since.min(now);
+        !core::mem::replace(&mut self.shifted, true)
     }
 
     /// Whether the figure is well above its usual level.

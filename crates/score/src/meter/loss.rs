@@ -53,12 +53,15 @@ impl LossLedger {
         Self { recent: Fading::new(now), usual: Fading::new(now), run: 0 }
     }
 
-    /// Counts the fate of one probe, in the order of sending. An answer says how many probes
+    /// Counts the fate of a probe that was sent `gap` after the one before it, in the order of
+    /// sending. Probes closer than usual weigh less in recent loss: they are sent when
+    /// something was lost, and would show more loss than traffic meets. An answer says how many probes
     /// before it were lost in a row: a series that has not ended may yet be an outage.
-    pub(crate) fn settle(&mut self, now: Instant, lost: bool) -> Option<u32> {
+    pub(crate) fn settle(&mut self, now: Instant, gap: Duration, lost: bool) -> Option<u32> {
         self.recent.fade(now, d::LOSS_RECENT);
-        self.recent.counts[TRIALS] += 1.0;
-        self.recent.counts[LOSSES] += f32::from(u8::from(lost));
+        let weight = (gap.as_secs_f32() / d::LOSS_GAP_S).min(1.0);
+        self.recent.counts[TRIALS] += weight;
+        self.recent.counts[LOSSES] += weight * f32::from(u8::from(lost));
         if lost {
             self.run = (self.run + 1).min(d::BURST_LENGTH_MAX + 1);
             return None;
@@ -97,13 +100,11 @@ impl LossLedger {
             self.run -= 1;
             return false;
         }
-        let lost = &mut self.usual.counts;
-        let from = if lost[AFTER_ANSWER_LOST] >= lost[AFTER_LOSS_LOST] {
-            AFTER_ANSWER_LOST
-        } else {
-            AFTER_LOSS_LOST
-        };
-        take_one(&mut lost[from]);
+        // Of a series that has ended the length is not known any more; most are of one probe.
+        let usual = &mut self.usual.counts;
+        take_one(&mut usual[AFTER_ANSWER_LOST]);
+        take_one(&mut usual[AFTER_LOSS]);
+        usual[AFTER_ANSWER] += 1.0;
         true
     }
 
@@ -131,11 +132,17 @@ impl LossLedger {
         (losses + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
     }
 
+    /// Probes and losses of the last minutes, weighed by age.
+    pub(crate) fn usual_tally(&self) -> Tally {
+        let [ok, ok_lost, bad, bad_lost] = self.usual.counts.map(f64::from);
+        Tally { trials: ok + bad, losses: ok_lost + bad_lost, reverse: 0.0 }
+    }
+
     /// The usual share of probes lost.
     pub(crate) fn usual(&self) -> f64 {
-        let [ok, ok_lost, bad, bad_lost] = self.usual.counts.map(f64::from);
+        let Tally { trials, losses, .. } = self.usual_tally();
         let prior = d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT;
-        (ok_lost + bad_lost + prior) / (ok + bad + d::LOSS_PRIOR_WEIGHT)
+        (losses + prior) / (trials + d::LOSS_PRIOR_WEIGHT)
     }
 }
 
@@ -169,21 +176,21 @@ impl Tally {
         2.0 * self.trials
     }
 
-    /// The 95 % bounds of the share lost, wider by `design`: how much less bursty samples
-    /// say than independent ones.
-    pub(crate) fn bounds(&self, design: f64) -> (f64, f64) {
-        wilson(self.share(), self.effective() / design.max(1.0))
+    /// The bounds of the share lost at `z` deviations, wider by `design`: how much less
+    /// bursty samples say than independent ones.
+    pub(crate) fn bounds(&self, design: f64, z: f64) -> (f64, f64) {
+        wilson(self.share(), self.effective() / design.max(1.0), z)
     }
 }
 
-/// Wilson's score interval of a share `p` seen in `n` trials.
-pub(crate) fn wilson(p: f64, n: f64) -> (f64, f64) {
+/// Wilson's score interval of a share `p` seen in `n` trials, `z` deviations wide each way.
+pub(crate) fn wilson(p: f64, n: f64, z: f64) -> (f64, f64) {
     if n <= 0.0 {
         return (0.0, 1.0);
     }
-    let z2 = d::CONFIDENCE_Z * d::CONFIDENCE_Z;
+    let z2 = z * z;
     let middle = p + z2 / (2.0 * n);
-    let half = d::CONFIDENCE_Z * libm::sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n));
+    let half = z * libm::sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n));
     let scale = 1.0 + z2 / n;
     (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
@@ -192,14 +199,16 @@ pub(crate) fn wilson(p: f64, n: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
+    const GAP: Duration = Duration::from_millis(20);
+
     #[test]
     fn no_loss_bounds_loss_as_published() {
         for (n, percent) in [(50.0, 7.1), (500.0, 0.76), (3000.0, 0.13)] {
-            let (lower, upper) = wilson(0.0, n);
+            let (lower, upper) = wilson(0.0, n, d::CONFIDENCE_Z);
             assert!(lower < 1e-12);
             assert!((upper * 100.0 - percent).abs() < percent * 0.02, "{n}: {upper}");
         }
-        assert_eq!(wilson(0.5, 0.0), (0.0, 1.0));
+        assert_eq!(wilson(0.5, 0.0, d::CONFIDENCE_Z), (0.0, 1.0));
     }
 
     #[test]
@@ -209,7 +218,7 @@ mod tests {
         let mut run = |ledger: &mut LossLedger, probes: u32, every: u32| {
             for i in 0..probes {
                 now += Duration::from_millis(20);
-                ledger.settle(now, every > 0 && i % every == 0);
+                ledger.settle(now, GAP, every > 0 && i % every == 0);
             }
         };
         run(&mut ledger, 3000, 10);
@@ -221,13 +230,30 @@ mod tests {
     }
 
     #[test]
+    fn faster_probing_during_loss_does_not_exaggerate_it() {
+        let mut ledger = LossLedger::new(Instant::ZERO);
+        let mut now = Instant::ZERO;
+        for second in 0..60 {
+            // A tenth of each second is bad, and is probed four times as fast.
+            let (good, bad) = (Duration::from_millis(20), Duration::from_millis(5));
+            for i in 0..65 {
+                let gap = if i < 20 { bad } else { good };
+                now += gap;
+                ledger.settle(now, gap, i < 20 && second > 0);
+            }
+        }
+        let share = ledger.recent().share();
+        assert!((share - 0.1).abs() < 0.015, "{share}");
+    }
+
+    #[test]
     fn bursts_are_told_from_random_loss() {
         let (mut random, mut bursty) =
             (LossLedger::new(Instant::ZERO), LossLedger::new(Instant::ZERO));
         for i in 0..20_000_u64 {
             let now = Instant::from_millis(20 * i);
-            random.settle(now, i % 100 == 0);
-            bursty.settle(now, i % 400 < 4);
+            random.settle(now, GAP, i % 100 == 0);
+            bursty.settle(now, GAP, i % 400 < 4);
         }
         assert!((random.usual() - bursty.usual()).abs() < 0.002);
         assert!(random.usual_continuation(0.1) < 0.05);
@@ -238,11 +264,16 @@ mod tests {
     #[test]
     fn rescued_probes_are_not_lost() {
         let mut ledger = LossLedger::new(Instant::ZERO);
-        for i in 0..100 {
-            ledger.settle(Instant::from_millis(i), i % 2 == 0);
+        for i in 0..400 {
+            // Bursts of four, and single probes that come late.
+            let lost = i % 40 < 4;
+            ledger.settle(Instant::from_millis(20 * i), GAP, lost || i % 4 == 2);
+            if !lost && i % 4 == 3 {
+                assert!(ledger.rescue());
+            }
         }
-        (0..60).for_each(|_| assert!(ledger.rescue()));
-        assert_eq!(ledger.recent().share(), 0.0);
-        assert!(ledger.usual() < 0.01);
+        assert!((ledger.recent().share() - 0.1).abs() < 0.02);
+        assert!((ledger.usual() - 0.1).abs() < 0.04);
+        assert!((ledger.usual_continuation(0.5) - 0.75).abs() < 0.05);
     }
 }

@@ -157,9 +157,9 @@ impl Meter {
         let follows = self.note_order(sample);
         self.remarked = sample.remarked;
         self.last_reply = self.last_reply.max(sample.at);
-        self.run = 0;
+        let run = core::mem::take(&mut self.run);
         if mark == Mark::Late {
-            self.rescue(now, sample);
+            self.rescue(now, sample, run);
         }
         self.measure(now, sample, follows);
         while self.window.head().is_some_and(|(_, answered)| answered) {
@@ -237,16 +237,25 @@ impl Meter {
         !first && ahead == 1
     }
 
-    /// A probe counted missed was only late: take the evidence back, and read it as delay.
-    fn rescue(&mut self, now: Instant, sample: &Sample) {
+    /// A probe counted missed was only late: take the evidence back. If it ends a silence of
+    /// `run` probes, delay stepped up: no need for more samples.
+    fn rescue(&mut self, now: Instant, sample: &Sample, run: u32) {
         self.counters.late = self.counters.late.wrapping_add(1);
         let sent = sample.at - Duration::from_nanos(sample.rtt_ns);
         if sent >= self.forgiven_before && self.loss.rescue() {
             self.loss_cusum.rescue();
         }
-        if self.trusts(sample) {
-            self.delay_cusum.force(now, sample.rtt_ns as f32);
+        let stepped = run >= d::SILENCE_MISSES_MIN && self.trusts(sample);
+        if stepped && self.delay_cusum.force(now, sample.rtt_ns as f32) {
+            self.restart_variation();
         }
+    }
+
+    /// Delay stepped up: variation is counted from the new level, as a phone's buffer does.
+    fn restart_variation(&mut self) {
+        self.round_trip = Variation::default();
+        self.forward = Variation::default();
+        self.reverse = Variation::default();
     }
 
     fn measure(&mut self, now: Instant, sample: &Sample, follows: bool) {
@@ -263,7 +272,11 @@ impl Meter {
         let rtt = sample.rtt_ns as f32;
         let gap_s = self.period_ns / 1e9;
         let difference = self.smooth.update(rtt);
+        let before = self.delay_cusum.shifted();
         self.delay_cusum.update(now, rtt, self.smooth.srtt(), gap_s);
+        if self.delay_cusum.shifted() && !before {
+            self.restart_variation();
+        }
         if let Some(difference) = difference.filter(|_| follows) {
             self.ipdv.record(difference as u64);
             self.jitter_cusum.update(now, difference, self.smooth.jitter(), gap_s);
@@ -285,7 +298,7 @@ impl Meter {
     /// Settles the oldest probe under way: answered, or missed.
     fn settle_head(&mut self, now: Instant) {
         let Some((seq, answered)) = self.window.head() else { return };
-        let sent = self.window.head_sent().unwrap_or(now);
+        let (sent, gap) = (self.window.head_sent().unwrap_or(now), self.window.head_gap());
         self.window.settle();
         if !answered {
             self.counters.missed = self.counters.missed.wrapping_add(1);
@@ -298,7 +311,7 @@ impl Meter {
         if !answered && sent < self.forgiven_before {
             return;
         }
-        if let Some(losses) = self.loss.settle(now, !answered) {
+        if let Some(losses) = self.loss.settle(now, gap, !answered) {
             self.loss_cusum.settle(losses);
         }
         if self.loss.fade_usual(now) {
@@ -369,6 +382,10 @@ impl Meter {
     pub(crate) fn design_effect(&self) -> f64 {
         let again = self.loss.usual_continuation(d::BURST_PRIOR_BOUNDS).min(d::BURST_MAX);
         (1.0 + again) / (1.0 - again)
+    }
+
+    pub(crate) fn usual_tally(&self) -> Tally {
+        self.loss.usual_tally()
     }
 
     pub(crate) fn usual_loss(&self) -> f64 {

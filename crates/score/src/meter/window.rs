@@ -65,16 +65,14 @@ impl Window {
         if !follows {
             *self = Self { first: seq, head: seq, next: seq, ..Self::new() };
         }
-        let gap = if self.outstanding() == 0 {
+        let gap = (now.since(self.last_sent).as_nanos() >> GAP_SHIFT).min(u16::MAX.into()) as u16;
+        self.gaps[(seq % MAX_OUTSTANDING) as usize] = gap;
+        if self.outstanding() == 0 {
             self.head_sent = now;
             self.last_sent = now;
-            0
         } else {
-            let gap = (now.since(self.last_sent).as_nanos() >> GAP_SHIFT).min(u16::MAX.into());
-            self.last_sent += Duration::from_nanos((gap as u64) << GAP_SHIFT);
-            gap as u16
-        };
-        self.gaps[(seq % MAX_OUTSTANDING) as usize] = gap;
+            self.last_sent += nanos(gap);
+        }
         self.set_answered(seq, false);
         self.next = seq.wrapping_add(1);
         if self.next.wrapping_sub(self.first) > SPAN {
@@ -113,9 +111,13 @@ impl Window {
         }
         self.head = self.head.wrapping_add(1);
         if self.outstanding() > 0 {
-            let gap = u64::from(self.gaps[(self.head % MAX_OUTSTANDING) as usize]);
-            self.head_sent += Duration::from_nanos(gap << GAP_SHIFT);
+            self.head_sent += self.head_gap();
         }
+    }
+
+    /// The time between the oldest probe under way and the one before it, 4.3 s at most.
+    pub(crate) fn head_gap(&self) -> Duration {
+        nanos(self.gaps[(self.head % MAX_OUTSTANDING) as usize])
     }
 
     fn outstanding(&self) -> u32 {
@@ -133,6 +135,10 @@ impl Window {
             self.answered[word(seq)] &= !bit(seq);
         }
     }
+}
+
+fn nanos(gap: u16) -> Duration {
+    Duration::from_nanos(u64::from(gap) << GAP_SHIFT)
 }
 
 fn word(seq: u32) -> usize {

@@ -227,7 +227,8 @@ impl PathMonitor {
         missed.chain(own.into_iter().flatten()).min()
     }
 
-    /// The verdict, if its state, reasons or grade changed since the last call.
+    /// The verdict, if its state, reasons or grade changed since the last call, or whether
+    /// the path keeps the limits of some class.
     pub fn poll_verdict(&mut self) -> Option<Verdict> {
         core::mem::take(&mut self.changed).then_some(self.verdict)
     }
@@ -339,7 +340,7 @@ impl PathMonitor {
         let quality = self.streams.quality();
         let direction =
             quality.as_ref().map_or(Reasons::NONE, |it| self.streams.loss_direction(&it.loss));
-        self.assessment.refresh(now, &self.config, quality.as_ref(), direction);
+        self.changed |= self.assessment.refresh(now, &self.config, quality.as_ref(), direction);
     }
 
     /// Probe faster while something looks wrong, but not for long on a path known to be bad.
@@ -419,6 +420,7 @@ impl PathMonitor {
             reflectors: self.streams.reflectors(),
             silent: joint.silent,
             missed: meters().map(Meter::missed_run).min().unwrap_or(0),
+            missing: joint.missing,
             last_reply: meters().filter_map(Meter::last_reply).max(),
             not_before: meters().filter_map(Meter::answered_sent).max(),
             missed_since: meters().filter_map(Meter::missed_since).max(),

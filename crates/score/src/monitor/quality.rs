@@ -59,19 +59,21 @@ impl Assessment {
         self.classes.iter_mut().for_each(|scored| scored.low = false);
     }
 
-    /// Scores every class by `quality`; without one everything stays as it was.
+    /// Scores every class by `quality`; without one everything stays as it was. Returns
+    /// whether the path now keeps limits that it did not keep, or the other way round.
     pub(super) fn refresh(
         &mut self,
         now: Instant,
         config: &MonitorConfig,
         quality: Option<&Quality<'_>>,
         direction: Reasons,
-    ) {
+    ) -> bool {
         self.due = now + d::ASSESS_EVERY;
-        let Some(quality) = quality else { return };
+        let Some(quality) = quality else { return false };
         self.loss = quality.loss;
-        let (least, most) = quality.loss.bounds(quality.design);
-        self.lossy = if self.lossy { most > d::LOSS_LIMIT } else { least > d::LOSS_LIMIT };
+        let (_, most) = quality.loss.bounds(quality.design, d::CONFIDENCE_Z);
+        self.lossy =
+            if self.lossy { most > d::LOSS_LIMIT } else { quality.surely_loses(d::LOSS_LIMIT) };
         self.unsound = quality.unsound;
         self.direction = direction;
         self.figures = Evidence {
@@ -82,6 +84,7 @@ impl Assessment {
             usual_loss_ppm: ppm(quality.nearest.usual_loss()),
             ..Evidence::default()
         };
+        let mut changed = false;
         for class in Class::ALL {
             let score = match class {
                 Class::Voice => {
@@ -92,8 +95,9 @@ impl Assessment {
                 Class::Interactive => quality.interactive(),
                 Class::Bulk => quality.bulk(config.bulk_target_bps),
             };
-            self.classes[class.index()].take(now, class, config, quality, score);
+            changed |= self.classes[class.index()].take(now, class, config, quality, score);
         }
+        changed
     }
 
     /// The score of a class; nothing, if nothing gets through.
@@ -155,6 +159,7 @@ impl Assessment {
 }
 
 impl Scored {
+    /// Takes a new score; returns whether compliance changed.
     fn take(
         &mut self,
         now: Instant,
@@ -162,7 +167,7 @@ impl Scored {
         config: &MonitorConfig,
         quality: &Quality<'_>,
         score: Bounded,
-    ) {
+    ) -> bool {
         self.score = Some(score);
         self.low = if self.low {
             score.value < d::GRADE_C + d::GRADE_UP_MARGIN
@@ -179,6 +184,7 @@ impl Scored {
         if !held {
             self.violations = Violations::default();
         }
-        self.compliance = Some(if held { Compliance::Violates } else { compliance });
+        let compliance = if held { Compliance::Violates } else { compliance };
+        self.compliance.replace(compliance) != Some(compliance)
     }
 }

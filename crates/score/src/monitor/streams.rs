@@ -212,18 +212,23 @@ impl Streams {
         let answered = || self.meters().filter(|meter| meter.last_reply().is_some());
         let silent = answered().all(|meter| !heard(&meter));
         let candidates = || answered().filter(move |meter| silent || heard(meter));
-        let bounds = |meter: &Meter| meter.tally().bounds(meter.design_effect());
+        let bounds = |meter: &Meter| meter.tally().bounds(meter.design_effect(), d::CERTAIN_Z);
         let best = candidates().map(|meter| bounds(meter).1).fold(1.0, f64::min);
         let sound =
             || candidates().filter(|meter| bounds(meter).0 <= best + d::REFLECTOR_LOSS_APART);
         let nearest = sound().min_by_key(|meter| meter.srtt_ns())?;
-        let mut loss = Tally::default();
-        sound().for_each(|meter| loss.add(meter.tally()));
+        let (mut loss, mut usual_loss) = (Tally::default(), Tally::default());
+        sound().for_each(|meter| {
+            loss.add(meter.tally());
+            usual_loss.add(meter.usual_tally());
+        });
         Some(Quality {
             loss,
+            usual_loss,
             design: sound().map(Meter::design_effect).fold(1.0, f64::max),
             burst_ratio: sound().map(Meter::burst_ratio).fold(1.0, f64::max),
             nearest,
+            loss_alarm: self.loss_alarm,
             unsound: sound().count() < candidates().count(),
         })
     }

@@ -137,6 +137,8 @@ pub struct Decision {
     pub leader_score: f64,
     /// The adjusted score of the path that led before, or of the best standby.
     pub other_score: f64,
+    /// Since when the leader leads.
+    pub since: Instant,
     /// When the evidence for the move was complete.
     pub detected_at: Instant,
     /// Decide again then, even if nothing is reported.
@@ -170,7 +172,6 @@ pub struct Selector {
     config: SelectorConfig,
     rng: Rng,
     decision: Decision,
-    leads_since: Instant,
     challenge: Option<Challenge>,
     /// Since when a move waits for signs that the challenger does not fail as well.
     doubted_since: Option<Instant>,
@@ -188,17 +189,11 @@ impl Selector {
             previous: None,
             leader_score: 0.0,
             other_score: 0.0,
+            since: now,
             detected_at: now,
             next_check: None,
         };
-        Self {
-            config,
-            rng: Rng::with_seed(seed),
-            decision,
-            leads_since: now,
-            challenge: None,
-            doubted_since: None,
-        }
+        Self { config, rng: Rng::with_seed(seed), decision, challenge: None, doubted_since: None }
     }
 
     /// Decides among `candidates`, which stand in the operator's order.
@@ -207,7 +202,9 @@ impl Selector {
     /// [`Decision::next_check`].
     pub fn decide(&mut self, now: Instant, candidates: &[Candidate]) -> &Decision {
         self.decision.moved = false;
-        self.decision.next_check = None;
+        // Scores drift without a word.
+        let review = (candidates.len() > 1).then(|| now + d::REVIEW_EVERY);
+        self.decision.next_check = review;
         match self.wish(now, candidates) {
             Wish::Move(to, cause) => self.change(now, candidates, to, cause),
             Wish::Wait(cause) => {
@@ -280,7 +277,8 @@ impl Selector {
             return Some(Wish::Move(to, cause));
         }
         let doubtful = self.best(all, takes_over);
-        let waited = now.since(*self.doubted_since.get_or_insert(now));
+        self.doubted_since = doubtful.and(self.doubted_since.or(Some(now)));
+        let waited = now.since(self.doubted_since.unwrap_or(now));
         match doubtful {
             Some(to) if waited >= d::SHARED_WAIT => Some(Wish::Move(to, cause)),
             Some(_) => Some(Wish::Wait(Cause::SharedFault)),
@@ -297,13 +295,12 @@ impl Selector {
         if other.path == leader.path {
             return false;
         }
-        let shared = other.shares_fate(leader);
         if leader.verdict.passes() {
             // Degraded: wait for the fault to show on paths that share its cause.
             let young = now.since(leader.verdict.since) < d::SHARED_SETTLE;
-            return shared && (young || other.verdict.state != State::Up);
+            return other.shares_fate(leader) && (young || other.verdict.state != State::Up);
         }
-        (shared || other.verdict.evidence.missed > 0) && !other.is_fresh_after(leader)
+        other.may_fail_with(leader)
     }
 
     /// The leader works: is another path better for long enough?
@@ -321,7 +318,7 @@ impl Selector {
             Some(challenge) => challenge,
             None => {
                 let earliest =
-                    (now + self.config.sustain).max(self.leads_since + self.config.dwell);
+                    (now + self.config.sustain).max(self.decision.since + self.config.dwell);
                 let due = earliest + self.random_phase();
                 Challenge { path: all[to].path, since: now, due }
             }
@@ -402,7 +399,7 @@ impl Selector {
         self.decision.leader = Some(candidates[to].path);
         self.decision.moved = true;
         self.decision.cause = cause;
-        self.leads_since = now;
+        self.decision.since = now;
         self.challenge = None;
         self.doubted_since = None;
     }

@@ -91,10 +91,17 @@ impl Candidate {
         self.cost + d::LOAD_POINTS * beyond / (1.0 - d::LOAD_FREE)
     }
 
-    /// Whether the path was heard of since `leader`'s fault began.
-    pub(super) fn is_fresh_after(&self, leader: &Self) -> bool {
-        let Some(fault) = leader.verdict.evidence.missed_since else { return true };
-        self.verdict.evidence.not_before.is_some_and(|sent| sent >= fault)
+    /// Whether the path may be failing of the fault that silenced `leader`, and not have shown
+    /// it yet: it misses probes, its state has changed since, or it shares the leader's fate
+    /// and was not heard of since.
+    pub(super) fn may_fail_with(&self, leader: &Self) -> bool {
+        let fault = leader.verdict.evidence.missed_since;
+        let restless =
+            matches!(self.verdict.state, State::Suspect | State::Degraded | State::Recovering);
+        let unsettled = restless && fault.is_some_and(|fault| self.verdict.since >= fault);
+        let heard_at = self.verdict.evidence.not_before;
+        let fresh = fault.is_none_or(|fault| heard_at.is_some_and(|sent| sent >= fault));
+        self.verdict.evidence.missing || unsettled || (self.shares_fate(leader) && !fresh)
     }
 
     /// Whether both may fail together.

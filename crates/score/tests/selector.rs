@@ -1,0 +1,410 @@
+//! Choices among candidates made by hand.
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{
+    Candidate, Cause, Class, ClassScore, Compliance, Decision, Grade, PathId, Reasons, Selector,
+    SelectorConfig, State, Strategy, Verdict,
+};
+
+fn s(secs: u64) -> Instant {
+    Instant::from_secs(secs)
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A path that is up, keeps every limit and scores `value`, known within a point.
+fn path(id: u32, value: f64) -> Candidate {
+    let verdict = Verdict { state: State::Up, grade: Grade::A, ..Verdict::unknown(s(0)) };
+    let score = ClassScore {
+        value,
+        lcb: value - 0.5,
+        ucb: value + 0.5,
+        grade: Grade::of(value),
+        compliance: Compliance::Complies,
+        ..ClassScore::unknown(Class::Voice)
+    };
+    Candidate {
+        path: PathId(id),
+        verdict,
+        score,
+        fate_group: None,
+        instances: (0, 0),
+        utilisation: None,
+        cost: 0.0,
+    }
+}
+
+fn state(mut candidate: Candidate, state: State, reasons: Reasons) -> Candidate {
+    candidate.verdict.state = state;
+    candidate.verdict.reasons = reasons;
+    candidate
+}
+
+fn down(candidate: Candidate) -> Candidate {
+    state(candidate, State::Down, Reasons::SILENCE)
+}
+
+fn violating(mut candidate: Candidate) -> Candidate {
+    candidate.score.compliance = Compliance::Violates;
+    candidate.score.violations.loss = true;
+    candidate
+}
+
+/// Moves that are not urgent are made for certain, with no random wait.
+fn exact() -> SelectorConfig {
+    SelectorConfig { phase: Duration::ZERO, eagerness: f64::INFINITY, ..SelectorConfig::default() }
+}
+
+/// A selector whose leader has been path 0 for a minute.
+fn led_by_first(config: SelectorConfig, candidates: &[Candidate]) -> Selector {
+    let mut selector = Selector::new(s(0), config, 1);
+    let first = selector.decide(s(0), candidates);
+    assert_eq!((first.leader, first.cause), (Some(PathId(0)), Cause::First));
+    selector
+}
+
+/// Decides at every `next_check` and every second until `end`; returns the moves.
+fn live(selector: &mut Selector, from: Instant, end: Instant, all: &[Candidate]) -> Vec<Decision> {
+    let mut now = from;
+    let mut moves = Vec::new();
+    while now <= end {
+        let decision = selector.decide(now, all).clone();
+        let check = decision.next_check.filter(|&at| at > now).unwrap_or(Instant::MAX);
+        now = check.min(now + Duration::from_secs(1));
+        if decision.moved {
+            moves.push(decision);
+        }
+    }
+    moves
+}
+
+#[test]
+fn the_best_is_first_and_order_decides_ties() {
+    let mut selector = Selector::new(s(0), exact(), 1);
+    let decision = selector.decide(s(0), &[path(7, 80.0), path(3, 90.0), path(5, 90.0)]);
+    assert_eq!(decision.leader, Some(PathId(3)));
+    assert_eq!(decision.standbys, [PathId(5), PathId(7)]);
+    assert!(decision.moved && decision.out.is_empty());
+}
+
+#[test]
+fn before_anything_is_measured_the_operators_order_decides() {
+    let young = |id| state(path(id, 0.0), State::Init, Reasons::NONE);
+    let mut selector = led_by_first(exact(), &[young(0), young(1)]);
+    // The second is known a moment earlier: no reason to move.
+    assert!(live(&mut selector, s(1), s(9), &[young(0), path(1, 93.0)]).is_empty());
+}
+
+#[test]
+fn a_dead_leader_is_left_at_once() {
+    let all = [down(path(0, 0.0)), path(1, 70.0), path(2, 90.0)];
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 70.0), path(2, 90.0)]);
+    let decision = selector.decide(s(1), &all);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(2)), Cause::LeaderDown));
+    assert_eq!(decision.previous, Some(PathId(0)));
+    assert_eq!(
+        (decision.standbys.as_slice(), decision.out.as_slice()),
+        ([PathId(1)].as_slice(), [PathId(0)].as_slice())
+    );
+}
+
+#[test]
+fn a_lone_reflectors_silence_moves() {
+    let silent = state(path(0, 0.0), State::Degraded, Reasons::SILENCE);
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let decision = selector.decide(s(1), &[silent, path(1, 90.0)]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(1)), Cause::LeaderDown));
+}
+
+#[test]
+fn the_old_leader_returns_only_by_margin() {
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    selector.decide(s(1), &[down(path(0, 0.0)), path(1, 90.0)]);
+    assert!(live(&mut selector, s(2), s(600), &[path(0, 93.0), path(1, 90.0)]).is_empty());
+}
+
+#[test]
+fn a_violating_leader_is_left_for_one_that_complies() {
+    let before = [path(0, 93.0), path(1, 80.0), path(2, 75.0)];
+    let mut selector = led_by_first(exact(), &before);
+    let mut unsure = path(1, 80.0);
+    unsure.score.compliance = Compliance::Unsure;
+    let all = [violating(path(0, 68.0)), unsure, path(2, 75.0)];
+    let decision = selector.decide(s(1), &all);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(2)), Cause::LeaderViolates));
+}
+
+#[test]
+fn if_nothing_complies_the_least_bad_leads() {
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 93.0)]);
+    let all = [violating(path(0, 60.0)), violating(path(1, 62.0))];
+    assert!(live(&mut selector, s(1), s(300), &all).is_empty(), "not better by the margin");
+    let all = [violating(path(0, 40.0)), violating(path(1, 62.0))];
+    let moves = live(&mut selector, s(301), s(400), &all);
+    assert_eq!(moves.len(), 1);
+    assert_eq!((moves[0].leader, moves[0].cause), (Some(PathId(1)), Cause::Better));
+}
+
+#[test]
+fn a_better_path_must_be_better_by_both_margins() {
+    for (leader, challenger, moves) in [
+        (50.0, 56.5, true),
+        (50.0, 55.9, false), // 4.9 points between the bounds
+        (80.0, 88.5, false), // 7.5 points, but 9.3 %
+        (80.0, 89.2, true),
+    ] {
+        let all = [path(0, leader), path(1, challenger)];
+        let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 93.0)]);
+        let got = live(&mut selector, s(100), s(200), &all);
+        assert_eq!(got.len(), usize::from(moves), "{challenger} against {leader}");
+    }
+}
+
+#[test]
+fn wide_bounds_hold_a_move_back() {
+    let mut vague = path(1, 93.0);
+    vague.score.lcb = 70.0;
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 93.0)]);
+    assert!(live(&mut selector, s(100), s(200), &[path(0, 75.0), vague]).is_empty());
+}
+
+#[test]
+fn better_must_last_and_the_leader_dwells() {
+    let all = [path(0, 60.0), path(1, 93.0)];
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 93.0)]);
+    let moves = live(&mut selector, s(5), s(60), &all);
+    assert_eq!((moves.len(), moves[0].cause), (1, Cause::Better));
+    assert_eq!((moves[0].detected_at, moves[0].since), (s(5), s(30)), "dwell of 30 s");
+
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 93.0)]);
+    assert!(live(&mut selector, s(100), s(109), &all).is_empty());
+    selector.decide(s(109) + ms(500), &[path(0, 93.0), path(1, 93.0)]);
+    assert!(!selector.decide(s(110), &all).moved, "the advantage was gone meanwhile");
+    assert_eq!(live(&mut selector, s(111), s(120), &all)[0].since, s(120), "ten seconds");
+}
+
+#[test]
+fn moves_that_are_not_urgent_come_at_random_and_not_for_certain() {
+    let all = [path(0, 60.0), path(1, 93.0)];
+    let time = |seed| {
+        let mut selector = Selector::new(s(0), SelectorConfig::default(), seed);
+        selector.decide(s(0), &[path(0, 93.0), path(1, 93.0)]);
+        let mut now = s(100);
+        loop {
+            let decision = selector.decide(now, &all);
+            if decision.moved {
+                return now.since(s(100));
+            }
+            now = decision.next_check.unwrap();
+        }
+    };
+    let times: Vec<Duration> = (0..200).map(time).collect();
+    assert_eq!(time(3), times[3], "the same seed, the same moment");
+    assert!(times.iter().all(|&it| it >= ms(10_000)));
+    let early = times.iter().filter(|&&it| it < ms(15_000)).count();
+    assert!((60..160).contains(&early), "{early} of 200 in the first phase");
+    let mean = times.iter().sum::<Duration>() / 200;
+    assert!((ms(13_000)..ms(22_000)).contains(&mean), "{mean:?}");
+}
+
+#[test]
+fn suppressed_is_waived_when_nothing_else_works() {
+    let damped = |id| state(path(id, 93.0), State::Suppressed, Reasons::DAMPED);
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let decision = selector.decide(s(1), &[damped(0), path(1, 90.0)]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(1)), Cause::LeaderDamped));
+    let decision = selector.decide(s(2), &[damped(0), down(path(1, 0.0))]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(0)), Cause::LeaderDown));
+    let decision = selector.decide(s(3), &[damped(0), damped(1)]);
+    assert!(!decision.moved, "no better than the leader");
+}
+
+#[test]
+fn a_recovering_leader_stays_and_a_recovering_challenger_waits() {
+    let recovering = |id| state(path(id, 93.0), State::Recovering, Reasons::NONE);
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 60.0)]);
+    assert!(live(&mut selector, s(1), s(200), &[recovering(0), path(1, 93.0)]).is_empty());
+    assert!(live(&mut selector, s(201), s(400), &[path(0, 60.0), recovering(1)]).is_empty());
+}
+
+#[test]
+fn health_moves_on_a_majority_of_two_and_only_to_a_served_region() {
+    let served = |mut it: Candidate, healthy, all| {
+        it.instances = (healthy, all);
+        it
+    };
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 60.0)]);
+    for (healthy, all) in [(0, 1), (1, 2), (2, 4)] {
+        let candidates = [served(path(0, 93.0), healthy, all), served(path(1, 60.0), 2, 2)];
+        assert!(!selector.decide(s(1), &candidates).moved, "{healthy} of {all}");
+    }
+    let sick = [served(path(0, 93.0), 1, 3), served(path(1, 60.0), 0, 2)];
+    assert!(!selector.decide(s(2), &sick).moved, "the other region serves no better");
+    let sick = [served(path(0, 93.0), 1, 3), served(path(1, 60.0), 1, 2)];
+    let decision = selector.decide(s(3), &sick);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(1)), Cause::LeaderUnserved));
+}
+
+#[test]
+fn ordered_returns_to_the_earlier_path_in_time() {
+    let config = SelectorConfig { strategy: Strategy::Ordered, ..exact() };
+    let mut selector = led_by_first(config, &[path(0, 75.0), path(1, 93.0)]);
+    assert!(live(&mut selector, s(1), s(300), &[path(0, 75.0), path(1, 93.0)]).is_empty());
+    assert!(selector.decide(s(301), &[down(path(0, 0.0)), path(1, 93.0)]).moved);
+    let moves = live(&mut selector, s(302), s(400), &[path(0, 75.0), path(1, 93.0)]);
+    assert_eq!((moves[0].leader, moves[0].cause), (Some(PathId(0)), Cause::Preferred));
+    assert_eq!(selector.decision().leader, Some(PathId(0)));
+}
+
+#[test]
+fn a_full_path_takes_over_only_from_a_dead_one() {
+    let full = |mut it: Candidate, load| {
+        it.utilisation = Some(load);
+        it
+    };
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let all = [violating(path(0, 60.0)), full(path(1, 93.0), 0.9)];
+    assert!(live(&mut selector, s(1), s(100), &all).is_empty());
+    let all = [down(path(0, 0.0)), full(path(1, 93.0), 0.9)];
+    assert!(selector.decide(s(101), &all).moved);
+    // A leader that is full gives way, but not in a hurry.
+    let all = [path(0, 80.0), full(path(1, 93.0), 0.9)];
+    let moves = live(&mut selector, s(102), s(200), &all);
+    assert_eq!((moves.len(), moves[0].cause), (1, Cause::LeaderFull));
+}
+
+#[test]
+fn cost_and_load_take_points_off() {
+    let mut dear = path(0, 93.0);
+    dear.cost = 30.0;
+    let mut loaded = path(1, 93.0);
+    loaded.utilisation = Some(0.85);
+    let mut selector = Selector::new(s(0), exact(), 1);
+    let decision = selector.decide(s(0), &[dear, loaded]);
+    assert_eq!(decision.leader, Some(PathId(1)));
+    assert!((decision.leader_score - 83.0).abs() < 1e-9, "half of the 20 points");
+    assert!((decision.other_score - 63.0).abs() < 1e-9);
+}
+
+#[test]
+fn when_everything_is_down_nothing_moves() {
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let all = [down(path(0, 0.0)), down(path(1, 0.0))];
+    assert!(live(&mut selector, s(1), s(100), &all).is_empty());
+    assert_eq!(selector.decision().cause, Cause::SharedFault);
+    assert_eq!(selector.decision().out, [PathId(1)]);
+}
+
+/// A leader that went silent at second 10, and a challenger whose newest answered probe left
+/// `fresh` after the leader's first missed one (or before).
+fn fault(fresh: bool, missing: bool, group: Option<u32>) -> [Candidate; 2] {
+    let mut leader = down(path(0, 0.0));
+    leader.verdict.evidence.missed_since = Some(s(10));
+    leader.fate_group = group;
+    let mut other = path(1, 90.0);
+    other.verdict.evidence.missing = missing;
+    other.verdict.evidence.not_before = Some(if fresh { s(10) + ms(20) } else { s(10) - ms(20) });
+    other.fate_group = group;
+    [leader, other]
+}
+
+fn changed_at(mut all: [Candidate; 2], state: State, since: Instant) -> [Candidate; 2] {
+    all[1].verdict.state = state;
+    all[1].verdict.since = since;
+    all
+}
+
+#[test]
+fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
+    let now = s(10) + ms(150);
+    for (all, waits) in [
+        (fault(true, false, None), false),
+        (fault(false, false, None), false), // it just was not probed since
+        (fault(true, true, None), true),
+        (fault(false, false, Some(4)), true),
+        (fault(true, false, Some(4)), false),
+        (changed_at(fault(true, false, None), State::Degraded, s(9)), false),
+        (changed_at(fault(true, false, None), State::Degraded, now), true),
+        (changed_at(fault(true, false, None), State::Recovering, now), true),
+    ] {
+        let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+        let decision = selector.decide(now, &all);
+        assert_eq!(decision.moved, !waits, "{all:?}");
+        if waits {
+            assert_eq!(decision.cause, Cause::SharedFault);
+            let check = decision.next_check.unwrap();
+            assert!(check > now && check <= now + ms(10));
+        }
+    }
+}
+
+#[test]
+fn waiting_ends_with_an_answer_a_verdict_or_its_time() {
+    let now = s(10) + ms(150);
+    let doubtful = fault(false, true, None);
+    let waiting = || {
+        let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+        assert!(!selector.decide(now, &doubtful).moved);
+        selector
+    };
+    assert!(waiting().decide(now + ms(10), &fault(true, false, None)).moved);
+    let both = [doubtful[0], down(doubtful[1])];
+    assert!(!waiting().decide(now + ms(20), &both).moved);
+    let mut selector = waiting();
+    assert!(!selector.decide(now + ms(199), &doubtful).moved);
+    assert!(selector.decide(now + ms(200), &doubtful).moved);
+}
+
+#[test]
+fn paths_that_share_a_fate_are_given_time_to_degrade_together() {
+    let grouped = |mut it: Candidate| {
+        it.fate_group = Some(1);
+        it
+    };
+    let mut bad = grouped(violating(path(0, 50.0)));
+    bad.verdict.since = s(10);
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    assert!(!selector.decide(s(10), &[bad, grouped(path(1, 90.0))]).moved);
+    let both = [bad, grouped(violating(path(1, 50.0)))];
+    assert!(!selector.decide(s(10) + ms(400), &both).moved, "it showed");
+    assert!(selector.decide(s(12), &[bad, grouped(path(1, 90.0))]).moved, "it did not");
+}
+
+#[test]
+fn a_leader_that_nobody_measures_stays() {
+    let stale = |it: Candidate| state(it, State::Up, Reasons::STALE);
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let all = [stale(violating(path(0, 30.0))), path(1, 93.0)];
+    assert!(live(&mut selector, s(1), s(300), &all).is_empty());
+    assert_eq!(selector.decision().cause, Cause::Frozen);
+    // Nor does anything move to a path that nobody measures, unless there is no other.
+    let all = [path(0, 60.0), stale(path(1, 93.0))];
+    assert!(live(&mut selector, s(301), s(600), &all).is_empty());
+    assert!(selector.decide(s(601), &[down(path(0, 0.0)), stale(path(1, 93.0))]).moved);
+}
+
+#[test]
+fn the_operator_removes_paths() {
+    let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
+    let admin = state(path(0, 0.0), State::Admin, Reasons::NONE);
+    let decision = selector.decide(s(1), &[admin, path(1, 90.0)]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(1)), Cause::LeaderRemoved));
+    let decision = selector.decide(s(2), &[path(0, 93.0)]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(0)), Cause::LeaderRemoved));
+    let decision = selector.decide(s(3), &[]);
+    assert_eq!((decision.leader, decision.moved), (None, false));
+    assert!(decision.standbys.is_empty());
+}
+
+#[test]
+fn a_standby_that_shares_the_leaders_fate_counts_for_less() {
+    let grouped = |mut it: Candidate, group| {
+        it.fate_group = Some(group);
+        it
+    };
+    let all = [grouped(path(0, 93.0), 1), grouped(path(1, 92.0), 1), grouped(path(2, 85.0), 2)];
+    let selector = led_by_first(exact(), &all);
+    assert_eq!(selector.decision().standbys, [PathId(2), PathId(1)]);
+}
