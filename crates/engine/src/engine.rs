@@ -77,6 +77,8 @@ pub struct Engine {
     /// Per path what was last heard of its link.
     links: Vec<Option<bool>>,
     pub(crate) fib_synced: bool,
+    /// When to look again at a withdrawal that is in doubt.
+    pub(crate) look_again: Option<Instant>,
     /// Something that steering depends on changed.
     pub(crate) dirty: bool,
     /// Routes wait for [`Engine::work`].
@@ -122,6 +124,7 @@ impl Engine {
             states: config.paths.iter().map(|_| State::Init).collect(),
             links: config.paths.iter().map(|_| None).collect(),
             fib_synced: false,
+            look_again: None,
             dirty: true,
             busy: false,
             changed: Vec::new(),

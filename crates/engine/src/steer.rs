@@ -131,12 +131,15 @@ impl Steer {
         }
     }
 
-    /// What each of the service's paths is to it, in the service's order, if `leader` leads.
+    /// What each of the service's paths is to it, in the service's order, if `leader` leads. A dead
+    /// leader with nothing to yield to keeps its role, unless the operator opted in (law 3).
     pub(crate) fn roles(&self, facts: &Facts<'_>, leader: Option<PathId>) -> Vec<Role> {
         let service = &facts.config.services[self.id.index()];
+        let nothing_passes = || !service.paths.iter().any(|p| facts.measure.verdict(*p).passes());
         let role = |&path: &PathId| {
             let verdict = facts.measure.verdict(path);
-            if Some(path) == leader {
+            let given_up = service.withdraw_last && verdict.may_withdraw() && nothing_passes();
+            if Some(path) == leader && !given_up {
                 return Role::Leader;
             }
             let compliance = facts.measure.score(path, service.class).compliance;

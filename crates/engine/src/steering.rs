@@ -3,9 +3,9 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
 use pathvane_rib::{Directive, PeerId};
-use pathvane_score::{Role as ProbeRole, State, Verdict};
+use pathvane_score::{Reasons, Role as ProbeRole, State, Verdict};
 
 use crate::config::{MedPlan, Service};
 use crate::engine::{Acting, Alarm, Engine};
@@ -14,6 +14,19 @@ use crate::ids::{PathId, ServiceId};
 use crate::ledger::{Owner, Steered, Wish};
 use crate::signal::{Role, Urgency, med_for};
 use crate::steer::{Facts, numbers, path_of};
+
+/// A survivor that has not been heard of since a path died is looked at again this soon.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Whether a prefix may be withdrawn from the peer of a dead path (law 3).
+enum Withdrawal {
+    /// Another way holds, or the operator opted in.
+    Allowed,
+    /// The other way may be failing of the same fault and not have shown it yet (law 6).
+    InDoubt,
+    /// It is the last usable way.
+    Refused,
+}
 
 /// What a service follows before anything was decided, and for good while only observing: the
 /// first path of the configuration leads, the others stand by.
@@ -135,7 +148,8 @@ impl Engine {
         for at in 0..self.ledger.steered().len() {
             for peer in self.config.peer_ids() {
                 let steered = self.ledger.steered()[at];
-                let Some(wish) = self.wish(now, at, &steered, peer) else { continue };
+                let moving = move_id.is_some();
+                let Some(wish) = self.wish(now, at, &steered, peer, moving) else { continue };
                 match self.ledger.due(now, &self.config, peer, at, &wish) {
                     Some(due) if due <= now => self.tell(now, at, peer, &wish, move_id),
                     Some(due) => next = Some(next.map_or(due, |next: Instant| next.min(due))),
@@ -144,11 +158,20 @@ impl Engine {
             }
         }
         let relax = self.ledger.next_relax();
-        self.alarms.set(Alarm::Signals, [next, relax].into_iter().flatten().min());
+        let look = self.look_again.take();
+        self.alarms.set(Alarm::Signals, [next, relax, look].into_iter().flatten().min());
     }
 
     /// What `peer` should hear about a steered prefix; `None` if it is none of its business.
-    fn wish(&mut self, now: Instant, at: usize, steered: &Steered, peer: PeerId) -> Option<Wish> {
+    /// `moving` says that the service's leader was chosen at this moment.
+    fn wish(
+        &mut self,
+        now: Instant,
+        at: usize,
+        steered: &Steered,
+        peer: PeerId,
+        moving: bool,
+    ) -> Option<Wish> {
         let plan = self.config.med;
         self.peers[peer.index()].established()?;
         match steered.owner {
@@ -161,7 +184,7 @@ impl Engine {
                 let signal = if announced { announce(plan.primary) } else { Signal::Withhold };
                 Some(Wish { signal, urgency: Urgency::Now, reason: "probe source of a path" })
             }
-            Owner::Service(service, nth) => self.service_wish(now, (at, nth), service, peer),
+            Owner::Service(service, nth) => self.service_wish(now, (at, nth), service, peer, moving),
         }
     }
 
@@ -171,6 +194,7 @@ impl Engine {
         (at, nth): (usize, usize),
         service: ServiceId,
         peer: PeerId,
+        moving: bool,
     ) -> Option<Wish> {
         let acting = &self.acting[service.index()];
         let role =
@@ -187,21 +211,25 @@ impl Engine {
             return now_wish(announce(plan.degraded), "about to leave");
         }
         match role {
-            Role::Out if self.may_withdraw(at, service, peer) => {
-                now_wish(Signal::Withhold, "nothing gets through its path")
-            }
             Role::Leader => self.leader_wish(now, at, acting.leader?, peer, &plan),
-            _ => {
+            Role::Out => match self.withdrawal(at, service, peer, moving) {
+                Withdrawal::Allowed => now_wish(Signal::Withhold, "nothing gets through its path"),
+                Withdrawal::InDoubt => {
+                    self.look_again = Some(now + LOOK_AGAIN);
+                    None
+                }
+                Withdrawal::Refused => now_wish(
+                    announce(plan.degraded),
+                    "dead, but the last usable way is not withdrawn",
+                ),
+            },
+            Role::Standby | Role::Degraded => {
                 // Making room for a new leader is part of the move; the rest is paced (law 9).
                 let before = self.ledger.told(peer, at).now();
                 let led = matches!(before, Some(Signal::Announce { med }) if med < plan.backup);
-                let urgency = if led || role == Role::Out { Urgency::Now } else { Urgency::Paced };
+                let urgency = if led { Urgency::Now } else { Urgency::Paced };
                 let signal = announce(med_for(role, &plan, None));
-                let reason = match role {
-                    Role::Out => "dead, but the last usable way is not withdrawn",
-                    _ => role.word(),
-                };
-                Some(Wish { signal, urgency, reason })
+                Some(Wish { signal, urgency, reason: role.word() })
             }
         }
     }
@@ -233,23 +261,51 @@ impl Engine {
         Some(wish)
     }
 
-    /// Law 3: whether the prefix may be withdrawn from `peer`: another Established peer of the same
-    /// domain holds it over a path that passes, or the operator opted in.
-    fn may_withdraw(&self, at: usize, service: ServiceId, peer: PeerId) -> bool {
+    /// Law 3: the prefix may be withdrawn from `peer` if another Established peer of the same domain
+    /// holds it over a path that passes, or if the operator opted in. Unless a leader was chosen just
+    /// now, which the selector does not do in doubt, that path has to be heard of since the fault.
+    fn withdrawal(&self, at: usize, id: ServiceId, peer: PeerId, moving: bool) -> Withdrawal {
+        let service = &self.config.services[id.index()];
+        if service.withdraw_last {
+            return Withdrawal::Allowed;
+        }
+        let fault = self.fault_of(service, peer);
+        let mut withdrawal = Withdrawal::Refused;
+        for &path in service.paths.iter().filter(|path| self.holds_elsewhere(at, **path, peer)) {
+            let verdict = self.measure.verdict(path);
+            let heard_at = verdict.evidence.not_before;
+            if moving || fault.is_none_or(|fault| heard_at.is_some_and(|sent| sent >= fault)) {
+                return Withdrawal::Allowed;
+            }
+            withdrawal = Withdrawal::InDoubt;
+        }
+        withdrawal
+    }
+
+    /// Whether the path passes, and an Established peer of it in the domain of `peer`, but not `peer`,
+    /// has been told of the prefix.
+    fn holds_elsewhere(&self, at: usize, path: PathId, peer: PeerId) -> bool {
         let config = &self.config;
-        let service = &config.services[service.index()];
         let domain = &config.peers[peer.index()].domain;
-        let survives = |path: &&PathId| self.measure.verdict(**path).passes();
-        let elsewhere = service.paths.iter().filter(survives).any(|path| {
-            config.paths[path.index()].announce_via.iter().any(|other| {
-                let told = self.ledger.told(*other, at);
+        let mut others = config.paths[path.index()].announce_via.iter();
+        self.measure.verdict(path).passes()
+            && others.any(|other| {
                 *other != peer
                     && config.peers[other.index()].domain == *domain
                     && self.peers[other.index()].established().is_some()
-                    && matches!(told.now(), Some(Signal::Announce { .. }))
+                    && matches!(self.ledger.told(*other, at).now(), Some(Signal::Announce { .. }))
             })
-        });
-        elsewhere || service.withdraw_last
+    }
+
+    /// When the silence of the service's paths that `peer` speaks for began; `None` if they are down
+    /// for another reason, such as their link.
+    fn fault_of(&self, service: &Service, peer: PeerId) -> Option<Instant> {
+        let speaks = |path: &&PathId| self.config.paths[path.index()].announce_via.contains(&peer);
+        let verdicts = service.paths.iter().filter(speaks).map(|path| self.measure.verdict(*path));
+        verdicts
+            .filter(|verdict| verdict.reasons.contains(Reasons::SILENCE))
+            .filter_map(|verdict| verdict.evidence.missed_since)
+            .max()
     }
 
     fn tell(&mut self, now: Instant, at: usize, peer: PeerId, wish: &Wish, move_id: Option<u64>) {
