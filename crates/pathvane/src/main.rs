@@ -1,2 +1,54 @@
-//! Placeholder replaced by the first milestone of this crate.
-fn main() {}
+//! `pathvane`: runs a speaker, checks its configuration, asks it, and commands it.
+//!
+//! Commands only; what they do is in `pathvane-speaker` (and `pathvane-lab` for `demo`).
+
+mod args;
+mod ask;
+mod check;
+mod daemon;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// How a command ended, as the shell sees it. `docs/OPERATING.md` lists the codes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Exit {
+    /// Done.
+    Done = 0,
+    /// Refused by the speaker or the operating system.
+    Failed = 1,
+    /// The configuration has errors. (2 is clap's, for a wrong command line.)
+    BadConfig = 3,
+    /// No speaker answers.
+    NoSpeaker = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+fn main() -> ExitCode {
+    let Cli { socket, command } = Cli::parse();
+    match command {
+        Command::Run { config } => daemon::run(&config).into(),
+        Command::Check { file } => check::check(&file).into(),
+        Command::Reflector(reflector) => daemon::reflect(reflector).into(),
+        #[cfg(feature = "lab")]
+        Command::Demo(demo) => pathvane_lab::demo::main(demo),
+        Command::Ask(question) => ask::ask(socket, question).into(),
+    }
+}
+
+/// Says what went wrong and what to do, on standard error.
+fn complain(error: impl std::fmt::Display, remedy: &str) {
+    eprintln!("pathvane: {error}");
+    if !remedy.is_empty() {
+        eprintln!("  remedy: {remedy}");
+    }
+}

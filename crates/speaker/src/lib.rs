@@ -16,6 +16,7 @@ pub mod config;
 pub mod control;
 pub mod fib;
 pub mod links;
+pub mod log;
 mod netlink;
 mod os_error;
 pub mod probe_io;

@@ -32,7 +32,7 @@ use core::time::Duration;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use pathvane_engine::config::{MedPlan, Timing};
+use pathvane_engine::config::{MedPlan, Mode, Timing};
 use pathvane_engine::{Config, PathId, ServiceId};
 use pathvane_rib::Policy;
 use pathvane_score::Class;
@@ -59,6 +59,13 @@ pub struct Loaded {
     pub engine: Config,
     /// For the shell.
     pub shell: ShellConfig,
+}
+
+impl Loaded {
+    /// Whether moves are carried out, or only recorded.
+    pub fn acts(&self) -> bool {
+        self.engine.mode == Mode::Act
+    }
 }
 
 /// What came of a file: the configuration unless there are errors, and all findings either way.

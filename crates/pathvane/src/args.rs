@@ -1,0 +1,216 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use pathvane_speaker::config::DEFAULT_CONTROL;
+use pathvane_speaker::reflector;
+
+/// A BGP speaker that turns with the quality of its paths.
+///
+/// It peers with cloud routers and site routers, measures every path between them, and moves
+/// traffic to the best one by what it announces and by its own kernel routes.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The control socket of the speaker that is asked.
+    #[arg(long, global = true, value_name = "PATH", env = "PATHVANE_SOCKET",
+          default_value = DEFAULT_CONTROL)]
+    pub(crate) socket: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused by the speaker or the operating system; \
+2 wrong command line; 3 the configuration has errors; 4 no speaker answers.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a speaker until it is told to leave (drain, SIGTERM, SIGINT).
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "/etc/pathvane/pathvane.toml")]
+        config: PathBuf,
+    },
+    /// Say everything that is wrong with a configuration, without running it.
+    Check {
+        /// The configuration.
+        #[arg(value_name = "FILE", default_value = "/etc/pathvane/pathvane.toml")]
+        file: PathBuf,
+    },
+    /// Answer STAMP probes (RFC 8762), for the far ends of paths.
+    Reflector(ReflectorArgs),
+    /// See faults on emulated paths and what the speaker does about them.
+    #[cfg(feature = "lab")]
+    Demo(pathvane_lab::demo::DemoArgs),
+    #[command(flatten)]
+    Ask(Question),
+}
+
+/// What a running speaker is asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
+    /// Show what the speaker knows.
+    #[command(subcommand)]
+    Show(Show),
+    /// Explain why a prefix or a service goes the way it goes.
+    Explain {
+        /// A prefix (10.0.0.0/8), an address, or the name of a service.
+        #[arg(value_name = "PREFIX|SERVICE")]
+        target: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Leave: raise MED, wait, withdraw, close the sessions, exit.
+    Drain {
+        /// Return only when the speaker has gone.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Stop all moves; measuring goes on.
+    Freeze,
+    /// Move again.
+    Unfreeze,
+    /// Close and reopen the session with one peer.
+    Reset {
+        /// The peer's name.
+        peer: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// How the speaker is doing.
+    Status(Output),
+    /// The peers and their sessions.
+    Peers(Output),
+    /// The paths and what is measured on them.
+    Paths(Output),
+    /// The services, their leaders and why.
+    Services(Output),
+    /// Routes: what was decided, what a peer sent, what a peer was told.
+    Routes(RoutesArgs),
+    /// What happened, oldest first.
+    Events(EventsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoutesArgs {
+    /// Which table.
+    #[arg(long, value_enum, default_value_t = Table::Loc)]
+    pub(crate) table: Table,
+    /// Whose table, for `in` and `out`.
+    #[arg(long, value_name = "NAME", required_if_eq_any = [("table", "in"), ("table", "out")])]
+    pub(crate) peer: Option<String>,
+    /// Only this prefix.
+    #[arg(long)]
+    pub(crate) prefix: Option<IpNet>,
+    /// At most so many routes.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A table of routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Table {
+    /// The best routes (Loc-RIB).
+    Loc,
+    /// What a peer sent (Adj-RIB-In).
+    In,
+    /// What a peer was told (Adj-RIB-Out).
+    Out,
+}
+
+impl Table {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Loc => "loc",
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on with events as they happen.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only events after the one with this number.
+    #[arg(long, value_name = "ID")]
+    pub(crate) since: Option<u64>,
+    /// The latest so many, unless --since is given.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u64,
+    /// Print JSON, with --follow one event per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReflectorArgs {
+    /// Address and port to listen on; repeatable. [default: port 862 of all addresses]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<SocketAddr>,
+    /// Source to serve; repeatable. [default: everybody]
+    #[arg(long, value_name = "PREFIX")]
+    allow: Vec<IpNet>,
+    /// Most requests served per second and source.
+    #[arg(long, value_name = "N", default_value_t = reflector::Config::default().rate,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+}
+
+impl From<ReflectorArgs> for reflector::Config {
+    fn from(args: ReflectorArgs) -> Self {
+        let default = Self::default();
+        let listen = if args.listen.is_empty() { default.listen.clone() } else { args.listen };
+        Self { listen, allow: args.allow, rate: args.rate, ..default }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_read_as_the_manual_writes_them() {
+        for line in [
+            "pathvane run --config x.toml",
+            "pathvane check x.toml",
+            "pathvane show peers --json",
+            "pathvane show routes --table out --peer cr-east --limit 5",
+            "pathvane show events --follow --json",
+            "pathvane explain 10.0.0.0/8",
+            "pathvane --socket /tmp/x.sock explain voice --json",
+            "pathvane drain --wait --socket /tmp/x.sock",
+            "pathvane reset cr-east",
+            "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in ["pathvane", "pathvane show routes --table in", "pathvane show neighbors"] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `pathvane run` and `pathvane reflector`: what runs until it is told to end.
+
+use std::path::Path;
+
+use pathvane_speaker::{log, reflector};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::ReflectorArgs;
+use crate::{Exit, check, complain};
+
+/// Runs a speaker until it has left.
+pub(crate) fn run(config: &Path) -> Exit {
+    let loaded = match check::read(config) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let log = log::start(&loaded.shell.log);
+    let ended = pathvane_speaker::run(loaded);
+    log.finish();
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            complain(failure, "");
+            Exit::Failed
+        }
+    }
+}
+
+/// Answers probes until SIGTERM or SIGINT.
+pub(crate) fn reflect(args: ReflectorArgs) -> Exit {
+    let log = log::start("info");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        let reflecting = reflector::run(args.into(), told_to_end());
+        runtime.block_on(reflecting).map_err(|error| error.to_string())
+    });
+    log.finish();
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            complain(error, "");
+            Exit::Failed
+        }
+    }
+}
+
+async fn told_to_end() {
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(error) => {
+            tracing::warn!("cannot wait for a signal: {error}");
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}

@@ -1,0 +1,131 @@
+//! Status, peers, paths and services.
+
+use pathvane_speaker::control::dto::{Path, Peer, Service, Status};
+
+use super::explain::service_paths;
+use super::table::Table;
+use super::units::{age, count, ms, or_dash, percent};
+
+pub(crate) fn status(status: &Status) -> String {
+    let mut lines = vec![
+        format!("pathvane {}, AS {}, {}", status.version, status.asn, status.bgp_identifier),
+        format!("up {}", age(status.uptime_ns)),
+        format!("steering: {}", steering(status)),
+        format!("peers: {} of {} Established", status.established, status.peers),
+        format!("prefixes: {}", status.prefixes),
+    ];
+    let kernel = &status.kernel;
+    lines.push(format!(
+        "kernel: {} of ours, {} waiting, {} kept from an earlier run, {} refused",
+        count(kernel.routes, "route"),
+        kernel.pending,
+        kernel.adopted,
+        kernel.refused,
+    ));
+    if status.events_dropped > 0 {
+        lines.push(format!("events lost: {}", status.events_dropped));
+    }
+    lines.join("\n")
+}
+
+fn steering(status: &Status) -> &'static str {
+    match (status.draining, status.frozen, status.steering.as_str()) {
+        (true, ..) => "leaving",
+        (_, true, _) => "frozen (`pathvane unfreeze` lets it move again)",
+        (.., "observe") => "observe (moves are recorded, nothing is changed)",
+        _ => "act",
+    }
+}
+
+pub(crate) fn peers(peers: &Vec<Peer>) -> String {
+    let headings =
+        ["name", "address", "as", "state", "for", "received", "accepted", "told", "paths", "note"];
+    let mut table = Table::new(&headings);
+    for peer in peers {
+        let sum = |pick: fn(&pathvane_speaker::control::dto::FamilyCounts) -> u32| {
+            peer.families.iter().map(pick).sum::<u32>().to_string()
+        };
+        table.row([
+            peer.name.clone(),
+            peer.address.to_string(),
+            peer.asn.to_string(),
+            peer.state.clone(),
+            or_dash(peer.state_for_ns.map(age)),
+            sum(|counts| counts.received),
+            sum(|counts| counts.accepted),
+            sum(|counts| counts.advertised),
+            list(&peer.paths),
+            peer_note(peer),
+        ]);
+    }
+    table.or("no peers are configured")
+}
+
+/// What an operator should know about a peer and would not see in the numbers.
+fn peer_note(peer: &Peer) -> String {
+    if let Some(left) = peer.stale_for_ns {
+        return format!("its routes are kept for {} yet", age(left));
+    }
+    let faults = peer.faults.attribute_discard + peer.faults.treat_as_withdraw;
+    match (&peer.established, &peer.last_error) {
+        (None, Some(error)) => format!("{} {} ago", error.reason, age(error.ago_ns)),
+        (Some(_), _) if faults > 0 => format!("{faults} faulty UPDATEs"),
+        _ => String::new(),
+    }
+}
+
+pub(crate) fn paths(paths: &Vec<Path>) -> String {
+    let headings =
+        ["name", "state", "for", "grade", "mos", "rtt", "jitter", "loss", "reflectors", "why"];
+    let mut table = Table::new(&headings);
+    for path in paths {
+        let measured = path.last_reply_ns.is_some();
+        let if_measured = |text: String| if measured { text } else { "-".to_owned() };
+        table.row([
+            path.name.clone(),
+            path.state.clone(),
+            age(path.state_for_ns),
+            path.grade.clone(),
+            if_measured(format!("{:.2}", path.mos)),
+            if_measured(ms(path.rtt_ns)),
+            if_measured(ms(path.jitter_ns)),
+            percent(path.loss_ppm),
+            format!("{} of {} answer", path.reflectors - path.silent, path.reflectors),
+            path.reasons.join(", "),
+        ]);
+    }
+    table.or("no paths are configured")
+}
+
+pub(crate) fn services(services: &Vec<Service>) -> String {
+    if services.is_empty() {
+        return "no services are configured".to_owned();
+    }
+    services.iter().map(service).collect::<Vec<_>>().join("\n")
+}
+
+fn service(service: &Service) -> String {
+    let mut out = format!("{} ({}, {})\n", service.name, service.class, service.strategy);
+    out += &service_paths(service);
+    for announced in &service.announced {
+        let state = if announced.holds { "holds" } else { "does not hold, so it is not announced" };
+        out += &format!("  announces {}: {} {state}\n", announced.prefix, announced.condition);
+    }
+    if !service.reach.is_empty() {
+        let reach: Vec<String> = service.reach.iter().map(ToString::to_string).collect();
+        out += &format!("  reaches {}\n", reach.join(", "));
+    }
+    for check in &service.checks {
+        let state = match check.healthy {
+            Some(true) => "healthy",
+            Some(false) => "unhealthy",
+            None => "not heard of yet",
+        };
+        out += &format!("  check {} in {}: {state}\n", check.name, check.region);
+    }
+    out
+}
+
+fn list(words: &[String]) -> String {
+    if words.is_empty() { "-".to_owned() } else { words.join(",") }
+}

@@ -1,0 +1,114 @@
+//! What people read, from answers as the speaker gives them.
+
+use pathvane_speaker::control::dto::{Event, ExplainPrefix, Path, Peer, Routes, Service};
+use serde_json::json;
+
+use super::*;
+
+fn service() -> Service {
+    serde_json::from_value(json!({
+        "name": "voice", "class": "voice", "strategy": "best",
+        "leader": "west", "wanted": "west", "cause": "nothing got through the leader before it",
+        "paths": [
+            { "path": "east", "role": "out", "why": "nothing gets through, and that is certain (silence)",
+              "score": 0.0, "score_low": 0.0, "score_high": 4.0, "grade": "down",
+              "compliance": "violates", "violations": ["score", "loss"] },
+            { "path": "west", "role": "leader", "why": "leads: nothing got through the leader before it",
+              "score": 91.4, "score_low": 89.0, "score_high": 93.0, "grade": "A",
+              "compliance": "complies", "violations": [] },
+        ],
+        "announced": [{ "prefix": "10.20.0.0/16", "condition": "kernel-route", "holds": false }],
+        "reach": ["10.128.0.0/20"],
+        "checks": [{ "name": "http://10.128.0.10/healthz", "region": "us-east1", "healthy": null }],
+    }))
+    .unwrap()
+}
+
+fn route(peer: &str, best: bool) -> serde_json::Value {
+    json!({
+        "prefix": "10.128.0.0/20", "peer": peer, "next_hop": "169.254.10.1", "path_id": 0,
+        "origin": "igp", "as_path": "16550", "med": 100, "local_pref": null,
+        "communities": ["65010:100"], "preference": 150, "offset": 50, "best": best,
+        "accepted": true, "stale": false, "pending": false,
+    })
+}
+
+#[test]
+fn a_service_explains_who_leads_and_why_the_others_do_not() {
+    let said = explain_service(&service());
+    assert!(said.starts_with("voice goes over west: nothing got through the leader before it."));
+    assert!(said.contains("east  out     0      0 to 4    down"), "{said}");
+    assert!(said.contains("10.20.0.0/16 is not announced anywhere"));
+}
+
+#[test]
+fn an_observer_is_told_what_would_move() {
+    let service = Service { leader: Some("east".into()), ..service() };
+    assert!(explain_service(&service).contains("would move to west if moves were carried out"));
+}
+
+#[test]
+fn a_prefix_explains_the_step_at_which_each_route_lost() {
+    let explained: ExplainPrefix = serde_json::from_value(json!({
+        "prefix": "10.128.0.0/20", "service": "voice",
+        "candidates": [
+            { "route": route("cr-east", true), "outcome": "best", "why": "higher degree of preference" },
+            { "route": route("cr-west", false), "outcome": "lost", "why": "higher degree of preference elsewhere" },
+        ],
+        "recipients": [
+            { "peer": "frr", "route": route("frr", false), "why_not": null },
+            { "peer": "cr-east", "route": null, "why_not": "it came from this peer" },
+        ],
+    }))
+    .unwrap();
+    let said = explain_prefix(&explained);
+    assert!(said.contains("1. from cr-east: BEST: higher degree of preference"), "{said}");
+    assert!(
+        said.contains("2. from cr-west: lost: higher degree of preference elsewhere"),
+        "{said}"
+    );
+    assert!(said.contains("degree of preference 150 (+50 of it by measurement)"), "{said}");
+    assert!(said.contains("cr-east: nothing: it came from this peer"), "{said}");
+    let empty = ExplainPrefix { candidates: Vec::new(), ..explained };
+    assert!(explain_prefix(&empty).contains("none: no peer announced this prefix"));
+}
+
+#[test]
+fn tables_are_aligned_and_say_when_they_are_empty() {
+    let two = json!({ "routes": [route("a", true), route("a-long-name", false)], "cursor": "7" });
+    let said = routes(&serde_json::from_value(two).unwrap());
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[1].find("169.254"), lines[2].find("169.254"), "{said}");
+    assert!(said.contains("2 routes; there are more"), "{said}");
+    assert_eq!(routes(&Routes { routes: Vec::new(), cursor: None }), "no routes\n");
+    assert_eq!(peers(&Vec::<Peer>::new()), "no peers are configured\n");
+    assert_eq!(paths(&Vec::<Path>::new()), "no paths are configured\n");
+    assert!(services(&vec![service()]).contains("not heard of yet"));
+}
+
+#[test]
+fn events_read_as_sentences() {
+    let said = event(
+        &serde_json::from_value::<Event>(json!({
+            "schema": 1, "id": 12, "at_ns": 5, "wall_ns": 1_795_356_000_000_000_000_u64,
+            "kind": "move", "move_id": 3, "service": "voice", "from": "east", "to": "west",
+            "cause": "nothing gets through east", "evidence": "east: down (silence)",
+            "alternatives": [{ "path": "west", "standing": "voice 91 (89 to 93), up" }],
+            "detected_at_ns": 1_000_000, "decided_at_ns": 1_080_000, "done": false,
+        }))
+        .unwrap(),
+    );
+    assert!(said.contains("voice would have moved from east to west: nothing gets through east"));
+    assert!(said.contains("decided 80 us after detection"), "{said}");
+    assert!(said.contains("west: voice 91"), "{said}");
+}
+
+#[test]
+fn ages_have_two_units_at_most() {
+    let seconds = |s: u64| units::age(s * 1_000_000_000);
+    assert_eq!(units::age(420_000_000), "0.4s");
+    assert_eq!(seconds(59), "59s");
+    assert_eq!(seconds(192), "3m12s");
+    assert_eq!(seconds(7_500), "2h05m");
+    assert_eq!(seconds(273_600), "3d04h");
+}
