@@ -49,7 +49,8 @@ pub struct OriginAttrs {
     pub origin: Origin,
     /// MED to send; none if absent.
     pub med: Option<u32>,
-    /// Communities to send.
+    /// Communities to send. NO_EXPORT and its like are for those who receive the route: they do
+    /// not keep us from sending it.
     pub communities: Vec<Community>,
     /// Large communities to send.
     pub large_communities: Vec<LargeCommunity>,

@@ -123,7 +123,8 @@ impl GroupKey {
     ) -> Result<(NextHop, Attrs), Reason> {
         let kind = self.encode.peer;
         let source = sets.source(subject.set);
-        if !sets.summary(subject.set).may_go_to(kind) {
+        // On a route of our own, such a community is meant for those who receive it.
+        if source != Source::Local && !sets.summary(subject.set).may_go_to(kind) {
             return Err(Reason::Community);
         }
         if (kind, source) == (PeerKind::Internal, Source::Internal) {

@@ -105,8 +105,8 @@ fn session(n: u16) -> pathvane_rib::PeerUp {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Announce { peer: u16, prefixes: Vec<usize>, attrs: usize },
-    Withdraw { peer: u16, prefixes: Vec<usize> },
+    Announce { peer: u16, path_id: u32, prefixes: Vec<usize>, attrs: usize },
+    Withdraw { peer: u16, path_id: u32, prefixes: Vec<usize> },
     Down { peer: u16, retain: bool },
     Up { peer: u16 },
     EndOfRib { peer: u16, v6: bool },
@@ -125,6 +125,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     let peer = 0..PEERS;
+    let path_id = prop_oneof![3 => Just(0_u32), 1 => 1..3_u32];
     let prefix = 0..8_usize;
     let some = prop::collection::vec(0..8_usize, 1..4);
     let directive = prop_oneof![
@@ -136,10 +137,11 @@ fn op() -> impl Strategy<Value = Op> {
         })),
     ];
     prop_oneof![
-        12 => (peer.clone(), some.clone(), 0..12_usize)
-            .prop_map(|(peer, prefixes, attrs)| Op::Announce { peer, prefixes, attrs }),
-        5 => (peer.clone(), some.clone())
-            .prop_map(|(peer, prefixes)| Op::Withdraw { peer, prefixes }),
+        12 => (peer.clone(), path_id.clone(), some.clone(), 0..12_usize).prop_map(
+            |(peer, path_id, prefixes, attrs)| Op::Announce { peer, path_id, prefixes, attrs }
+        ),
+        5 => (peer.clone(), path_id, some.clone())
+            .prop_map(|(peer, path_id, prefixes)| Op::Withdraw { peer, path_id, prefixes }),
         2 => (peer.clone(), any::<bool>()).prop_map(|(peer, retain)| Op::Down { peer, retain }),
         3 => peer.clone().prop_map(|peer| Op::Up { peer }),
         1 => (peer.clone(), any::<bool>()).prop_map(|(peer, v6)| Op::EndOfRib { peer, v6 }),
@@ -165,8 +167,10 @@ fn op() -> impl Strategy<Value = Op> {
 struct Model {
     up: BTreeSet<u16>,
     tricky: BTreeSet<u16>,
-    /// By peer and prefix; true: stale.
-    routes: BTreeMap<(u16, IpNet), (Attrs, NextHop, bool)>,
+    /// Whether path identifiers are sent.
+    add_path: bool,
+    /// By peer, prefix and path identifier; true: stale.
+    routes: BTreeMap<(u16, IpNet, u32), (Attrs, NextHop, bool)>,
     origins: BTreeMap<IpNet, Option<u32>>,
     services: Vec<IpNet>,
     directives: BTreeMap<(u16, IpNet), Directive>,
@@ -178,6 +182,7 @@ struct Model {
 #[derive(Clone, Debug)]
 struct Feasible {
     peer: u16,
+    path_id: u32,
     attrs: Attrs,
     next_hop: NextHop,
     preference: u32,
@@ -216,19 +221,21 @@ impl Model {
     }
 
     fn feasible(&self, prefix: &IpNet) -> Vec<Feasible> {
-        let learned = self.routes.iter().filter(|((_, p), _)| p == prefix);
+        let learned = self.routes.iter().filter(|((_, p, _), _)| p == prefix);
         let mut all: Vec<Feasible> = learned
             .filter(|(_, (_, next_hop, _))| !self.unreachable.contains(&next_hop.addr))
-            .filter_map(|((peer, _), (attrs, next_hop, _))| {
+            .filter_map(|((peer, _, path_id), (attrs, next_hop, _))| {
                 let attrs = self.import(*peer, prefix, attrs)?;
                 let own = attrs.local_pref.unwrap_or(100);
                 let preference = own.saturating_add_signed(self.offset(*peer, prefix));
-                Some(Feasible { peer: *peer, attrs, next_hop: *next_hop, preference })
+                let (peer, path_id, next_hop) = (*peer, *path_id, *next_hop);
+                Some(Feasible { peer, path_id, attrs, next_hop, preference })
             })
             .collect();
         if let Some(med) = self.origins.get(prefix) {
             let attrs = Attrs { med: *med, ..Attrs::default() };
-            all.push(Feasible { peer: LOCAL, attrs, next_hop: hop("0.0.0.0"), preference: 100 });
+            let next_hop = hop("0.0.0.0");
+            all.push(Feasible { peer: LOCAL, path_id: 0, attrs, next_hop, preference: 100 });
         }
         all
     }
@@ -257,7 +264,7 @@ impl Model {
             left.retain(|r| r.peer < 3);
         }
         // Identifiers and addresses of the test's peers are in the order of their numbers.
-        left.into_iter().min_by_key(|r| r.peer)
+        left.into_iter().min_by_key(|r| (r.peer, r.path_id))
     }
 
     fn told(&self, peer: u16, prefix: &IpNet) -> Option<(NextHop, Attrs)> {
@@ -317,14 +324,14 @@ impl Model {
 
     fn down(&mut self, peer: u16, retain: bool) {
         if self.up.remove(&peer) {
-            self.routes.retain(|(p, _), (_, _, stale)| *p != peer || (retain && !*stale));
-            let theirs = self.routes.iter_mut().filter(|((p, _), _)| *p == peer);
+            self.routes.retain(|(p, _, _), (_, _, stale)| *p != peer || (retain && !*stale));
+            let theirs = self.routes.iter_mut().filter(|((p, _, _), _)| *p == peer);
             theirs.for_each(|(_, (_, _, stale))| *stale = true);
         }
     }
 
     fn flush(&mut self, peer: u16, of: impl Fn(&IpNet) -> bool) {
-        self.routes.retain(|(p, prefix), (_, _, stale)| *p != peer || !*stale || !of(prefix));
+        self.routes.retain(|(p, prefix, _), (_, _, stale)| *p != peer || !*stale || !of(prefix));
     }
 }
 
@@ -339,18 +346,20 @@ fn apply(lab: &mut Lab, model: &mut Model, op: &Op) {
     let all = prefixes();
     let family = |v6: bool| if v6 { Family::IPV6_UNICAST } else { Family::IPV4_UNICAST };
     match op {
-        Op::Announce { peer, prefixes, attrs } if model.up.contains(peer) => {
+        Op::Announce { peer, path_id, prefixes, attrs } if model.up.contains(peer) => {
+            let path_id = if model.add_path { *path_id } else { 0 };
             let attrs = &attrs_pool()[*attrs];
             for prefix in prefixes.iter().map(|at| all[*at]) {
                 let next_hop = next_hop_of(*peer, &prefix);
-                lab.announce(*peer, &[prefix], attrs, next_hop);
-                model.routes.insert((*peer, prefix), (attrs.clone(), next_hop, false));
+                lab.announce_path(*peer, path_id, &[prefix], attrs, next_hop);
+                model.routes.insert((*peer, prefix, path_id), (attrs.clone(), next_hop, false));
             }
         }
-        Op::Withdraw { peer, prefixes } if model.up.contains(peer) => {
+        Op::Withdraw { peer, path_id, prefixes } if model.up.contains(peer) => {
+            let path_id = if model.add_path { *path_id } else { 0 };
             for prefix in prefixes.iter().map(|at| all[*at]) {
-                lab.withdraw_path(*peer, 0, &[prefix]);
-                model.routes.remove(&(*peer, prefix));
+                lab.withdraw_path(*peer, path_id, &[prefix]);
+                model.routes.remove(&(*peer, prefix, path_id));
             }
         }
         Op::Down { peer, retain } => {
@@ -457,10 +466,11 @@ fn compare(lab: &Lab, model: &Model) {
 fn counts_agree(lab: &Lab, model: &Model) {
     for (peer, family) in (0..PEERS).flat_map(|p| FamilySet::ALL.iter().map(move |f| (p, f))) {
         let counts = lab.rib.counts(PeerId(peer), family);
-        let theirs =
-            || model.routes.iter().filter(|((p, net), _)| *p == peer && Family::of(net) == family);
+        let theirs = || {
+            model.routes.iter().filter(|((p, net, _), _)| *p == peer && Family::of(net) == family)
+        };
         let accepted = theirs()
-            .filter(|((p, prefix), (attrs, _, _))| model.import(*p, prefix, attrs).is_some());
+            .filter(|((p, prefix, _), (attrs, _, _))| model.import(*p, prefix, attrs).is_some());
         assert_eq!(counts.received as usize, theirs().count(), "received from {peer}");
         assert_eq!(counts.accepted as usize, accepted.count(), "accepted from {peer}");
         let stale = theirs().filter(|(_, (_, _, stale))| *stale).count();
@@ -475,9 +485,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_rib_agrees_with_the_model(ops in prop::collection::vec(op(), 1..120)) {
+    fn the_rib_agrees_with_the_model(
+        ops in prop::collection::vec(op(), 1..120),
+        add_path in any::<bool>(),
+    ) {
         let mut lab = Lab::with(RibConfig::new(OUR_AS, BgpId(0x0aff_0001), 7));
-        let mut model = Model::default();
+        lab.add_path = if add_path { FamilySet::ALL } else { FamilySet::EMPTY };
+        let mut model = Model { add_path, ..Model::default() };
         for peer in 0..PEERS {
             assert_eq!(session(peer).encode.peer == PeerKind::External, peer < 3);
             lab.add(peer, config(peer, false), session(peer));

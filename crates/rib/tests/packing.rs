@@ -9,6 +9,7 @@ use pathvane_rib::PeerId;
 use pathvane_wire::{
     AttrFlags, Community, Disposition, Family, HEADER_LEN, UnknownAttr, encode_withdrawals,
 };
+use proptest::prelude::*;
 
 fn many(count: u32) -> Vec<IpNet> {
     (0..count).map(|n| net(&format!("20.{}.{}.0/24", n >> 8, n & 255))).collect()
@@ -163,6 +164,35 @@ fn a_discarded_attribute_is_counted_each_time_though_decoded_once() {
     assert_eq!(lab.rib.totals().attribute_sets, 1);
     lab.settle();
     assert!(lab.told(1, "192.0.2.0/24").is_some());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_attributes_make_it_panic_or_leave_something_behind(
+        broken in prop::collection::vec(any::<u8>(), 0..40),
+        at in 0..3_usize,
+        cut in 0..60_usize,
+    ) {
+        let mut lab = Lab::open(2);
+        let mut parts = vec![&ORIGIN[..], &AS_PATH, &NEXT_HOP];
+        parts.insert(at, &broken);
+        let mut attributes = parts.concat();
+        attributes.truncate(cut.max(broken.len()));
+        let update = raw_update(&attributes);
+        let ctx = lab.remote(0).decode;
+        let message = pathvane_wire::frame(&update, 4096).unwrap().unwrap();
+        if let Ok(view) = pathvane_wire::UpdateView::parse(message.body, &ctx) {
+            lab.rib.update(PeerId(0), &view, &ctx);
+            lab.settle();
+        }
+        lab.unsay(0, &["192.0.2.0/24"]);
+        lab.settle();
+        let totals = lab.rib.totals();
+        prop_assert_eq!((totals.prefixes, totals.attribute_sets), (0, 0));
+        prop_assert!(lab.remote(1).table.is_empty());
+    }
 }
 
 #[test]

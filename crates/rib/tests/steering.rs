@@ -228,6 +228,16 @@ fn a_watched_prefix_is_told_when_any_candidate_comes_or_goes() {
 }
 
 #[test]
+fn our_own_route_may_ask_others_not_to_pass_it_on() {
+    let mut lab = voice();
+    let communities = vec![Community::NO_EXPORT];
+    lab.rib.originate(net(VOICE), &OriginAttrs { communities, ..OriginAttrs::default() });
+    lab.settle();
+    let (_, attrs) = lab.told(0, VOICE).unwrap();
+    assert_eq!((attrs.med, &attrs.communities[..]), (None, &[Community::NO_EXPORT][..]));
+}
+
+#[test]
 fn pending_services_show_until_they_are_encoded() {
     let mut lab = voice();
     lab.say(0, &["192.0.2.0/24"], &path(&[65100]));
