@@ -207,11 +207,12 @@ fn passing_routes_on_drops_what_must_not_travel_and_marks_what_nobody_knew() {
         unknown: vec![unknown(AttrFlags::OPTIONAL, 11), unknown(transitive, 99)],
         ..Attrs::default()
     };
-    for (peer, kept) in [(PeerKind::Internal, 2), (PeerKind::External, 1)] {
+    let all = [(PeerKind::Internal, vec![outside, inside]), (PeerKind::External, vec![outside])];
+    for (peer, kept) in all {
         let mut sent = received.clone();
         sent.readvertise(peer);
         assert_eq!(sent.unknown, [unknown(transitive | AttrFlags::PARTIAL, 99)]);
-        assert_eq!((sent.aigp, sent.ext_communities.len()), (None, kept));
+        assert_eq!((sent.aigp, &sent.ext_communities[..]), (None, &kept[..]));
     }
 }
 
@@ -253,6 +254,7 @@ fn prepending_goes_into_the_leading_sequence_or_before_a_set() {
         ("{1 2}", 1, "9 {1 2}"),
         ("1 {2} 3", 3, "9 9 9 1 {2} 3"),
         ("1", 0, "1"),
+        ("{1 2}", 0, "{1 2}"),
     ] {
         let mut path: AsPath = before.parse().expect("a path");
         path.prepend(Asn(9), times);

@@ -73,6 +73,13 @@ fn each_kind_of_message_has_its_own_bounds() {
 }
 
 #[test]
+fn an_impossible_length_is_reported_before_an_impossible_type() {
+    for len in [0, 18, 4097] {
+        assert_eq!(frame(&message(len, 9), MAX_LEN), Err(Notification::bad_message_length(len)));
+    }
+}
+
+#[test]
 fn a_bad_header_is_reported_before_the_body_arrives() {
     let bytes = message(5000, 2);
     assert_eq!(frame(&bytes[..19], MAX_LEN), Err(Notification::bad_message_length(5000)));

@@ -167,6 +167,11 @@ fn each_fault_has_its_notification() {
             Notification::bad_peer_as(),
         ),
         (
+            "AS 0 in two octets only",
+            vec![4, 0, 0, 0, 90, 10, 0, 0, 1, 8, 2, 6, 65, 4, 0, 0, 0xfd, 0xe9],
+            Notification::bad_peer_as(),
+        ),
+        (
             "authentication",
             with_parameters(&[2, 1, 0]),
             Notification::unsupported_optional_parameter(),

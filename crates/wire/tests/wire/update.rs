@@ -90,8 +90,9 @@ fn end_of_rib_names_its_family_if_it_was_negotiated() {
     assert_eq!(parse(&v6, &only_v4).end_of_rib(), None);
     let only_v6 = DecodeContext { families: FamilySet::IPV6, ..EXTERNAL };
     assert_eq!(parse(&v4, &only_v6).end_of_rib(), None);
-    let withdrawal = body(&[], &mp_unreach(&DOC), &[]);
-    assert_eq!(parse(&withdrawal, &EXTERNAL).end_of_rib(), None);
+    for other in [mp_unreach(&DOC), mp_reach(&self::v6("2001:db8::1"), &[])] {
+        assert_eq!(parse(&body(&[], &other, &[]), &EXTERNAL).end_of_rib(), None);
+    }
 }
 
 #[test]
