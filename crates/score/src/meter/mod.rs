@@ -154,6 +154,9 @@ impl Meter {
         if matches!(mark, Mark::Unknown | Mark::Duplicate) {
             return Arrival::Ignored;
         }
+        if self.counters.answered == 1 {
+            self.forgiven_before = now;
+        }
         let follows = self.note_order(sample);
         self.remarked = sample.remarked;
         self.last_reply = self.last_reply.max(sample.at);
@@ -308,7 +311,9 @@ impl Meter {
                 self.run = self.run.saturating_add(1);
             }
         }
-        if !answered && sent < self.forgiven_before {
+        // Before the first reply it may be that nobody is there: no loss of the path.
+        let unheard = self.counters.answered == 0;
+        if !answered && (unheard || sent < self.forgiven_before) {
             return;
         }
         if let Some(losses) = self.loss.settle(now, gap, !answered) {

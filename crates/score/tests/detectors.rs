@@ -1,0 +1,161 @@
+//! Detection times and false alarms, brute force, against what the design promises.
+
+mod sim;
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{MonitorConfig, ProbeRates, State, Verdict};
+use sim::{Gilbert, Path, ms, secs, wobble};
+
+/// A path's loss before and after a change.
+#[derive(Clone, Copy)]
+struct Change {
+    rtt_ms: u64,
+    before: Gilbert,
+    /// `None`: nothing comes back.
+    after: Option<Gilbert>,
+}
+
+/// Seconds from the change to the first verdict that `detects` it, sorted, for many seeds.
+fn times(
+    change: Change,
+    config: &MonitorConfig,
+    streams: &[u8],
+    seeds: u64,
+    detects: fn(&Verdict) -> bool,
+) -> Vec<f64> {
+    let time = |seed: u64| {
+        let mut path = Path::new(config.clone(), streams, seed);
+        let mut loss = [change.before; 2];
+        // Long enough to learn what is usual, and to an arbitrary moment between two probes.
+        let before = secs(60) + Duration::from_micros(seed * 7919 % 20_000);
+        path.run_for(before, &mut |_, stream, rng| {
+            (!loss[stream].loses(rng)).then(|| wobble(ms(change.rtt_ms), rng))
+        });
+        let from = path.now;
+        let mut loss = change.after.map(|after| [after; 2]);
+        for _ in 0..15 {
+            path.run_for(secs(1), &mut |_, stream, rng| {
+                let lost = loss.as_mut().is_none_or(|loss| loss[stream].loses(rng));
+                (!lost).then(|| wobble(ms(change.rtt_ms), rng))
+            });
+            if let Some((at, _)) = path.first(from, detects) {
+                return at.since(from).as_secs_f64();
+            }
+        }
+        f64::INFINITY
+    };
+    let mut times: Vec<f64> = (0..seeds).map(time).collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn quantile(times: &[f64], q: f64) -> f64 {
+    times[((times.len() - 1) as f64 * q).round() as usize]
+}
+
+fn is_down(verdict: &Verdict) -> bool {
+    verdict.state == State::Down
+}
+
+fn is_bad(verdict: &Verdict) -> bool {
+    matches!(verdict.state, State::Degraded | State::Down)
+}
+
+#[test]
+fn a_blackhole_is_down_within_150_ms_despite_bursts_of_loss() {
+    for rtt_ms in [5, 20, 40, 60] {
+        let change = Change { rtt_ms, before: Gilbert::new(0.005, 3.5), after: None };
+        let times = times(change, &MonitorConfig::default(), &[0, 1], 60, is_down);
+        assert!(quantile(&times, 0.99) <= 0.150, "{rtt_ms} ms: {:?}", quantile(&times, 0.99));
+        assert!(quantile(&times, 0.0) > 0.0, "not before it happened");
+    }
+}
+
+#[test]
+fn a_blackhole_on_a_clean_path_is_found_sooner() {
+    for (rtt_ms, median, worst) in [(5, 0.070, 0.090), (20, 0.095, 0.115), (40, 0.130, 0.150)] {
+        let change = Change { rtt_ms, before: Gilbert::new(0.0, 1.0), after: None };
+        let times = times(change, &MonitorConfig::default(), &[0, 1], 30, is_down);
+        assert!(quantile(&times, 0.5) <= median, "{rtt_ms} ms: {}", quantile(&times, 0.5));
+        assert!(quantile(&times, 1.0) <= worst, "{rtt_ms} ms: {}", quantile(&times, 1.0));
+    }
+}
+
+#[test]
+fn loss_is_found_as_fast_as_designed() {
+    // Loss, and the 95th percentile of detection in seconds, at 0.1 % and 2 % of usual loss.
+    for (loss, clean, lossy) in [(0.20, 0.4, 0.6), (0.10, 0.8, 1.8), (0.05, 1.7, 9.0)] {
+        for (usual, limit) in [(0.001, clean), (0.02, lossy)] {
+            let before = Gilbert::random(usual);
+            let change = Change { rtt_ms: 20, before, after: Some(Gilbert::random(loss)) };
+            let times = times(change, &MonitorConfig::default(), &[0, 1], 60, is_bad);
+            let p95 = quantile(&times, 0.95);
+            assert!(p95 <= limit, "{loss} after {usual}: {p95} s, not {limit}");
+        }
+    }
+}
+
+/// A lone stream at a fixed 50 probes a second, as exact run lengths were computed for, gives
+/// the same figures to within the higher threshold of ours and the wait for a reply.
+#[test]
+fn one_stream_detects_loss_as_computed() {
+    let fixed = ProbeRates { active_mpps: 50_000, standby_mpps: 50_000, boost_mpps: 50_000 };
+    let config = MonitorConfig { rates: fixed, ..MonitorConfig::default() };
+    for (loss, median, p95) in [(0.05, 1.41, 3.43), (0.10, 0.63, 1.48), (0.20, 0.26, 0.68)] {
+        let before = Gilbert::random(0.001);
+        let change = Change { rtt_ms: 5, before, after: Some(Gilbert::random(loss)) };
+        let times = times(change, &config, &[0], 120, is_bad);
+        for (q, computed) in [(0.5, median), (0.95, p95)] {
+            let got = quantile(&times, q);
+            let expected = computed * 0.6..computed * 1.5 + 0.1;
+            assert!(expected.contains(&got), "{loss} at {q}: {got}, computed {computed}");
+        }
+    }
+}
+
+#[test]
+fn a_step_of_30_ms_is_found_within_200_ms() {
+    let mut times = Vec::new();
+    for seed in 0..60 {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+        path.run_for(secs(15), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        let from = path.now;
+        path.run_for(secs(2), &mut |_, _, rng| Some(wobble(ms(50), rng)));
+        let (at, verdict) = path.first(from, |it| it.state == State::Degraded).unwrap();
+        assert_eq!(path.entries(State::Down), 0);
+        assert!(verdict.reasons.contains(pathvane_score::Reasons::DELAY));
+        times.push(at.since(from).as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    assert!(quantile(&times, 0.95) <= 0.2, "{}", quantile(&times, 0.95));
+}
+
+#[test]
+fn random_loss_is_not_an_alarm() {
+    for loss in [0.0001, 0.001, 0.02] {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], 77);
+        let mut random = [Gilbert::random(loss); 2];
+        path.run_for(secs(60), &mut |_, stream, rng| {
+            (!random[stream].loses(rng)).then(|| wobble(ms(20), rng))
+        });
+        path.verdicts.clear();
+        path.run_for(secs(3600), &mut |_, stream, rng| {
+            (!random[stream].loses(rng)).then(|| wobble(ms(20), rng))
+        });
+        assert!(!path.verdicts.iter().any(|(_, it)| is_bad(it)), "{loss}");
+    }
+}
+
+/// Runs of `k` lost probes a day, each of them a false alarm of a detector that waits for k.
+#[test]
+fn the_table_of_k_is_what_independent_losses_give() {
+    let a_day: f64 = 86_400.0 / 0.02;
+    for (loss, k, false_alarms) in
+        [(0.005, 3, 0.54), (0.01, 4, 0.04), (0.02, 4, 0.68), (0.05, 6, 0.06), (0.10, 7, 0.39)]
+    {
+        let needed = (a_day.ln() / -f64::ln(loss)).ceil().max(3.0);
+        assert_eq!(needed, f64::from(k), "{loss}");
+        let runs = a_day * (1.0 - loss) * loss.powi(k);
+        assert!((runs - false_alarms).abs() < 0.01, "{loss}: {runs}");
+    }
+}
