@@ -328,7 +328,7 @@ fn a_marked_socket_sends_through_its_paths_table() {
     in_namespace(|| {
         let _fib = voice_over_east(&two_paths());
         let sent = |name: &str| -> u64 {
-            let path = format!("/proc/thread-self/net/dev");
+            let path = "/proc/thread-self/net/dev";
             let text = std::fs::read_to_string(path).expect("interface counters");
             let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{name}:")));
             line.expect("the interface")

@@ -1,7 +1,7 @@
 //! Outbound connections.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -72,15 +72,12 @@ impl Dialing {
 /// The address with its interface as scope, which link-local ones need (RFC 4007).
 fn scoped(address: SocketAddr, options: &Options) -> Result<SocketAddr, OsError> {
     match (address.ip(), &options.interface) {
-        (IpAddr::V6(ip), Some(interface)) if is_link_local(ip) => {
-            let index = nix::net::if_::if_nametoindex(interface.as_str())
-                .map_err(|error| OsError::new(format!("find interface {interface}"), error.into()))?;
+        (IpAddr::V6(ip), Some(interface)) if ip.is_unicast_link_local() => {
+            let index = nix::net::if_::if_nametoindex(interface.as_str()).map_err(|error| {
+                OsError::new(format!("find interface {interface}"), error.into())
+            })?;
             Ok(SocketAddrV6::new(ip, address.port(), 0, index).into())
         }
         _ => Ok(address),
     }
-}
-
-fn is_link_local(ip: Ipv6Addr) -> bool {
-    ip.is_unicast_link_local()
 }

@@ -1,13 +1,17 @@
 //! Inbound connections, matched to configured peers.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pathvane_engine::PeerId;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 
 use super::{Connection, Options};
 use crate::os_error::OsError;
@@ -15,6 +19,9 @@ use crate::sys;
 
 /// Connections that the kernel keeps for us between two turns.
 const BACKLOG: i32 = 128;
+
+/// How long a listener that lacks descriptors or memory leaves those to others.
+const REST: Duration = Duration::from_secs(1);
 
 /// The configured peers, by address.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +55,8 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     unknown: u64,
+    /// Until when not to accept, for want of descriptors or memory.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl Listener {
@@ -74,7 +83,7 @@ impl Listener {
         socket.listen(BACKLOG).map_err(failed)?;
         let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address, unknown: 0 })
+        Ok(Self { socket, address, unknown: 0, rest: None })
     }
 
     /// Where it listens, with the real port if zero was asked for.
@@ -89,16 +98,24 @@ impl Listener {
 
     /// The next connection of a configured peer, set up with its options.
     ///
-    /// Others are closed and counted. An error concerns one connection or a lack of resources;
-    /// the listener stays usable.
+    /// Others are closed and counted. An error concerns one connection, or a lack of resources,
+    /// which is told once a second; the listener stays usable.
     pub fn poll_accept(
         &mut self,
         cx: &mut Context<'_>,
         roster: &Roster,
     ) -> Poll<Result<(PeerId, Connection), OsError>> {
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(cx));
+            self.rest = None;
+        }
         loop {
             let failed = |error| OsError::new(format!("accept at {}", self.address), error);
-            let (stream, remote) = ready!(self.socket.poll_accept(cx)).map_err(failed)?;
+            let accepted = ready!(self.socket.poll_accept(cx));
+            if accepted.as_ref().is_err_and(is_shortage) {
+                self.rest = Some(Box::pin(sleep(REST)));
+            }
+            let (stream, remote) = accepted.map_err(failed)?;
             let local = stream.local_addr().map_err(failed)?;
             match roster.find(local.ip(), remote.ip()) {
                 Some((peer, options)) => {
@@ -119,6 +136,12 @@ impl Listener {
     }
 }
 
+/// The connection stays in the kernel's queue, and would be refused again at once.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|error| shortages.contains(&error))
+}
+
 fn open(stream: TcpStream, options: &Options) -> Result<Connection, OsError> {
     options.apply(&stream)?;
     Connection::new(stream)
@@ -127,7 +150,7 @@ fn open(stream: TcpStream, options: &Options) -> Result<Connection, OsError> {
 
 /// Prepares the listener for peers with TTL security: SYN-ACKs leave with TTL 255, and where
 /// every peer of the family is secured, even the handshake must have come from near enough.
-fn secure_handshake(socket: &Socket, ipv6: bool, roster: &Roster) -> std::io::Result<()> {
+fn secure_handshake(socket: &Socket, ipv6: bool, roster: &Roster) -> io::Result<()> {
     let limits: Vec<_> = roster.family(ipv6).map(|options| options.hops.min_ttl()).collect();
     if limits.iter().all(Option::is_none) {
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! Everything is poll-driven and never waits, so that one task can serve all connections: hand
 //! [`Dialing::poll`], [`Listener::poll_accept`] and the `poll_*` methods of [`Connection`] the
-//! context of the source's own waker (see [`crate::ready`]). Needs a tokio runtime with I/O.
+//! context of the source's own waker (see [`crate::ready`]). Needs a tokio runtime with I/O and time.
 //!
 //! Knows peers only by [`PeerId`](pathvane_engine::PeerId) and address; no BGP.
 

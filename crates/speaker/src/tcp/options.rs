@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::os_error::OsError;
 use crate::config::Secret;
+use crate::os_error::OsError;
 use crate::sys;
 
 /// DSCP CS6, network control, as a TOS or traffic class octet (RFC 4594 section 3.2).
