@@ -91,7 +91,7 @@ impl Quality<'_> {
         };
         let violations = Violations {
             score: score.ucb < sla.min_score,
-            loss: self.surely_loses(max_loss),
+            loss: self.surely_loses(max_loss) || self.steadily_loses(max_loss),
             delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
             rtt: exceeds(sla.max_rtt, steady_rtt),
         };
@@ -108,12 +108,16 @@ impl Quality<'_> {
         (violations, compliance)
     }
 
-    /// Whether more than `share` is lost, either now or all the time, beyond doubt. Where the
-    /// loss detector says so as well, less doubt is in order.
+    /// Whether more than `share` is lost now, beyond doubt. Where the loss detector says so as
+    /// well, less doubt is in order.
     pub(crate) fn surely_loses(&self, share: f64) -> bool {
-        let least = |tally: &Tally, z| tally.bounds(self.design, z).0;
         let z = if self.loss_alarm { d::CONFIDENCE_Z } else { d::CERTAIN_Z };
-        least(&self.loss, z) > share || least(&self.usual_loss, d::CERTAIN_Z) > share
+        self.loss.bounds(self.design, z).0 > share
+    }
+
+    /// Whether more than `share` has been lost for minutes beyond doubt, and seems to be still.
+    fn steadily_loses(&self, share: f64) -> bool {
+        self.loss.share() > share && self.usual_loss.bounds(self.design, d::CERTAIN_Z).0 > share
     }
 
     /// The 98th percentile of delay variation in the worse direction; with `certain` the
