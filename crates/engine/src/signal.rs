@@ -135,6 +135,7 @@ impl Told {
     /// confirmation.
     pub(crate) fn lose(&mut self) {
         self.now = None;
+        self.relax_at = None;
     }
 
     /// The peer holds nothing of ours any more.

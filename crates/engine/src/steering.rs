@@ -7,7 +7,7 @@ use pathvane_clock::{Duration, Instant};
 use pathvane_rib::{Directive, PeerId};
 use pathvane_score::{Reasons, Role as ProbeRole, State, Verdict};
 
-use crate::config::{MedPlan, Service};
+use crate::config::Service;
 use crate::engine::{Acting, Alarm, Engine};
 use crate::event::{EventKind, Move, Signal};
 use crate::ids::{PathId, ServiceId};
@@ -16,7 +16,9 @@ use crate::signal::{Role, Urgency, med_for};
 use crate::steer::{Facts, numbers, path_of};
 
 /// A survivor that has not been heard of since a path died is looked at again this soon.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Paths that come out of a shared fault do so within this time of each other.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Whether a prefix may be withdrawn from the peer of a dead path (law 3).
 enum Withdrawal {
@@ -184,7 +186,9 @@ impl Engine {
                 let signal = if announced { announce(plan.primary) } else { Signal::Withhold };
                 Some(Wish { signal, urgency: Urgency::Now, reason: "probe source of a path" })
             }
-            Owner::Service(service, nth) => self.service_wish(now, (at, nth), service, peer, moving),
+            Owner::Service(service, nth) => {
+                self.service_wish(now, (at, nth), service, peer, moving)
+            }
         }
     }
 
@@ -199,6 +203,9 @@ impl Engine {
         let acting = &self.acting[service.index()];
         let role =
             best_role(&self.config, &self.config.services[service.index()], &acting.roles, peer)?;
+        let leader = acting.leader?;
+        // Only a leader has an undercut to give back.
+        let relax_at = self.ledger.told_mut(peer, at).relax_at.take();
         let now_wish = |signal, reason| Some(Wish { signal, urgency: Urgency::Now, reason });
         if !self.steers[service.index()].holds(nth) {
             return now_wish(Signal::Withhold, "its condition does not hold");
@@ -211,8 +218,8 @@ impl Engine {
             return now_wish(announce(plan.degraded), "about to leave");
         }
         match role {
-            Role::Leader => self.leader_wish(now, at, acting.leader?, peer, &plan),
-            Role::Out => match self.withdrawal(at, service, peer, moving) {
+            Role::Leader => self.leader_wish(now, at, leader, peer, relax_at),
+            Role::Out => match self.withdrawal(now, at, service, peer, moving) {
                 Withdrawal::Allowed => now_wish(Signal::Withhold, "nothing gets through its path"),
                 Withdrawal::InDoubt => {
                     self.look_again = Some(now + LOOK_AGAIN);
@@ -241,8 +248,9 @@ impl Engine {
         at: usize,
         leader: PathId,
         peer: PeerId,
-        plan: &MedPlan,
+        relax_at: Option<Instant>,
     ) -> Option<Wish> {
+        let plan = &self.config.med;
         let elsewhere = self.ledger.lowest_elsewhere(&self.config, at, leader, peer);
         let med = med_for(Role::Leader, plan, elsewhere);
         let reason = if med < plan.primary {
@@ -250,21 +258,27 @@ impl Engine {
         } else {
             "leader"
         };
-        let wish = Wish { signal: announce(med), urgency: Urgency::Now, reason };
         let told = self.ledger.told(peer, at).now();
         let relaxes = matches!(told, Some(Signal::Announce { med: before }) if before < med && before < plan.primary);
-        let relax_at = &mut self.ledger.told_mut(peer, at).relax_at;
-        if relaxes && now < *relax_at.get_or_insert(now + self.config.timing.undercut_restore) {
+        let relax_at = relax_at.unwrap_or(now + self.config.timing.undercut_restore);
+        if relaxes && now < relax_at {
+            self.ledger.told_mut(peer, at).relax_at = Some(relax_at);
             return None;
         }
-        *relax_at = None;
-        Some(wish)
+        Some(Wish { signal: announce(med), urgency: Urgency::Now, reason })
     }
 
     /// Law 3: the prefix may be withdrawn from `peer` if another Established peer of the same domain
     /// holds it over a path that passes, or if the operator opted in. Unless a leader was chosen just
-    /// now, which the selector does not do in doubt, that path has to be heard of since the fault.
-    fn withdrawal(&self, at: usize, id: ServiceId, peer: PeerId, moving: bool) -> Withdrawal {
+    /// now, which the selector does not do in doubt, that path has to have outlived the fault.
+    fn withdrawal(
+        &self,
+        now: Instant,
+        at: usize,
+        id: ServiceId,
+        peer: PeerId,
+        moving: bool,
+    ) -> Withdrawal {
         let service = &self.config.services[id.index()];
         if service.withdraw_last {
             return Withdrawal::Allowed;
@@ -272,9 +286,8 @@ impl Engine {
         let fault = self.fault_of(service, peer);
         let mut withdrawal = Withdrawal::Refused;
         for &path in service.paths.iter().filter(|path| self.holds_elsewhere(at, **path, peer)) {
-            let verdict = self.measure.verdict(path);
-            let heard_at = verdict.evidence.not_before;
-            if moving || fault.is_none_or(|fault| heard_at.is_some_and(|sent| sent >= fault)) {
+            let survivor = self.measure.verdict(path);
+            if moving || fault.is_none_or(|fault| outlived(now, survivor, fault)) {
                 return Withdrawal::Allowed;
             }
             withdrawal = Withdrawal::InDoubt;
@@ -357,6 +370,13 @@ impl Engine {
             self.record.event(now, EventKind::Kernel { move_id, ok, at: now });
         }
     }
+}
+
+/// Whether a path was heard of since a fault on another one began, and did not just come out of the
+/// same fault itself.
+fn outlived(now: Instant, survivor: &Verdict, fault: Instant) -> bool {
+    let heard = survivor.evidence.not_before.is_some_and(|sent| sent >= fault);
+    heard && (survivor.since < fault || now.since(survivor.since) >= SETTLE)
 }
 
 fn announce(med: u32) -> Signal {
