@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    fn cloud_end(&self, stream: StreamId) -> End {
+    pub(super) fn cloud_end(&self, stream: StreamId) -> End {
         match self.conns[stream.number()].site_dialled {
             true => End::Acceptor,
             false => End::Dialler,

@@ -7,6 +7,7 @@
 //! breaks a link and looks at what the call lost and what the engine wrote down.
 
 mod cloud_side;
+mod faults;
 mod flow;
 mod setup;
 mod site;

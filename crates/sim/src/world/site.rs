@@ -35,6 +35,13 @@ pub(super) struct Site {
     carrier: Option<usize>,
     /// The path of every probe stream.
     streams: Vec<usize>,
+    /// Whether the kernel takes probes.
+    pub(super) probes_leave: bool,
+    /// Whether sockets send what they take; otherwise it stays in the unsent queue.
+    pub(super) sockets_send: bool,
+    pub(super) unsent: BTreeMap<StreamId, Vec<u8>>,
+    /// What the engine asked for, apart from probes and alarms.
+    pub(super) asked: Vec<(Instant, Output)>,
 }
 
 impl Site {
@@ -51,6 +58,10 @@ impl Site {
             fib_delay,
             carrier: None,
             streams,
+            probes_leave: true,
+            sockets_send: true,
+            unsent: BTreeMap::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -127,6 +138,9 @@ impl World {
 
     fn carry_out(&mut self, output: Output) {
         let now = self.now;
+        if !matches!(output, Output::Probe(_) | Output::Timeout(_)) {
+            self.site.asked.push((now, output.clone()));
+        }
         match output {
             Output::Connect(peer) => {
                 self.hang_up(peer.index());
@@ -140,6 +154,9 @@ impl World {
                 self.site.closed(stream);
                 let end = self.site_end(stream);
                 self.net.close(now, stream, end);
+            }
+            Output::Probe(ProbeOut { stream, seq, .. }) if !self.site.probes_leave => {
+                self.site.engine.handle(now, Input::ProbeFailed { stream, seq });
             }
             Output::Probe(ProbeOut { stream, seq, packet }) => {
                 let path = self.site.streams[stream.index()];
@@ -175,9 +192,21 @@ impl World {
         if out.is_empty() || !self.site.open.contains_key(&stream) {
             return;
         }
-        let (sent, acked) = self.site.wrote(stream, out.len());
+        self.site.unsent.entry(stream).or_default().extend_from_slice(&out);
+        self.flush(stream);
+    }
+
+    /// What lies in a connection's unsent queue leaves, if it can; the engine hears how far it is.
+    pub(super) fn flush(&mut self, stream: StreamId) {
+        let Conn { path, .. } = self.conns[stream.number()];
+        let leaves = match self.site.sockets_send {
+            true => self.site.unsent.remove(&stream).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let (sent, acked) = self.site.wrote(stream, leaves.len());
         let end = self.site_end(stream);
-        self.net.write(self.now, stream, end, out.to_vec());
+        self.net.write(self.now, stream, end, leaves);
+        let (peer, conn) = (peer_id(path), conn_id(stream));
         self.site.engine.handle(self.now, Input::Progress { peer, conn, sent, acked });
     }
 

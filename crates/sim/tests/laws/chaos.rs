@@ -37,7 +37,6 @@ fn repair(world: &mut World, delays: &[Duration]) {
 }
 
 #[test]
-#[ignore = "an undercut's return that is due when its path no longer leads is due for ever"]
 fn after_any_misfortunes_a_repaired_world_is_well_again() {
     for seed in 0..12 {
         let setup = Setup::two_regions().seed(seed);

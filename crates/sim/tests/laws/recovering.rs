@@ -95,7 +95,6 @@ fn every_move_explains_itself() {
 }
 
 #[test]
-#[ignore = "an undercut's return that is due when its path no longer leads is due for ever"]
 fn a_leader_lost_before_its_undercut_is_given_back_stops_no_clock() {
     let (mut world, leader, other) = settled();
     let both = |world: &mut World, region, alive| {
