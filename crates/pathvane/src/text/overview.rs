@@ -89,7 +89,7 @@ pub(crate) fn paths(paths: &Vec<Path>) -> String {
             if_measured(format!("{:.2}", path.mos)),
             if_measured(ms(path.rtt_ns)),
             if_measured(ms(path.jitter_ns)),
-            percent(path.loss_ppm),
+            if_measured(percent(path.loss_ppm)),
             format!("{} of {} answer", path.reflectors - path.silent, path.reflectors),
             path.reasons.join(", "),
         ]);

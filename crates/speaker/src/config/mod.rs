@@ -201,7 +201,7 @@ impl File {
             listen: speaker.listen.clone(),
             control: speaker.control.clone(),
             fib: *speaker.fib.get_ref(),
-            log: speaker.log.clone(),
+            log: speaker.log.get_ref().clone(),
             peers: self.peers.iter().filter_map(|peer| peer.tcp(speaker)).collect(),
             paths: Vec::new(),
             streams: Vec::new(),

@@ -8,7 +8,7 @@ use pathvane_engine::config::Mode;
 use pathvane_wire::{Asn, BgpId};
 use toml::Spanned;
 
-use super::read::Section;
+use super::read::{Section, nearest};
 use super::shell::FibMode;
 use super::value::words;
 
@@ -29,7 +29,7 @@ pub(super) struct Speaker {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) control: PathBuf,
     pub(super) fib: Spanned<FibMode>,
-    pub(super) log: String,
+    pub(super) log: Spanned<String>,
     pub(super) drain_wait: Duration,
 }
 
@@ -42,10 +42,11 @@ impl Speaker {
             listen: listen(section),
             control: section.or("control", PathBuf::from(DEFAULT_CONTROL)),
             fib: section.spanned_or("fib", FibMode::Kernel),
-            log: section.or("log", "info".to_owned()),
+            log: section.spanned_or("log", "info".to_owned()),
             drain_wait: section.or("drain_wait", Duration::from_secs(2)),
         };
         speaker.note_what_is_not_done(section);
+        check_log(section, &speaker.log);
         speaker
     }
 
@@ -66,6 +67,28 @@ impl Speaker {
                 "outside a laboratory, set `fib = \"kernel\"`",
             );
         }
+    }
+}
+
+/// What `log` can ask for, quietest first.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A misspelt level would be taken for the name of a module and log nothing.
+fn check_log(section: &Section<'_>, log: &Spanned<String>) {
+    let level = |directive: &str| {
+        directive.trim().rsplit_once('=').map_or(directive, |(_, level)| level).trim().to_owned()
+    };
+    for level in log.get_ref().split(',').map(level) {
+        if LEVELS.contains(&level.as_str()) {
+            continue;
+        }
+        let guess = nearest(&level, &LEVELS).map_or(String::new(), |word| format!(" (`{word}`?)"));
+        section.findings().borrow_mut().error(
+            log.span(),
+            format!("`log` of [speaker]: `{level}` is not a level{guess}"),
+            "write a level (off, error, warn, info, debug, trace), and exceptions after it: \
+             \"info,pathvane_speaker=debug\"",
+        );
     }
 }
 

@@ -124,3 +124,28 @@ fn no_text_panics_the_reader() {
         parse("spoilt.toml", &spoilt).findings.render(false);
     }
 }
+
+fn manual() -> String {
+    fs::read_to_string(fixtures("../../docs/OPERATING.md")).unwrap()
+}
+
+#[test]
+fn operators_find_every_key_in_the_manual() {
+    let manual = manual();
+    for (table, keys) in schema::TABLES {
+        assert!(manual.contains(table.trim_matches(['[', ']'])), "{table}");
+        for key in *keys {
+            assert!(manual.contains(&format!("`{key}`")), "{table}: {key}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_tells_the_defaults_of_all_times() {
+    let manual = manual();
+    for (key, default) in timing::defaults() {
+        let row = manual.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap();
+        let told = row.split('"').nth(1).unwrap();
+        assert_eq!(value::parse_duration(told), Some(default), "{row}");
+    }
+}

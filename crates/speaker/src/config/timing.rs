@@ -29,8 +29,13 @@ timing! {
     "degrade_interval" => degrade_interval,
     "improve_interval" => improve_interval,
     "prune_after" => prune_after,
+    "down_after" => monitor.down_after,
+    "down_within" => monitor.down_within,
     "recover_after" => monitor.recover_after,
     "init_after" => monitor.init_after,
+    "stale_after" => monitor.stale_after,
+    "grade_hold" => monitor.grade_hold,
+    "sla_clear" => monitor.sla_clear,
     "sustain" => selector.sustain,
     "dwell" => selector.dwell,
     "phase" => selector.phase,
@@ -52,6 +57,13 @@ pub(super) fn read(section: Option<&Section<'_>>, drain_wait: Duration) -> Timin
         let monitor = &mut timing.monitor;
         monitor.recover_probes = section.or(PROBES[0], monitor.recover_probes);
         monitor.init_probes = section.or(PROBES[1], monitor.init_probes);
+        if monitor.down_within < monitor.down_after {
+            section.findings().borrow_mut().error(
+                section.span_of("down_within"),
+                "`down_within` ends before `down_after` has passed",
+                "silence is reported between the two: make `down_within` the longer one",
+            );
+        }
     }
     timing
 }

@@ -1,16 +1,19 @@
 //! Rules about services and what they share.
 
+use pathvane_wire::Family;
 use toml::Spanned;
 
 use super::super::File;
 use super::super::finding::{Finding, Findings, Severity};
 use super::super::path::Path;
-use super::super::service::Service;
+use super::super::peer::Peer;
+use super::super::service::{Announced, Service};
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
     for service in &file.services {
         purpose(service, findings);
         paths(file, service, findings);
+        families(file, service, findings);
         checks(file, service, findings);
         last_way(service, findings);
     }
@@ -98,6 +101,27 @@ fn paths_of<'f>(file: &'f File, service: &Service) -> Vec<&'f Path> {
     let find =
         |name: &Spanned<String>| file.paths.iter().find(|path| path.name() == name.get_ref());
     service.paths.iter().filter_map(find).collect()
+}
+
+/// A session that does not carry a prefix's family cannot announce it.
+fn families(file: &File, service: &Service, findings: &mut Findings) {
+    let speaks = |peer: &&Peer| {
+        let via = |path: &&Path| path.announce_via.iter().any(|name| name.get_ref() == peer.name());
+        paths_of(file, service).iter().any(via)
+    };
+    for peer in file.peers.iter().filter(speaks) {
+        let family = |announced: &&Announced| Family::of(announced.prefix.get_ref());
+        let carried = peer.family_set();
+        let missing = service.announce.iter().find(|each| !carried.contains(family(each)));
+        if let Some(announced) = missing {
+            let prefix = &announced.prefix;
+            findings.warning(
+                prefix.span(),
+                format!("peer `{}` does not carry {}", peer.name(), Family::of(prefix.get_ref())),
+                "add the family to `families` of the peer, and our next hop in that family",
+            );
+        }
+    }
 }
 
 fn checks(file: &File, service: &Service, findings: &mut Findings) {

@@ -55,10 +55,15 @@ fn outcome(outcome: &Outcome) -> (&'static str, String) {
 
 fn recipient(engine: &Engine, id: PeerId, prefix: &IpNet) -> Recipient {
     let rib = engine.rib();
+    let session = engine.peer(id).session;
+    let why_not = match session.established() {
+        Some(_) => rib.not_advertised(id, prefix).map(|reason| reason.to_string()),
+        None => Some(format!("its session is {}", session.state_name())),
+    };
     Recipient {
         peer: peer_name(engine, id),
         route: rib.advertised(id, prefix).map(|told| told_route(engine, id, &told)),
-        why_not: rib.not_advertised(id, prefix).map(|reason| reason.to_string()),
+        why_not,
     }
 }
 

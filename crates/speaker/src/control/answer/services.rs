@@ -33,7 +33,7 @@ fn service(engine: &Engine, id: ServiceId) -> Service {
         strategy: strategy(config.strategy).to_owned(),
         leader: view.leader.map(|id| path_name(engine, id)),
         wanted: view.wanted.map(|id| path_name(engine, id)),
-        cause: cause(view.decision.cause).to_owned(),
+        cause: cause(engine, &view, config.strategy).to_owned(),
         paths: paths.collect(),
         announced: conditions
             .map(|(announce, (prefix, holds))| Announced {
@@ -86,10 +86,15 @@ fn condition(engine: &Engine, condition: &Condition) -> String {
     }
 }
 
-/// What the selector last decided, in a sentence about the leader.
-const fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Kept => "nothing asks for a move",
+/// Why the leader leads, in a sentence about it.
+fn cause(engine: &Engine, view: &ServiceView<'_>, strategy: Strategy) -> &'static str {
+    let usable = view.leader.is_some_and(|leader| engine.path(leader).verdict.usable());
+    match view.decision.cause {
+        Cause::Kept if !usable => "no path is fit to take over, so it stays",
+        Cause::Kept => match strategy {
+            Strategy::Best => "no other path is better by enough, for long enough",
+            Strategy::Ordered => "no earlier path of the order is fit to take over",
+        },
         Cause::First => "it was the first choice",
         Cause::LeaderDown => "nothing got through the leader before it",
         Cause::LeaderRemoved => "the leader before it was taken out",
@@ -98,9 +103,11 @@ const fn cause(cause: Cause) -> &'static str {
         Cause::LeaderViolates => "the leader before it broke the limits of the class",
         Cause::LeaderFull => "the leader before it was full",
         Cause::Better => "it was better by both margins for long enough",
-        Cause::Preferred => "it comes first in the order and works",
-        Cause::SharedFault => "every path that could take over fails at the same moment",
-        Cause::Frozen => "nothing is measured at present, so the last choice stands",
+        Cause::Preferred => "it comes earlier in the order and works",
+        Cause::SharedFault => {
+            "every path that could take over fails at the same moment, so it stays"
+        }
+        Cause::Frozen => "nothing is measured at present, so it stays",
     }
 }
 
@@ -112,14 +119,16 @@ fn why(
     role: Role,
     score: &ClassScore,
 ) -> String {
-    let verdict = engine.path(path).verdict;
+    let trouble = trouble(engine.path(path).verdict);
     if role == Role::Leader {
-        return format!("leads: {}", cause(view.decision.cause));
+        return trouble.map_or("carries the traffic".to_owned(), |trouble| {
+            format!("carries the traffic, though {trouble}")
+        });
     }
     if view.wanted == Some(path) && view.leader != Some(path) {
         return "would lead, but moves are not carried out".to_owned();
     }
-    if let Some(trouble) = trouble(verdict) {
+    if let Some(trouble) = trouble {
         return trouble;
     }
     if score.compliance == Compliance::Violates {
@@ -130,10 +139,6 @@ fn why(
     }
     let leader = view.leader.and_then(|id| view.paths.iter().find(|(path, ..)| *path == id));
     match leader {
-        Some((_, _, leading)) if score.value > leading.value => format!(
-            "works and scores {:.0} to the leader's {:.0}, not better by both margins for long enough",
-            score.value, leading.value
-        ),
         Some((_, _, leading)) => {
             format!("works; scores {:.0}, the leader {:.0}", score.value, leading.value)
         }
@@ -150,12 +155,12 @@ fn trouble(verdict: &Verdict) -> Option<String> {
     let text = match verdict.state {
         State::Up | State::Suspect => return None,
         State::Init => "too little was measured yet",
-        State::Degraded => "works badly",
+        State::Degraded => "it works badly",
         State::Down if verdict.may_withdraw() => "nothing gets through, and that is certain",
         State::Down => "nothing ever got through: perhaps the probes are wrong",
-        State::Recovering => "works again, not yet for long enough",
-        State::Suppressed => "works, but failed too often lately",
-        State::Admin => "was taken out by the operator",
+        State::Recovering => "it works again, not yet for long enough",
+        State::Suppressed => "it failed too often lately",
+        State::Admin => "the operator took it out",
     };
     Some(format!("{text}{reasons}"))
 }

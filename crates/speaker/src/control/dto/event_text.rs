@@ -27,10 +27,10 @@ impl fmt::Display for Kind {
                 write!(f, "move {move_id}: every UPDATE to {peer} is on the wire")
             }
             Self::Kernel { move_id, ok: true, .. } => {
-                write!(f, "move {move_id}: the kernel forwards the new way")
+                write!(f, "move {move_id}: next hops are switched")
             }
             Self::Kernel { move_id, ok: false, .. } => {
-                write!(f, "move {move_id}: the kernel refused the new way")
+                write!(f, "move {move_id}: the kernel refused to switch next hops")
             }
             Self::FibGroup { service, carry, .. } => {
                 write!(f, "service {service} leaves by {}", carry.join(", "))

@@ -1,0 +1,130 @@
+//! The binary as an operator uses it: a laboratory's configuration, a running speaker, its commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/configs").join(name)
+}
+
+fn pathvane(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pathvane"))
+        .args(words)
+        .env_remove("PATHVANE_SOCKET")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A speaker in a directory of its own; killed if the test fails.
+struct Speaker {
+    child: Child,
+    socket: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Speaker {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("control.sock").display().to_string();
+        let text = fs::read_to_string(fixture("good/report-lab.toml")).expect("the example");
+        let config = directory.path().join("lab.toml");
+        fs::write(&config, text.replace("/tmp/pathvane-lab/control.sock", &socket)).expect("write");
+        let child = Command::new(env!("CARGO_BIN_EXE_pathvane"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the speaker starts");
+        let speaker = Self { child, socket, _directory: directory };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while speaker.ask(&["show", "status"]).status.code() != Some(0) {
+            assert!(Instant::now() < deadline, "no speaker answers");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        speaker
+    }
+
+    fn ask(&self, words: &[&str]) -> Output {
+        pathvane(&[&["--socket", &self.socket], words].concat())
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let output = self.ask(&[words, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        // Both fail only if it has gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn check_says_what_is_wrong_and_ends_with_its_own_code() {
+    let good = pathvane(&["check", &fixture("good/minimal.toml").display().to_string()]);
+    assert_eq!(good.status.code(), Some(0));
+    assert!(out(&good).contains("may start with 1 peer, 0 paths and 0 services"));
+    assert!(err(&good).contains("steering observes"), "{}", err(&good));
+    let bad = pathvane(&["check", &fixture("bad/unknown-keys.toml").display().to_string()]);
+    assert_eq!(bad.status.code(), Some(3));
+    assert!(err(&bad).contains("did you mean `hold_time`?"), "{}", err(&bad));
+    assert!(err(&bad).contains("not started"));
+    let missing = pathvane(&["run", "--config", "/nonexistent/pathvane.toml"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(err(&missing).contains("cannot read the configuration"));
+}
+
+#[test]
+fn without_a_speaker_commands_say_how_to_find_one() {
+    let output = pathvane(&["--socket", "/nonexistent/control.sock", "show", "peers"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(err(&output).contains("no speaker answers on /nonexistent/control.sock"));
+    assert!(err(&output).contains("is `pathvane run` running?"));
+}
+
+#[test]
+fn a_speaker_is_shown_explained_commanded_and_drained() {
+    let mut speaker = Speaker::start();
+    let peers = speaker.json(&["show", "peers"]);
+    assert_eq!((peers[0]["name"].as_str(), peers[1]["asn"].as_u64()), (Some("east"), Some(64512)));
+    assert!(out(&speaker.ask(&["show", "paths"])).contains("of 2 answer"));
+    let explained = out(&speaker.ask(&["explain", "voice"]));
+    assert!(explained.starts_with("voice goes over east: "), "{explained}");
+    let prefix = out(&speaker.ask(&["explain", "10.20.0.0/16"]));
+    assert!(prefix.contains("BEST: only feasible route"), "{prefix}");
+    assert!(prefix.contains("east: nothing: its session is"), "{prefix}");
+    assert!(out(&speaker.ask(&["show", "routes"])).contains("10.20.0.0/16"));
+    assert_eq!(speaker.ask(&["explain", "nothing"]).status.code(), Some(1));
+
+    assert_eq!(speaker.ask(&["freeze"]).status.code(), Some(0));
+    assert_eq!(speaker.json(&["show", "status"])["frozen"], true);
+    assert_eq!(speaker.ask(&["unfreeze"]).status.code(), Some(0));
+    let refused = speaker.ask(&["reset", "nobody"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("peers: east, west"));
+    let events = speaker.json(&["show", "events"]);
+    assert!(events.as_array().is_some_and(|events| events.iter().any(|e| e["kind"] == "frozen")));
+
+    let drained = speaker.ask(&["drain", "--wait"]);
+    assert!(out(&drained).ends_with("the speaker has left\n"), "{}", out(&drained));
+    let ended = speaker.child.wait().expect("an end");
+    assert_eq!(ended.code(), Some(0));
+    assert!(!Path::new(&speaker.socket).exists(), "the socket is left behind");
+}
