@@ -1,6 +1,6 @@
 //! The little of rtnetlink that Pathvane speaks: links, routes, rules, next-hop objects.
 //!
-//! Own encoding rather than a crate (`docs/adr/0006-kernel-routes.md`): next-hop objects are in
+//! Own encoding rather than a crate (`docs/adr/0005-kernel-routes.md`): next-hop objects are in
 //! none, and reading only the attributes that matter, each by its length, keeps a newer kernel's
 //! additions from turning into parse errors. Byte order is the host's, as netlink's is.
 //!
