@@ -87,6 +87,7 @@ impl Cloud {
             up: vec![false; self.specs.len()],
             routers,
             vpc,
+            chosen: Vec::new(),
             connections: BTreeMap::new(),
             last_conn: 0,
             call,
@@ -131,6 +132,8 @@ struct Running {
     /// Whether each session was Established when last looked at.
     up: Vec<bool>,
     vpc: Vpc,
+    /// The routers in use for the agents when last looked at.
+    chosen: Vec<PathIndex>,
     connections: BTreeMap<ConnId, Connection>,
     last_conn: u32,
     call: Arc<Call>,
@@ -252,7 +255,10 @@ impl Running {
                 self.call.route(Direction::Return, path.unwrap_or(Call::NOWHERE));
             }
             let routers = self.choice(event.prefix.addr());
-            self.reporter.at(event.at, What::Return { routers });
+            if self.chosen != routers {
+                self.chosen.clone_from(&routers);
+                self.reporter.at(event.at, What::Return { routers });
+            }
         }
     }
 

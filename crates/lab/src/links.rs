@@ -3,7 +3,9 @@
 //! A link stands between the site and a region on loopback addresses. Its near end takes
 //! what the site sends, its far end what the region sends; in between a [`Line`] per
 //! direction delays, varies, loses or swallows it. Datagrams (probes, voice) are relayed
-//! one by one; a BGP connection is relayed as a byte stream that loss makes late.
+//! one by one; a BGP connection is relayed as a byte stream that loss makes late. In a blackhole
+//! the kernel at the far side of it is deaf: what a peer sends is not even acknowledged, so
+//! whoever watches acknowledgements sees what it would see on a real path.
 
 mod connection;
 mod line;
@@ -12,6 +14,7 @@ mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -86,6 +89,7 @@ pub struct Link {
     flows: Vec<Ends>,
     bgp: SocketAddr,
     shared: Arc<Shared>,
+    waker: UnixDatagram,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -127,9 +131,12 @@ impl Link {
             cut: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
-        let relay = relay::Relay::new(listener, spec.router, sockets, Arc::clone(&shared));
+        let (waker, woken) = UnixDatagram::pair()?;
+        waker.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        let relay = relay::Relay::new(listener, woken, spec.router, sockets, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("link".into()).spawn(move || relay.run())?;
-        Ok(Self { flows, bgp, shared, thread: Some(thread) })
+        Ok(Self { flows, bgp, shared, waker, thread: Some(thread) })
     }
 
     /// Where each flow enters, in the order of [`Spec::flows`].
@@ -145,17 +152,25 @@ impl Link {
     /// Replaces the fault of one direction, from the next packet on.
     pub fn set_fault(&self, direction: Direction, fault: Fault) {
         self.shared.line(direction).set_fault(fault);
+        self.wake();
     }
 
-    /// Resets (RST) every open connection within a few milliseconds; packets are not touched.
+    /// Resets (RST) every open connection; packets are not touched.
     pub fn cut_connections(&self) {
         self.shared.cut.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // Full means that it is awake already; gone, that nothing is relayed any more.
+        let _ = self.waker.send(&[0]);
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
+        self.wake();
         if let Some(thread) = self.thread.take() {
             // A panicked relay has already said so on stderr.
             let _ = thread.join();

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use nix::poll::PollFlags;
 use pathvane_clock::Instant;
-use socket2::SockRef;
+use socket2::{SockFilter, SockRef};
 
 use super::stream::{Chunk, Stream};
 use super::{Direction, Shared};
 
 /// Bytes a direction may hold before the writer is slowed down.
 const MAX_HELD: usize = 1 << 20;
+
+/// A socket filter (classic BPF) of one instruction: return 0, keep nothing of the packet.
+const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 
 /// A connection through the link.
 pub(super) struct Connection {
@@ -28,6 +31,7 @@ struct Side {
     outbox: VecDeque<u8>,
     ended: bool,
     shut: bool,
+    deaf: bool,
 }
 
 impl Connection {
@@ -60,6 +64,13 @@ impl Connection {
         alive && written && !(self.site.shut && self.region.shut)
     }
 
+    /// Makes the kernel drop what arrives from the site, and from the region, before it is
+    /// acknowledged; TCP on the other side then retransmits as over a dead path.
+    pub(super) fn set_deaf(&mut self, [forward, back]: [bool; 2]) {
+        self.site.set_deaf(forward);
+        self.region.set_deaf(back);
+    }
+
     /// When something held is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.streams.iter().filter_map(Stream::poll_timeout).min()
@@ -78,7 +89,19 @@ impl Side {
     fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, outbox: VecDeque::new(), ended: false, shut: false })
+        Ok(Self { socket, outbox: VecDeque::new(), ended: false, shut: false, deaf: false })
+    }
+
+    fn set_deaf(&mut self, deaf: bool) {
+        if std::mem::replace(&mut self.deaf, deaf) == deaf {
+            return;
+        }
+        let socket = SockRef::from(&self.socket);
+        // If the kernel refuses, bytes are acknowledged and then stall all the same.
+        let _ = match deaf {
+            true => socket.attach_filter(&[DROP_ALL]),
+            false => socket.detach_filter(),
+        };
     }
 
     fn interest(&self, from_here: &Stream) -> PollFlags {

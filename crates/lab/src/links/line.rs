@@ -86,6 +86,11 @@ impl Line {
         self.fault_loss = Process::new(fault.loss);
     }
 
+    /// Whether nothing passes.
+    pub fn is_blackhole(&self) -> bool {
+        self.fault.blackhole
+    }
+
     /// When a packet entering at `now` leaves at the other end; `None` if it does not.
     pub fn admit(&mut self, now: Instant) -> Option<Instant> {
         let kept = self.ambient.keeps(&mut self.rng) & self.fault_loss.keeps(&mut self.rng);

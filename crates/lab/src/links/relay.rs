@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use super::connection::Connection;
 use super::{Direction, Shared};
 use crate::mono;
 
-/// How often the thread looks for wishes of its owner at the latest.
-const LOOK_UP: Duration = Duration::from_millis(5);
+/// The longest sleep; wishes of the owner wake the thread at once.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// Datagrams held at most; more are dropped, as a full queue would.
 const MAX_HELD: usize = 100_000;
 /// Connections at a time.
@@ -52,6 +53,7 @@ struct UnderWay {
 /// Everything the thread owns.
 pub(super) struct Relay {
     listener: TcpListener,
+    woken: UnixDatagram,
     router: SocketAddr,
     flows: Vec<FlowSockets>,
     connections: Vec<Connection>,
@@ -63,12 +65,14 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn new(
         listener: TcpListener,
+        woken: UnixDatagram,
         router: SocketAddr,
         flows: Vec<FlowSockets>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             listener,
+            woken,
             router,
             flows,
             connections: Vec::new(),
@@ -83,15 +87,23 @@ impl Relay {
         // The default slack lets the kernel wake us 50 us late; a refusal only costs that.
         let _ = set_timerslack(1);
         while !self.shared.stop.load(Ordering::Acquire) {
-            if self.shared.cut.swap(false, Ordering::AcqRel) {
-                self.connections.drain(..).for_each(Connection::reset);
-            }
+            self.heed_owner();
             self.take_datagrams();
             self.accept();
             self.advance_connections();
             self.let_out();
             self.wait();
         }
+    }
+
+    /// Does what the owner asked for since the last look.
+    fn heed_owner(&mut self) {
+        while self.woken.recv(&mut [0; 8]).is_ok() {}
+        if self.shared.cut.swap(false, Ordering::AcqRel) {
+            self.connections.drain(..).for_each(Connection::reset);
+        }
+        let deaf = Direction::BOTH.map(|direction| self.shared.line(direction).is_blackhole());
+        self.connections.iter_mut().for_each(|connection| connection.set_deaf(deaf));
     }
 
     /// Reads every datagram that waits and decides its fate at once.
@@ -152,7 +164,10 @@ impl Relay {
         let stream = self.connections.iter().filter_map(Connection::poll_timeout).min();
         let due = [datagram, stream].into_iter().flatten().min();
         let left = due.map_or(LOOK_UP, |at| at.since(now).min(LOOK_UP));
-        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.woken.as_fd(), PollFlags::POLLIN),
+        ];
         for flow in &self.flows {
             fds.push(PollFd::new(flow.near.as_fd(), PollFlags::POLLIN));
             fds.push(PollFd::new(flow.far.as_fd(), PollFlags::POLLIN));

@@ -75,6 +75,37 @@ fn a_one_way_blackhole_stops_one_way_only() {
     );
 }
 
+/// Bytes that the kernel holds for `socket` because nobody acknowledged them.
+fn unacknowledged(socket: &TcpStream) -> u64 {
+    let port = format!(":{:04X} ", socket.local_addr().expect("address").port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("procfs");
+    let mine =
+        |line: &&str| line.split_once(": ").is_some_and(|(_, rest)| rest[8..].starts_with(&port));
+    let line = table.lines().find(mine).expect("the connection");
+    let queues = line.split_whitespace().nth(4).expect("queues");
+    u64::from_str_radix(queues.split(':').next().expect("tx"), 16).expect("hexadecimal")
+}
+
+#[test]
+fn in_a_blackhole_nothing_is_acknowledged_and_everything_arrives_after_it() {
+    let bench = bench([127, 77, 3, 1], [127, 77, 3, 2]);
+    let mut site = TcpStream::connect(bench.link.bgp()).expect("connect");
+    let (mut router, _) = bench.router.accept().expect("accept");
+    router.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
+    let mut buffer = [0; 16];
+    site.write_all(b"open").expect("write");
+    assert_eq!(router.read(&mut buffer).expect("read"), 4);
+
+    bench.link.set_fault(Direction::Forward, blackhole());
+    std::thread::sleep(Duration::from_millis(100));
+    site.write_all(b"update").expect("write");
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(unacknowledged(&site), 6);
+    bench.link.set_fault(Direction::Forward, Fault::default());
+    assert_eq!(router.read(&mut buffer).expect("retransmitted"), 6);
+    assert_eq!(unacknowledged(&site), 0);
+}
+
 #[test]
 fn connections_are_relayed_stalled_by_a_blackhole_and_reset_by_a_cut() {
     let bench = bench([127, 77, 2, 1], [127, 77, 2, 2]);
