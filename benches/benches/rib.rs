@@ -47,7 +47,9 @@ struct Feed {
 }
 
 fn feed(routes: usize, asn: u32, hops: core::ops::Range<usize>) -> Feed {
+    // The prefixes are the same for all injectors, the attributes are not.
     let mut rng = fastrand::Rng::with_seed(1);
+    let mut attr_rng = fastrand::Rng::with_seed(u64::from(asn));
     let mut feed = Feed { announce: BytesMut::new(), withdraw: BytesMut::new(), routes };
     let next_hop = NextHop::from(IpAddr::V4(Ipv4Addr::new(10, 77, 1, (asn % 200) as u8)));
     let mut place = 0_u32;
@@ -57,7 +59,7 @@ fn feed(routes: usize, asn: u32, hops: core::ops::Range<usize>) -> Feed {
         let prefixes: Vec<(u32, IpNet)> =
             (0..size).map(|_| (0, prefix(&mut rng, &mut place))).collect();
         let mut bytes = BytesMut::new();
-        attrs(&mut rng, asn, hops.clone()).encode(&ENCODE, &mut bytes);
+        attrs(&mut attr_rng, asn, hops.clone()).encode(&ENCODE, &mut bytes);
         let family = Family::IPV4_UNICAST;
         let nlri = prefixes.iter().copied();
         encode_announcements(family, &next_hop, &bytes, nlri, &ENCODE, &mut feed.announce).unwrap();

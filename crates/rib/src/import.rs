@@ -73,9 +73,7 @@ impl Rib {
     ) -> Option<Fault> {
         self.session(peer)?;
         let mut worst = update.fault();
-        for nlri in update.withdrawn() {
-            self.withdraw(peer, &nlri);
-        }
+        self.withdraw(peer, update.withdrawn());
         for reach in update.reaches() {
             let raw = update.attrs();
             let fault = match self.sets.intern(raw, reach.next_hop, Class::received(ctx)) {
@@ -85,7 +83,7 @@ impl Rib {
                     fault
                 }
                 Interned::Withdraw(fault) => {
-                    reach.nlri.for_each(|nlri| self.withdraw(peer, &nlri));
+                    self.withdraw(peer, reach.nlri);
                     fault
                 }
             };
@@ -100,7 +98,33 @@ impl Rib {
         worst
     }
 
-    fn announce(&mut self, peer: PeerId, received: u32, mut nlri: NlriIter<'_>) {
+    fn announce(&mut self, peer: PeerId, received: u32, nlri: NlriIter<'_>) {
+        self.in_batches(nlri, |rib, hash, found, nlri| {
+            // One UPDATE may name a prefix twice, so what was not found is looked for again.
+            let found = found.or_else(|| rib.table.find(hash, &nlri.prefix));
+            let id = found.unwrap_or_else(|| rib.add_prefix(hash, &nlri.prefix));
+            rib.receive(peer, id, nlri, received);
+        });
+    }
+
+    fn withdraw(&mut self, peer: PeerId, nlri: impl Iterator<Item = Nlri>) {
+        self.in_batches(nlri, |rib, _, found, nlri| {
+            // An entry that was forgotten since it was found has no routes.
+            if let Some(id) = found
+                && let Some(at) = rib.table.find_route(id, peer, nlri.path_id)
+            {
+                rib.take(id, at);
+            }
+        });
+    }
+
+    /// Looks up prefixes some at a time, so that their cache misses overlap, and does something with
+    /// each: its hash and its entry, if it has one.
+    fn in_batches(
+        &mut self,
+        mut nlri: impl Iterator<Item = Nlri>,
+        mut each: impl FnMut(&mut Rib, u64, Option<u32>, &Nlri),
+    ) {
         let mut batch: SmallVec<[(u64, Option<u32>, Nlri); BATCH]> = SmallVec::new();
         loop {
             batch.clear();
@@ -113,10 +137,7 @@ impl Rib {
                 *found = likely.or_else(|| self.table.find(*hash, &nlri.prefix));
             }
             for (hash, found, nlri) in &batch {
-                // One UPDATE may name a prefix twice, so what was not found is looked for again.
-                let found = found.or_else(|| self.table.find(*hash, &nlri.prefix));
-                let id = found.unwrap_or_else(|| self.add_prefix(*hash, &nlri.prefix));
-                self.receive(peer, id, nlri, received);
+                each(self, *hash, *found, nlri);
             }
             if batch.len() < BATCH {
                 return;
@@ -138,7 +159,6 @@ impl Rib {
     fn receive(&mut self, peer: PeerId, id: u32, nlri: &Nlri, received: u32) {
         let at = self.table.find_route(id, peer, nlri.path_id);
         if at.is_none() && !self.has_room(peer, id, nlri.path_id) {
-            self.reap([id]);
             return;
         }
         let (set, candidate) = self.import(peer, &nlri.prefix, received);
@@ -205,15 +225,6 @@ impl Rib {
                 Some(self.sets.derive(received, &changed))
             }
             Ok(_) => Some(received),
-        }
-    }
-
-    fn withdraw(&mut self, peer: PeerId, nlri: &Nlri) {
-        let hash = self.table.hash(&nlri.prefix);
-        if let Some(id) = self.table.find(hash, &nlri.prefix)
-            && let Some(at) = self.table.find_route(id, peer, nlri.path_id)
-        {
-            self.take(id, at);
         }
     }
 

@@ -42,6 +42,7 @@ mod peer;
 pub mod policy;
 mod queue;
 mod rib;
+mod round;
 mod sets;
 mod steer;
 mod step;

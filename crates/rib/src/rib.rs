@@ -11,10 +11,10 @@ use crate::import::ImportMemo;
 use crate::net_set::{Zone, ZoneKey};
 use crate::peer::{FAMILIES, Frame, Peer, Session, Walk, place_of};
 use crate::policy::Speaker;
+use crate::round::Round;
 use crate::sets::Sets;
 use crate::store::Bits;
 use crate::table::Table;
-use crate::transmit::Round;
 use crate::work::{Job, Task};
 use crate::{Counts, Faults, PeerConfig, PeerId, PeerUp, RibConfig};
 

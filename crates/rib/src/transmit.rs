@@ -3,157 +3,23 @@
 use alloc::vec::Vec;
 
 use bytes::BytesMut;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use ipnet::IpNet;
 use pathvane_wire::{
-    Family, NextHop, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
+    Family, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
     encode_withdrawals,
 };
 
 use crate::PeerId;
 use crate::group::Group;
-use crate::group::{Exported, Subject};
 use crate::net_set::ZoneKey;
 use crate::peer::{FAMILIES, Frame, Session, Walk};
 use crate::queue::Lane;
 use crate::rib::Rib;
+use crate::round::{Bucket, Round};
 use crate::table::Entry;
-
-/// The path identifier of the one route that we announce for a prefix, where ADD-PATH is
-/// negotiated (RFC 7911 leaves the value to us).
-const PATH_ID: u32 = 1;
 
 /// Prefixes looked at in one call, though they may come to no bytes.
 const MOST_LOOKS: u32 = 2048;
-
-/// Octets of a message beside attributes and prefixes, at most: header, two lengths, MP_REACH
-/// with two IPv6 next hops.
-const MESSAGE: usize = 19 + 4 + 4 + 3 + 1 + 32 + 1;
-
-/// What is about to be encoded for one peer: withdrawals, and announcements by their attributes.
-#[derive(Debug)]
-pub(crate) struct Round {
-    withdrawals: [Vec<(u32, IpNet)>; 2],
-    buckets: Vec<Bucket>,
-    used: usize,
-    by_hash: HashMap<(u64, bool), usize, FixedState>,
-    /// What the last route came to: its bucket, or nothing to tell.
-    last: Option<(Subject, Option<usize>)>,
-    scratch: BytesMut,
-    /// Octets that the round comes to, at most, and may come to.
-    cost: usize,
-    room: usize,
-    /// Not even the first item may cost more.
-    strict: bool,
-}
-
-/// Prefixes that are announced with one set of attributes.
-#[derive(Debug)]
-struct Bucket {
-    v6: bool,
-    next_hop: NextHop,
-    attrs: Vec<u8>,
-    prefixes: Vec<(u32, IpNet)>,
-    /// The entries, and whether the peer has been told a route for them before.
-    entries: Vec<(u32, bool)>,
-    /// Octets of prefixes since the last message was counted.
-    filled: usize,
-}
-
-impl Round {
-    pub(crate) fn new(seed: u64) -> Round {
-        Round {
-            withdrawals: [Vec::new(), Vec::new()],
-            buckets: Vec::new(),
-            used: 0,
-            by_hash: HashMap::with_hasher(FixedState::with_seed(seed ^ 0x4040)),
-            last: None,
-            scratch: BytesMut::new(),
-            cost: 0,
-            room: 0,
-            strict: false,
-        }
-    }
-
-    fn start(&mut self, room: usize, strict: bool) {
-        self.withdrawals.iter_mut().for_each(Vec::clear);
-        self.used = 0;
-        self.by_hash.clear();
-        self.last = None;
-        self.cost = 0;
-        self.room = room;
-        self.strict = strict;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.cost == 0
-    }
-
-    /// Takes the cost, unless it is too much.
-    fn afford(&mut self, cost: usize) -> bool {
-        if (self.cost > 0 || self.strict) && self.cost + cost > self.room {
-            return false;
-        }
-        self.cost += cost;
-        true
-    }
-
-    /// The bucket for a route with these attributes, made if need be.
-    fn bucket(&mut self, exported: Exported, attrs: &[u8], v6: bool) -> usize {
-        let used = self.used;
-        let at = *self.by_hash.entry((exported.hash, v6)).or_insert(used);
-        if at == used {
-            self.used += 1;
-            if at == self.buckets.len() {
-                self.buckets.push(Bucket::new(exported.next_hop));
-            }
-            self.buckets[at].reset(v6, exported.next_hop, attrs);
-        }
-        at
-    }
-
-    /// Takes the cost of one more prefix of `len` octets in a bucket, unless it is too much.
-    fn afford_in(&mut self, at: usize, len: usize, max_len: usize) -> bool {
-        let bucket = &self.buckets[at];
-        let filled = bucket.filled + len;
-        let again = bucket.filled == 0 || filled + bucket.attrs.len() + MESSAGE > max_len;
-        let message = if again { bucket.attrs.len() + MESSAGE } else { 0 };
-        let fits = self.afford(len + message);
-        if fits {
-            self.buckets[at].filled = if again { len } else { filled };
-        }
-        fits
-    }
-}
-
-impl Bucket {
-    fn new(next_hop: NextHop) -> Bucket {
-        Bucket {
-            v6: false,
-            next_hop,
-            attrs: Vec::new(),
-            prefixes: Vec::new(),
-            entries: Vec::new(),
-            filled: 0,
-        }
-    }
-
-    fn reset(&mut self, v6: bool, next_hop: NextHop, attrs: &[u8]) {
-        self.v6 = v6;
-        self.next_hop = next_hop;
-        self.attrs.clear();
-        self.attrs.extend_from_slice(attrs);
-        self.prefixes.clear();
-        self.entries.clear();
-        self.filled = 0;
-    }
-}
-
-/// Octets of a prefix as NLRI, at most.
-fn nlri_len(prefix: &IpNet) -> usize {
-    4 + 1 + usize::from(prefix.prefix_len().div_ceil(8))
-}
 
 /// How the gathering of a round went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -341,55 +207,35 @@ impl Rib {
 
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
     fn offer(&mut self, peer: PeerId, id: u32, round: &mut Round) -> bool {
+        let Some(session) = self.session(peer) else { return true };
+        let (max_len, held) = (session.up.encode.max_len, session.held.contains(id));
         let prefix = self.table.prefix(id);
-        let len = nlri_len(&prefix);
-        let Some((at, max_len)) = self.bucket_for(peer, id, round) else {
-            return self.offer_withdrawal(peer, id, prefix, round, len);
-        };
-        let fits = round.afford_in(at, len, max_len);
-        if fits {
-            let held = self.hold(peer, id, matches!(prefix, IpNet::V6(_)));
-            let bucket = &mut round.buckets[at];
-            bucket.prefixes.push((PATH_ID, prefix));
-            bucket.entries.push((id, held));
-        }
-        fits
-    }
-
-    fn offer_withdrawal(
-        &mut self,
-        peer: PeerId,
-        id: u32,
-        prefix: IpNet,
-        round: &mut Round,
-        len: usize,
-    ) -> bool {
-        let held = self.session(peer).is_some_and(|session| session.held.contains(id));
-        if !held {
-            return true;
-        }
         let v6 = matches!(prefix, IpNet::V6(_));
-        let first = round.withdrawals[usize::from(v6)].is_empty();
-        // A full message more for each few thousand octets is in the allowance for the first.
-        if !round.afford(len + if first { 2 * MESSAGE } else { 0 }) {
-            return false;
+        match self.bucket_for(peer, id, round) {
+            Some(at) => round.announce(at, prefix, max_len, || {
+                self.hold(peer, id, v6);
+                (id, held)
+            }),
+            None if held => {
+                let fits = round.withdraw(prefix, max_len);
+                if fits {
+                    self.let_go(peer, id, v6);
+                    self.done.push(id);
+                }
+                fits
+            }
+            None => true,
         }
-        self.let_go(peer, id, v6);
-        self.done.push(id);
-        round.withdrawals[usize::from(v6)].push((PATH_ID, prefix));
-        true
     }
 
-    /// The bucket for what the peer should be told about an entry, and the longest message;
-    /// `None`: nothing.
-    fn bucket_for(&mut self, peer: PeerId, id: u32, round: &mut Round) -> Option<(usize, usize)> {
+    /// The bucket for what the peer should be told about an entry; `None`: nothing.
+    fn bucket_for(&mut self, peer: PeerId, id: u32, round: &mut Round) -> Option<usize> {
         let best = self.table.best(id).filter(|best| best.peer != peer)?;
         let at = self.session(peer)?.group;
         let subject = self.subject(id, &best, &self.groups[at].as_ref()?.key);
         let speaker = self.speaker();
         let known = self.peers.get(peer.index())?.as_ref()?;
         let session = known.session.as_ref()?;
-        let max_len = session.up.encode.max_len;
         let group = self.groups[at].as_mut()?;
         if self.table.entry(id).has(Entry::SERVICE)
             && let Some(directive) = known.directives.get(&self.table.prefix(id))
@@ -400,26 +246,25 @@ impl Rib {
                 group.exported_by(directive, &mut self.sets, &subject, speaker, &mut bytes);
             let at = exported.map(|exported| round.bucket(exported, &bytes, subject.v6));
             round.scratch = bytes;
-            return at.map(|at| (at, max_len));
+            return at;
         }
         if let Some((_, at)) = round.last.filter(|(last, _)| *last == subject) {
-            return at.map(|at| (at, max_len));
+            return at;
         }
         let (exported, bytes) = group.exported(&mut self.sets, &subject, speaker);
         // RFC 4271 section 5.1.3: never the peer's own address.
         let usable = exported.filter(|exported| exported.next_hop.addr != session.up.address);
         let at = usable.map(|exported| round.bucket(exported, bytes, subject.v6));
         round.last = Some((subject, at));
-        at.map(|at| (at, max_len))
+        at
     }
 
-    /// Notes that the peer is told a route; returns whether it was before.
-    fn hold(&mut self, peer: PeerId, id: u32, v6: bool) -> bool {
-        let Some(known) = self.peer_mut(peer) else { return false };
-        let Some(session) = &mut known.session else { return false };
+    /// Notes that the peer is told a route.
+    fn hold(&mut self, peer: PeerId, id: u32, v6: bool) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        let Some(session) = &mut known.session else { return };
         let new = session.held.insert(id);
         known.counts[usize::from(v6)].advertised += u32::from(new);
-        !new
     }
 
     fn let_go(&mut self, peer: PeerId, id: u32, v6: bool) {
@@ -440,7 +285,7 @@ impl Rib {
                 encode_withdrawals(family, withdrawn.iter().copied(), &ctx, out);
             }
         }
-        for bucket in round.buckets[..round.used].iter().filter(|b| !b.prefixes.is_empty()) {
+        for bucket in round.buckets() {
             let family = FAMILIES[usize::from(bucket.v6)];
             let prefixes = bucket.prefixes.iter().copied();
             let done =
