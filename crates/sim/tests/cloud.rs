@@ -17,7 +17,7 @@ use pathvane_sim::cloud::{
 };
 use pathvane_wire::{
     AsPath, Asn, Attrs, BgpId, DecodeContext, Family, FamilySet, NextHop, Notification,
-    RouteRefresh, UpdateView, cease, code, encode_announcements, encode_end_of_rib,
+    RefreshSubtype, RouteRefresh, UpdateView, cease, code, encode_announcements, encode_end_of_rib,
     encode_withdrawals,
 };
 
@@ -358,6 +358,17 @@ fn a_withdrawal_and_our_own_as_in_the_path_remove_a_route() {
     assert_eq!(bench.changes().len(), 2);
 }
 
+#[test]
+fn a_refresh_brings_everything_again() {
+    let mut config = router_config();
+    config.route_refresh = true;
+    let mut bench = Bench::new(config, speaker_config(true));
+    let first = std::mem::take(&mut bench.heard.announced);
+    let subtype = RefreshSubtype::Request;
+    bench.send(|_, out| RouteRefresh { family: Family::IPV4_UNICAST, subtype }.encode(out));
+    assert_eq!(bench.heard.announced, first);
+}
+
 fn route_change(at: Instant, prefix: &str, med: Option<u32>) -> Change {
     // Routes are made by a router; the VPC only compares them.
     let mut bench = Bench::new(router_config(), speaker_config(true));
@@ -397,6 +408,24 @@ fn the_vpc_adds_the_inter_region_cost_and_ties_share() {
     vpc.handle_change(east, &gone(at, "10.20.0.0/16"));
     assert_eq!(vpc.next_hops(EAST, site), [west]);
     assert_eq!(vpc.next_hops(EAST, "10.99.0.1".parse().expect("an address")), []);
+}
+
+#[test]
+fn standard_comparison_looks_at_the_as_path_first() {
+    let at = Instant::from_secs(1);
+    let site: IpAddr = "10.20.1.1".parse().expect("an address");
+    let near = route_change(at, "10.20.0.0/16", Some(30_000));
+    let mut far = route_change(at, "10.20.0.0/16", Some(20_000));
+    far.route.as_mut().expect("announced").as_path_len += 1;
+    for (best_path, expected) in [(BestPath::Standard, 0), (BestPath::Legacy, 1)] {
+        let mut config = VpcConfig::new(&["east"]);
+        config.best_path = best_path;
+        let mut vpc = Vpc::new(config);
+        let routers = [vpc.add_router("east"), vpc.add_router("east")];
+        vpc.handle_change(routers[0], &near);
+        vpc.handle_change(routers[1], &far);
+        assert_eq!(vpc.next_hops(EAST, site), [routers[expected]]);
+    }
 }
 
 #[test]

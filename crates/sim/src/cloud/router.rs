@@ -138,6 +138,11 @@ impl CloudRouter {
         if !complete.is_empty() {
             self.forget_stale(Cause::NotRenewed, complete);
         }
+        let wanted = self.table.take_refresh();
+        if let Some((_, terms)) = self.session.established() {
+            let context = terms.encode;
+            self.announce(&context, wanted);
+        }
     }
 
     /// The connection ended: FIN, RST or an error.
@@ -316,7 +321,9 @@ impl CloudRouter {
             encode_end_of_rib(family, &mut self.outbox);
             messages += 1;
         }
-        self.session.handle_sent(self.now, messages, 0);
+        if messages > 0 {
+            self.session.handle_sent(self.now, messages, 0);
+        }
     }
 
     fn next_hop(&self, family: Family) -> Option<NextHop> {

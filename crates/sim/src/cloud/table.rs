@@ -7,7 +7,7 @@ use pathvane_clock::Instant;
 use pathvane_session::Sink;
 use pathvane_wire::{
     Asn, Attrs, DecodeContext, Disposition, Family, FamilySet, NextHop, Notification, Origin,
-    RouteRefresh, UpdateView,
+    RefreshSubtype, RouteRefresh, UpdateView,
 };
 
 /// A route as the emulated router compares it.
@@ -71,6 +71,8 @@ pub(super) struct Table {
     changes: VecDeque<Change>,
     /// Families whose End-of-RIB has just come.
     complete: FamilySet,
+    /// Families that the peer wants to hear again.
+    refresh: FamilySet,
     /// The peer sent more than we take.
     pub(super) overflowed: bool,
 }
@@ -84,6 +86,7 @@ impl Table {
             routes: BTreeMap::new(),
             changes: VecDeque::new(),
             complete: FamilySet::EMPTY,
+            refresh: FamilySet::EMPTY,
             overflowed: false,
         }
     }
@@ -123,6 +126,11 @@ impl Table {
     /// The families completed since the last call.
     pub(super) fn take_complete(&mut self) -> FamilySet {
         std::mem::take(&mut self.complete)
+    }
+
+    /// The families that the peer asked for since the last call.
+    pub(super) fn take_refresh(&mut self) -> FamilySet {
+        std::mem::take(&mut self.refresh)
     }
 
     fn withdraw(&mut self, prefix: IpNet, cause: Cause) {
@@ -172,7 +180,9 @@ impl Sink for Table {
         Ok(())
     }
 
-    /// Announcements never change while a session lasts, and refresh is off by default: a
-    /// peer that asks anyway has them already.
-    fn route_refresh(&mut self, _: RouteRefresh) {}
+    fn route_refresh(&mut self, refresh: RouteRefresh) {
+        if refresh.subtype == RefreshSubtype::Request {
+            self.refresh.insert(refresh.family);
+        }
+    }
 }
