@@ -4,9 +4,10 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
-use pathvane_wire::{Family, PeerKind};
+use pathvane_wire::{Attrs, Family, NextHop};
 
 use crate::decide::decide;
+use crate::group::GroupKey;
 use crate::rib::Rib;
 use crate::table::{Entry, Route};
 use crate::{
@@ -124,7 +125,8 @@ impl Rib {
 
     fn advertised_entry(&self, peer: PeerId, id: u32) -> Option<Advertised> {
         let held = self.session(peer)?.held.contains(id);
-        let (next_hop, attrs) = held.then(|| self.export_of(peer, id).ok())??;
+        let terms = self.terms(peer)?;
+        let (next_hop, attrs) = held.then(|| self.export_of(peer, id, terms).ok())??;
         let prefix = self.table.prefix(id);
         let pending = self.is_pending_for(peer, id, Family::of(&prefix));
         Some(Advertised { prefix, attrs, next_hop, pending })
@@ -134,33 +136,36 @@ impl Rib {
     pub fn not_advertised(&self, peer: PeerId, prefix: &IpNet) -> Option<Reason> {
         let id = self.find(prefix)?;
         self.table.best(id)?;
-        self.session(peer)?;
-        self.export_of(peer, id).err()
+        self.export_of(peer, id, self.terms(peer)?).err()
     }
 
-    /// What a peer is to be told about the best route of an entry.
-    fn export_of(
+    /// What a peer is to be told about the best route of an entry, on the terms of a group.
+    pub(crate) fn export_of(
         &self,
         peer: PeerId,
         id: u32,
-    ) -> Result<(pathvane_wire::NextHop, pathvane_wire::Attrs), Reason> {
+        group: &GroupKey,
+    ) -> Result<(NextHop, Attrs), Reason> {
         let (Some(best), Some(known)) = (self.table.best(id), self.peer(peer)) else {
             return Err(Reason::SessionGone);
         };
-        let session = known.session.as_ref().ok_or(Reason::SessionGone)?;
-        let group = self.groups[session.group].as_ref().ok_or(Reason::SessionGone)?;
         if best.peer == peer {
             return Err(Reason::FromThisPeer);
         }
-        let subject = self.subject(id, &best, &group.key);
         let service = self.table.entry(id).has(Entry::SERVICE);
         let directive = known.directives.get(&self.table.prefix(id)).filter(|_| service);
         let attrs = self.sets.decode(best.set);
-        let exported = group.key.export(&attrs, &self.sets, &subject, self.speaker(), directive)?;
-        if exported.0.addr == session.up.address {
+        let subject = self.subject(id, &best, group);
+        let exported = group.export(&attrs, &self.sets, &subject, self.speaker(), directive)?;
+        if exported.0.addr == known.address {
             return Err(Reason::NextHopIsPeer);
         }
         Ok(exported)
+    }
+
+    /// The terms on which a peer is told routes.
+    fn terms(&self, peer: PeerId) -> Option<&GroupKey> {
+        Some(&self.groups[self.session(peer)?.group].as_ref()?.key)
     }
 
     /// A page of the routes that a peer announced, accepted or not; [`PeerId::LOCAL`]: our own.
@@ -199,10 +204,5 @@ impl Rib {
             next += 1;
         }
         Page { items, next: (next < self.table.slots()).then_some(Cursor(next)) }
-    }
-
-    /// Whether a peer is internal; of the last session, if there is none now.
-    pub fn kind(&self, peer: PeerId) -> Option<PeerKind> {
-        self.peer(peer).map(|peer| peer.kind)
     }
 }

@@ -249,7 +249,9 @@ impl Rib {
             return;
         };
         let was = match before {
-            Some(route) if !anew && self.is_told_alike(at, &route, after) => {
+            Some(route)
+                if !anew && self.is_told_alike(at, &route, after) && !self.is_resettling(at) =>
+            {
                 self.told(at, id, &route)
             }
             _ => None,
@@ -274,6 +276,13 @@ impl Rib {
         let Some(group) = &self.groups[at] else { return true };
         let source = |peer: PeerId| Some(peer).filter(|peer| group.members.contains(peer));
         source(before.peer) == after.and_then(|after| source(after.peer))
+    }
+
+    /// Whether a member of a group may hold what it was told under other terms.
+    fn is_resettling(&self, at: usize) -> bool {
+        let members = self.groups[at].iter().flat_map(|group| &group.members);
+        let mut sessions = members.filter_map(|peer| self.session(*peer));
+        sessions.any(|session| session.former.is_some())
     }
 
     /// Whether a member of a group has been told a route for the entry.

@@ -1,5 +1,6 @@
 //! What a peer is to the RIB.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use pathvane_wire::{
     Asn, BgpId, Disposition, EncodeContext, Family, FamilySet, Fault, PeerKind, RawAttrs,
 };
 
+use crate::group::GroupKey;
 use crate::net_set::ZoneKey;
 use crate::store::Bits;
 use crate::table::{Meta, Route};
@@ -177,6 +179,9 @@ pub(crate) struct Session {
     /// Prefixes to be settled with this peer alone.
     pub(crate) urgent: BTreeSet<u32>,
     pub(crate) walks: [Option<Walk>; 2],
+    /// Under which terms the peer was told what it holds, until the walks for the terms of its group
+    /// are done. Only if nothing was pending when the terms changed.
+    pub(crate) former: Option<Box<GroupKey>>,
     pub(crate) sent_end_of_rib: FamilySet,
 }
 

@@ -1,5 +1,6 @@
 //! The RIB as one thing: its parts, its peers, and their sessions.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
@@ -85,8 +86,7 @@ impl Rib {
     }
 
     /// Gives a peer another configuration. Its routes are judged again from what it sent, and it is
-    /// told what changes for it; both by [`Rib::work`] and [`Rib::poll_transmit`], without a route
-    /// refresh.
+    /// told what changes for it; by [`Rib::work`] and [`Rib::poll_transmit`], without a route refresh.
     pub fn set_policy(&mut self, peer: PeerId, config: PeerConfig) {
         let import_key = self.imports.key_of(config.import.as_ref(), &self.peers);
         let Some(known) = self.peer_mut(peer) else { return };
@@ -125,6 +125,7 @@ impl Rib {
                 held: Bits::default(),
                 urgent: Default::default(),
                 walks,
+                former: None,
                 sent_end_of_rib: FamilySet::EMPTY,
             });
         }
@@ -167,6 +168,7 @@ impl Rib {
         if !session.up.families.contains(family) {
             return;
         }
+        session.former = None;
         walk.frame = if !session.sent_end_of_rib.contains(family) {
             Frame::EndOfRib
         } else if session.up.enhanced_refresh {
@@ -216,7 +218,8 @@ impl Rib {
         self.reap_done();
     }
 
-    /// Moves a peer to the group that its configuration calls for, and tells it everything anew.
+    /// Moves a peer to the group that its configuration calls for, and tells it what that changes;
+    /// everything, if not all of what went before has been told.
     fn regroup(&mut self, peer: PeerId) {
         let walk = self.walk(true, Frame::Silent);
         let Some(known) = self.peer(peer) else { return };
@@ -226,11 +229,14 @@ impl Rib {
         if self.groups[old].as_ref().is_some_and(|group| group.key == key) {
             return;
         }
+        let settled = !self.has_pending(peer);
+        let former = self.groups[old].as_ref().filter(|_| settled).map(|group| group.key.clone());
         let (group, reader) = self.join(peer, key);
         self.leave(peer, old, old_reader);
         let Some(session) = self.session_mut(peer) else { return };
         session.group = group;
         session.reader = reader;
+        session.former = former.map(Box::new);
         for (at, family) in FAMILIES.into_iter().enumerate() {
             if session.up.families.contains(family) {
                 // Messages that are owed around a walk stay owed.

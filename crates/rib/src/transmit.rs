@@ -21,6 +21,9 @@ use crate::table::Entry;
 /// Prefixes looked at in one call, though they may come to no bytes.
 const MOST_LOOKS: u32 = 2048;
 
+/// What it costs to work out twice what a peer is told, in prefixes looked at.
+const LOOKS_TO_COMPARE: u32 = 16;
+
 /// How the gathering of a round went.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gathered {
@@ -166,7 +169,9 @@ impl Rib {
                 return Gathered::Full;
             }
             *looks -= 1;
-            let wanted = id.filter(|id| self.is_on_walk(peer, at, &walk, *id, service));
+            let wanted = id
+                .filter(|id| self.is_on_walk(peer, at, &walk, *id, service))
+                .filter(|id| !self.is_told_as_before(peer, *id, looks));
             if wanted.is_some_and(|id| !self.offer(peer, id, round)) {
                 return Gathered::Full;
             }
@@ -203,6 +208,19 @@ impl Rib {
             !queued && (walk.again || !session.held.contains(id))
         };
         due && self.session(peer).is_some_and(due_here)
+    }
+
+    /// Whether the peer is told the same about an entry as under the terms before, and has been.
+    fn is_told_as_before(&self, peer: PeerId, id: u32, looks: &mut u32) -> bool {
+        let Some(session) = self.session(peer) else { return false };
+        let Some(former) = session.former.as_ref().filter(|_| session.held.contains(id)) else {
+            return false;
+        };
+        *looks = looks.saturating_sub(LOOKS_TO_COMPARE);
+        let told = self.groups[session.group]
+            .as_ref()
+            .and_then(|group| self.export_of(peer, id, &group.key).ok());
+        told.is_some() && told == self.export_of(peer, id, former).ok()
     }
 
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
@@ -344,6 +362,9 @@ impl Rib {
                 }
             }
             *place = None;
+        }
+        if !session.is_walking() {
+            session.former = None;
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use bytes::BytesMut;
 use common::*;
 use ipnet::IpNet;
-use pathvane_rib::policy::{Action, Verdict};
+use pathvane_rib::policy::{Action, Match, PrefixList, PrefixRange, Verdict};
 use pathvane_rib::{Budget, Cursor, PeerConfig, PeerId};
 use pathvane_wire::{Family, FamilySet};
 
@@ -209,6 +209,25 @@ fn a_new_policy_is_applied_to_what_was_received_and_told() {
     assert!(lab.remote(1).table.values().all(|(_, attrs)| attrs.med == Some(9)));
     assert_eq!(lab.remote(1).table.len(), 500);
     assert_eq!(lab.heard(2).iter().filter(|line| line.starts_with('+')).count(), 1000);
+}
+
+#[test]
+fn a_new_policy_repeats_nothing_that_it_does_not_change() {
+    let mut lab = Lab::open(2);
+    lab.announce(0, &many(0, 100), &path(&[65100]), hop_of(0));
+    lab.heard(1);
+    let some: PrefixList = many(0, 3).into_iter().map(PrefixRange::exact).collect();
+    let terms = vec![
+        term("some", vec![Match::Prefix(some)], vec![Action::SetMed(9)], Verdict::Accept),
+        term("rest", vec![], vec![], Verdict::Accept),
+    ];
+    let config = PeerConfig { export: policy(terms), ..open_config() };
+    lab.rib.set_policy(PeerId(1), config);
+    assert_eq!(lab.heard(1), ["+20.0.0.0/24", "+20.0.1.0/24", "+20.0.2.0/24"]);
+    // A refresh is another matter.
+    lab.rib.set_policy(PeerId(1), open_config());
+    lab.rib.refresh(PeerId(1), Family::IPV4_UNICAST);
+    assert_eq!(lab.heard(1).len(), 100);
 }
 
 #[test]
