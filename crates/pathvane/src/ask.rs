@@ -52,9 +52,11 @@ async fn answer(client: &Client, question: Question) -> Result<(), Error> {
 async fn show(client: &Client, show: Show) -> Result<(), Error> {
     match show {
         Show::Status(out) => print(client, "/v1/status", out.json, text::status).await,
-        Show::Peers(out) => print(client, "/v1/peers", out.json, text::peers).await,
-        Show::Paths(out) => print(client, "/v1/paths", out.json, text::paths).await,
-        Show::Services(out) => print(client, "/v1/services", out.json, text::services).await,
+        Show::Peers(out) => print(client, "/v1/peers", out.json, listed(text::peers)).await,
+        Show::Paths(out) => print(client, "/v1/paths", out.json, listed(text::paths)).await,
+        Show::Services(out) => {
+            print(client, "/v1/services", out.json, listed(text::services)).await
+        }
         Show::Routes(args) => routes(client, args).await,
         Show::Events(args) => events(client, args).await,
     }
@@ -78,6 +80,11 @@ where
         say(&text(&answer).to_string());
     }
     Ok(())
+}
+
+/// Lets a text of a list be made from an answer.
+fn listed<T>(text: fn(&[T]) -> String) -> impl Fn(&Vec<T>) -> String {
+    move |list| text(list)
 }
 
 async fn explain(client: &Client, target: &str, json: bool) -> Result<(), Error> {

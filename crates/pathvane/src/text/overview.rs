@@ -37,7 +37,7 @@ fn steering(status: &Status) -> &'static str {
     }
 }
 
-pub(crate) fn peers(peers: &Vec<Peer>) -> String {
+pub(crate) fn peers(peers: &[Peer]) -> String {
     let headings =
         ["name", "address", "as", "state", "for", "received", "accepted", "told", "paths", "note"];
     let mut table = Table::new(&headings);
@@ -74,7 +74,7 @@ fn peer_note(peer: &Peer) -> String {
     }
 }
 
-pub(crate) fn paths(paths: &Vec<Path>) -> String {
+pub(crate) fn paths(paths: &[Path]) -> String {
     let headings =
         ["name", "state", "for", "grade", "mos", "rtt", "jitter", "loss", "reflectors", "why"];
     let mut table = Table::new(&headings);
@@ -97,7 +97,7 @@ pub(crate) fn paths(paths: &Vec<Path>) -> String {
     table.or("no paths are configured")
 }
 
-pub(crate) fn services(services: &Vec<Service>) -> String {
+pub(crate) fn services(services: &[Service]) -> String {
     if services.is_empty() {
         return "no services are configured".to_owned();
     }

@@ -81,9 +81,9 @@ fn tables_are_aligned_and_say_when_they_are_empty() {
     assert_eq!(lines[1].find("169.254"), lines[2].find("169.254"), "{said}");
     assert!(said.contains("2 routes; there are more"), "{said}");
     assert_eq!(routes(&Routes { routes: Vec::new(), cursor: None }), "no routes\n");
-    assert_eq!(peers(&Vec::<Peer>::new()), "no peers are configured\n");
-    assert_eq!(paths(&Vec::<Path>::new()), "no paths are configured\n");
-    assert!(services(&vec![service()]).contains("not heard of yet"));
+    assert_eq!(peers(&[] as &[Peer]), "no peers are configured\n");
+    assert_eq!(paths(&[] as &[Path]), "no paths are configured\n");
+    assert!(services(&[service()]).contains("not heard of yet"));
 }
 
 #[test]
