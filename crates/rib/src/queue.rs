@@ -220,6 +220,10 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn drain(queue: &mut Queue, reader: usize, lane: Lane, done: &mut Vec<u32>) -> Vec<u32> {
@@ -293,5 +297,79 @@ mod tests {
         assert_eq!(drain(&mut queue, quick, Lane::Withdraw, &mut done), [500]);
         assert_eq!(drain(&mut queue, quick, Lane::Announce, &mut done), [1000]);
         assert_eq!(queue.nodes.in_use(), Lane::COUNT as u32);
+    }
+    /// What the queue promises, in plain lists.
+    #[derive(Default)]
+    struct Plain {
+        /// By lane, in order.
+        lanes: [Vec<u32>; Lane::COUNT],
+        /// By reader: what it has yet to read.
+        unread: BTreeMap<usize, BTreeSet<u32>>,
+    }
+
+    impl Plain {
+        fn push(&mut self, entry: u32, lane: Lane) {
+            self.lanes.iter_mut().for_each(|lane| lane.retain(|other| *other != entry));
+            self.lanes[lane as usize].push(entry);
+            for unread in self.unread.values_mut() {
+                unread.insert(entry);
+            }
+        }
+
+        fn peek(&self, reader: usize, lane: Lane) -> Option<u32> {
+            let unread = &self.unread[&reader];
+            self.lanes[lane as usize].iter().copied().find(|entry| unread.contains(entry))
+        }
+
+        fn is_pending(&self, entry: u32) -> bool {
+            self.unread.values().any(|unread| unread.contains(&entry))
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn readers_see_what_plain_lists_say(
+            ops in prop::collection::vec((0..10_u8, 0..6_u32, 0..4_usize), 1..200),
+        ) {
+            let (mut queue, mut plain) = (Queue::new(), Plain::default());
+            let mut done = Vec::new();
+            for (op, entry, lane) in ops {
+                let reader = plain.unread.keys().nth(entry as usize).copied();
+                match (op, reader) {
+                    (0, _) if plain.unread.len() < 4 => {
+                        plain.unread.insert(queue.join(), BTreeSet::new());
+                    }
+                    (1, Some(reader)) => {
+                        queue.leave(reader, &mut done);
+                        plain.unread.remove(&reader);
+                    }
+                    (2..6, Some(reader)) => {
+                        let lane = Lane::ALL[lane];
+                        let next = plain.peek(reader, lane);
+                        queue.advance(reader, lane, &mut done);
+                        let unread = plain.unread.entry(reader).or_default();
+                        unread.retain(|entry| Some(*entry) != next);
+                    }
+                    _ if !plain.unread.is_empty() => {
+                        queue.push(entry, Lane::ALL[lane]);
+                        plain.push(entry, Lane::ALL[lane]);
+                    }
+                    _ => {}
+                }
+                for (reader, unread) in &plain.unread {
+                    prop_assert_eq!(queue.has_unread(*reader), !unread.is_empty());
+                    for lane in Lane::ALL {
+                        prop_assert_eq!(queue.peek(*reader, lane), plain.peek(*reader, lane));
+                    }
+                    for entry in 0..6 {
+                        prop_assert_eq!(queue.is_unread(*reader, entry), unread.contains(&entry));
+                    }
+                }
+                while queue.trim_some(&mut done) {}
+                prop_assert!((0..6).all(|e| queue.contains(e) == plain.is_pending(e)));
+            }
+        }
     }
 }
