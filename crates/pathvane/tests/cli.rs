@@ -110,6 +110,8 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     let prefix = out(&speaker.ask(&["explain", "10.20.0.0/16"]));
     assert!(prefix.contains("BEST: only feasible route"), "{prefix}");
     assert!(prefix.contains("east: nothing: its session is"), "{prefix}");
+    let covering = out(&speaker.ask(&["explain", "10.20.7.7"]));
+    assert!(covering.starts_with("10.20.0.0/16 is the longest prefix here"), "{covering}");
     assert!(out(&speaker.ask(&["show", "routes"])).contains("10.20.0.0/16"));
     assert_eq!(speaker.ask(&["explain", "nothing"]).status.code(), Some(1));
 

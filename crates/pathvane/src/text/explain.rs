@@ -54,6 +54,10 @@ pub(crate) fn explain_service(service: &Service) -> String {
 
 pub(crate) fn explain_prefix(explained: &ExplainPrefix) -> String {
     let mut out = format!("{}\n", explained.prefix);
+    if explained.asked != explained.prefix {
+        let covers = "is the longest prefix here that covers";
+        out = format!("{} {covers} {}\n", explained.prefix, explained.asked);
+    }
     if let Some(service) = &explained.service {
         out += &format!("  steered by service {service}; `pathvane explain {service}` says how\n");
     }

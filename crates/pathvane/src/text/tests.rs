@@ -50,7 +50,7 @@ fn an_observer_is_told_what_would_move() {
 #[test]
 fn a_prefix_explains_the_step_at_which_each_route_lost() {
     let explained: ExplainPrefix = serde_json::from_value(json!({
-        "prefix": "10.128.0.0/20", "service": "voice",
+        "asked": "10.128.1.9/32", "prefix": "10.128.0.0/20", "service": "voice",
         "candidates": [
             { "route": route("cr-east", true), "outcome": "best", "why": "higher degree of preference" },
             { "route": route("cr-west", false), "outcome": "lost", "why": "higher degree of preference elsewhere" },
@@ -62,6 +62,7 @@ fn a_prefix_explains_the_step_at_which_each_route_lost() {
     }))
     .unwrap();
     let said = explain_prefix(&explained);
+    assert!(said.starts_with("10.128.0.0/20 is the longest prefix here that covers 10.128.1.9/32"));
     assert!(said.contains("1. from cr-east: BEST: higher degree of preference"), "{said}");
     assert!(
         said.contains("2. from cr-west: lost: higher degree of preference elsewhere"),

@@ -172,8 +172,8 @@ impl Findings {
 
     /// The span, cut to its first line and to the text, so that carets stay readable.
     fn within(&self, span: &Range<usize>) -> Range<usize> {
-        let start = span.start.min(self.text.len());
-        let end = span.end.clamp(start, self.text.len());
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.ceil_char_boundary(span.end.max(start));
         let line = self.text[start..end].find('\n').map_or(end, |at| start + at);
         start..line
     }

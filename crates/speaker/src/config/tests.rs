@@ -117,11 +117,17 @@ fn a_laboratory_needs_no_marks_and_may_shorten_every_time() {
 #[test]
 fn no_text_panics_the_reader() {
     let text = fs::read_to_string(fixtures("good").join("site-with-frr.toml")).unwrap();
-    for cut in (0..text.len()).step_by(7).filter(|cut| text.is_char_boundary(*cut)) {
-        parse("cut.toml", &text[..cut]).findings.render(false);
+    let spoilers =
+        ["\u{fc}", "\"", "'''", "[", "]", "{", "}", "=", ",", "#", "\n", "\r", "\0", "9", "-"];
+    for (turn, at) in (0..text.len()).step_by(3).enumerate() {
+        parse("cut.toml", &text[..at]).findings.render(false);
         let mut spoilt = text.clone();
-        spoilt.replace_range(cut..cut + 1, "\u{fc}");
+        let spoiler = spoilers[turn % spoilers.len()];
+        spoilt.replace_range(at..=at, spoiler);
         parse("spoilt.toml", &spoilt).findings.render(false);
+        let mut torn = text.clone();
+        torn.replace_range(at..(at + 40).min(text.len()), spoiler);
+        parse("torn.toml", &torn).findings.render(false);
     }
 }
 

@@ -2,15 +2,20 @@
 
 use core::net::IpAddr;
 
+use ipnet::IpNet;
+use pathvane_wire::Family;
+
 use super::super::File;
 use super::super::finding::Findings;
 use super::super::path::Path;
+use super::super::peer::Peer;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
     for path in &file.paths {
         peers(path, findings);
         reflectors(path, findings);
         families(path, findings);
+        announced(file, path, findings);
         used(file, path, findings);
     }
 }
@@ -75,6 +80,21 @@ fn families(path: &Path, findings: &mut Findings) {
                 "write the address of one machine",
             );
         }
+    }
+}
+
+/// The probe source is announced over this path's peers, if one of them carries its family.
+fn announced(file: &File, path: &Path, findings: &mut Findings) {
+    let Some(source) = &path.probe_source else { return };
+    let family = Family::of(&IpNet::from(*source.get_ref()));
+    let speaks = |peer: &&Peer| path.announce_via.iter().any(|via| via.get_ref() == peer.name());
+    let mut peers = file.peers.iter().filter(speaks).peekable();
+    if peers.peek().is_some() && !peers.any(|peer| peer.family_set().contains(family)) {
+        findings.warning(
+            source.span(),
+            format!("no peer of path `{}` can announce its probe source", path.name()),
+            "add the family to `families` of a peer; without it answers come back by other ways",
+        );
     }
 }
 

@@ -13,6 +13,9 @@ use super::super::dto::{
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
 
+/// The most steered prefixes that are shown per peer; an explanation shows any.
+const TOLD: usize = 200;
+
 pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
     let config = engine.config();
     let up = |id: &PeerId| engine.peer(*id).session.established().is_some();
@@ -68,7 +71,7 @@ fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
             .map(|(at, reason)| LastError { ago_ns: ago(now, *at), reason: reason.to_string() }),
         faults: engine.rib().faults(id).map(faults).unwrap_or_default(),
         stale_for_ns: view.stale_until.map(|until| nanos(until.since(now))),
-        told: view.told.iter().map(told).collect(),
+        told: view.told.iter().take(TOLD).map(told).collect(),
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn page(engine: &Engine, table: &Table, from: Cursor, limit: usize) -
     Ok(Answer::Routes(routes, next))
 }
 
-pub(super) fn explain(engine: &Engine, prefix: IpNet) -> ExplainPrefix {
+pub(super) fn explain(engine: &Engine, asked: IpNet) -> ExplainPrefix {
+    let prefix = covering(engine, asked).unwrap_or(asked);
     let explained = engine.rib().explain(&prefix);
     let candidates = explained.map(|explained| explained.candidates).unwrap_or_default();
     let candidate = |candidate: &pathvane_rib::Candidate| {
@@ -38,11 +39,20 @@ pub(super) fn explain(engine: &Engine, prefix: IpNet) -> ExplainPrefix {
         Candidate { route: route(engine, &candidate.route), outcome: outcome.to_owned(), why }
     };
     ExplainPrefix {
+        asked,
         prefix,
         service: service_of(engine, &prefix),
         candidates: candidates.iter().map(candidate).collect(),
         recipients: engine.config().peer_ids().map(|id| recipient(engine, id, &prefix)).collect(),
     }
+}
+
+/// The longest prefix with a route that covers `asked`, itself included.
+fn covering(engine: &Engine, asked: IpNet) -> Option<IpNet> {
+    let shorter = (0..=asked.prefix_len()).rev();
+    let mut nets =
+        shorter.filter_map(|len| IpNet::new(asked.addr(), len).ok()).map(|net| net.trunc());
+    nets.find(|net| engine.rib().explain(net).is_some())
 }
 
 fn outcome(outcome: &Outcome) -> (&'static str, String) {

@@ -80,7 +80,7 @@ pub struct Peer {
     pub faults: Faults,
     /// How long routes of the lost session are kept yet (RFC 4724).
     pub stale_for_ns: Option<u64>,
-    /// What it was told about steered prefixes.
+    /// What it was told about steered prefixes, the first 200.
     pub told: Vec<Told>,
 }
 

@@ -52,7 +52,10 @@ pub struct Route {
 /// `GET /v1/explain/prefix`
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ExplainPrefix {
-    /// The prefix.
+    /// The prefix asked for.
+    pub asked: IpNet,
+    /// The prefix explained: the one asked for or, if nothing is known of it, the longest that
+    /// covers it.
     pub prefix: IpNet,
     /// The service that steers it, if one does.
     pub service: Option<String>,

@@ -43,6 +43,9 @@ pub(super) async fn routes(
     if let Some(prefix) = prefix(wanted.prefix.as_deref())? {
         let query = Query::Explain(prefix);
         let explained = answer!(desk, query, Answer::Explain(explained) => explained);
+        if explained.prefix != prefix {
+            return Ok(Json(Routes { routes: Vec::new(), cursor: None }));
+        }
         let candidates = explained.candidates.into_iter().map(|candidate| candidate.route);
         let routes = match &table {
             Table::Loc => candidates.filter(|route| route.best).collect(),
