@@ -40,8 +40,7 @@ pub const SLA_VOICE: Sla = Sla {
 /// Interactive: below 60 a keystroke takes longer than about 270 ms.
 pub const SLA_INTERACTIVE: Sla =
     Sla { min_score: 60.0, max_loss_ppm: 20_000, max_delay_variation: None, max_rtt: None };
-/// Bulk: half of the target throughput scores about 86 % of full; below 50 the rate is a
-/// small fraction of the target.
+/// Bulk: 50 is about a quarter of the target throughput.
 pub const SLA_BULK: Sla =
     Sla { min_score: 50.0, max_loss_ppm: 50_000, max_delay_variation: None, max_rtt: None };
 
@@ -137,9 +136,9 @@ pub const SILENCE_MISSES_MIN: u32 = 3;
 /// The guess of burstiness that silence starts with: high, so that the first burst on a path
 /// is not read as its death.
 pub const BURST_PRIOR_SILENCE: f64 = 0.5;
-/// The guess of how often streams lose together, and how many series of misses it is worth.
+/// The guess of how often streams lose together, and how many ...
 pub const TOGETHER_PRIOR: f64 = 0.5;
-/// See [`TOGETHER_PRIOR`].
+/// ... series of misses it is worth.
 pub const TOGETHER_PRIOR_WEIGHT: f64 = 4.0;
 /// What is kept of the count at each series: the last hundred decide.
 pub const TOGETHER_KEEP: f64 = 0.99;
@@ -216,9 +215,9 @@ pub const LOSS_TOGETHER: f32 = 0.5;
 pub const BOOST_MAX: Duration = Duration::from_secs(2);
 /// A series of misses longer than this does not make any path be probed faster.
 pub const BOOST_MISSES_MAX: u32 = 64;
-/// No probe sent for this long, and for several periods: what is known is old.
+/// What is known is old when no probe was sent for this long, and for as many ...
 pub const STALE_AFTER: Duration = Duration::from_secs(3);
-/// See [`STALE_AFTER`].
+/// ... periods of the stream.
 pub const STALE_PERIODS: u32 = 4;
 /// A deadline handled this much too late means that our own loop stood still: the sockets
 /// are read once more before silence counts. Half a probe period if that is longer.

@@ -2,7 +2,7 @@
 
 mod sim;
 
-use pathvane_clock::{Duration, Instant};
+use pathvane_clock::Duration;
 use pathvane_score::{MonitorConfig, ProbeRates, State, Verdict};
 use sim::{Gilbert, Path, ms, secs, wobble};
 

@@ -110,6 +110,11 @@ pub struct Rating {
 }
 
 impl Rating {
+    /// Puts the terms together.
+    fn of(ta_ms: f64, idd: f64, ppl: f64, burst_r: f64, ie_eff: f64) -> Self {
+        Self { r: (R_MAX - idd - ie_eff).max(0.0), ta_ms, ppl, burst_r, idd, ie_eff }
+    }
+
     /// The MOS of this rating.
     pub fn mos(&self) -> f64 {
         mos(self.r)
@@ -118,9 +123,7 @@ impl Rating {
 
 /// Rates a call by the echo-free form: mouth-to-ear delay in milliseconds, loss in percent.
 pub fn rate(codec: &Codec, ta_ms: f64, ppl: f64, burst_r: f64) -> Rating {
-    let idd = idd(ta_ms);
-    let ie_eff = codec.effective_impairment(ppl, burst_r);
-    Rating { r: (R_MAX - idd - ie_eff).max(0.0), ta_ms, ppl, burst_r, idd, ie_eff }
+    Rating::of(ta_ms, idd(ta_ms), ppl, burst_r, codec.effective_impairment(ppl, burst_r))
 }
 
 /// Idd, the impairment by pure delay for the default class of delay sensitivity (sT = 1,

@@ -1,6 +1,6 @@
 //! The jitter buffer a good phone would choose.
 
-use super::{Codec, Rating, rate};
+use super::{Codec, R_MAX, Rating, idd};
 
 /// Buffer depths tried, in milliseconds.
 pub const BUFFERS_MS: [f64; 8] = [20.0, 30.0, 40.0, 60.0, 80.0, 120.0, 160.0, 200.0];
@@ -18,8 +18,8 @@ pub struct Playout {
 /// `Ta = owd + B + codec` and `Ppl = 1 - (1 - loss)(1 - late(B))`.
 ///
 /// `owd_ms` is the least one-way delay, `loss` a share of 1, `late(B)` the share of packets
-/// whose delay varies by more than `B` milliseconds. Once nothing is late a deeper buffer
-/// only delays, so the search ends.
+/// whose delay varies by more than `B` milliseconds. The search ends when no deeper buffer
+/// could win, even if it were late for nothing.
 pub fn playout(
     codec: &Codec,
     owd_ms: f64,
@@ -27,16 +27,19 @@ pub fn playout(
     burst_r: f64,
     late: impl Fn(f64) -> f64,
 ) -> Playout {
+    let least_impairment = codec.effective_impairment(100.0 * loss, burst_r);
     let mut best: Option<Playout> = None;
     for buffer_ms in BUFFERS_MS {
-        let late = late(buffer_ms);
-        let ppl = 100.0 * (1.0 - (1.0 - loss) * (1.0 - late));
-        let rating = rate(codec, owd_ms + buffer_ms + codec.delay_ms, ppl, burst_r);
+        let ta_ms = owd_ms + buffer_ms + codec.delay_ms;
+        let idd = idd(ta_ms);
+        if best.is_some_and(|best| best.rating.r >= R_MAX - idd - least_impairment) {
+            break;
+        }
+        let ppl = 100.0 * (1.0 - (1.0 - loss) * (1.0 - late(buffer_ms)));
+        let ie_eff = codec.effective_impairment(ppl, burst_r);
+        let rating = Rating::of(ta_ms, idd, ppl, burst_r, ie_eff);
         if best.is_none_or(|best| rating.r > best.rating.r) {
             best = Some(Playout { buffer_ms, rating });
-        }
-        if late <= 0.0 {
-            break;
         }
     }
     best.unwrap_or_default()

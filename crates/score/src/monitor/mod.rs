@@ -125,6 +125,8 @@ pub struct PathMonitor {
     holds: u8,
     /// When silence becomes certain if no reply comes.
     silence_at: Option<Instant>,
+    /// What the detectors said last.
+    joint: Joint,
     boost_until: Option<Instant>,
     boosted: bool,
     facts: Facts,
@@ -150,6 +152,7 @@ impl PathMonitor {
             answered: 0,
             holds: 0,
             silence_at: None,
+            joint: Joint::CALM,
             boost_until: None,
             boosted: false,
             facts: Facts::default(),
@@ -178,8 +181,10 @@ impl PathMonitor {
             _ => return,
         };
         self.answered += 1;
-        self.stale = false;
-        self.evaluate(now, sample.at.min(now), arrival == Arrival::Late);
+        if !self.is_calm(now) {
+            self.stale = false;
+            self.evaluate(now, sample.at.min(now), arrival == Arrival::Late);
+        }
     }
 
     /// The link's state changed or is told again.
@@ -263,6 +268,28 @@ impl PathMonitor {
         interval.max(patience.min(d::PATIENCE_MAX) / (MAX_OUTSTANDING - 4))
     }
 
+    /// Whether a reply changes nothing but the time of the last one, which is the common case:
+    /// nothing was wrong, nothing is, and neither a score nor a state is due. Then the whole
+    /// judgement is skipped.
+    fn is_calm(&mut self, now: Instant) -> bool {
+        let waits = matches!(self.life.state(), State::Init | State::Recovering);
+        if waits || self.stale || self.joint != Joint::CALM || self.assessment.is_due(now) {
+            return false;
+        }
+        let limits = self.limits();
+        if self.streams.judge(now, limits) != Joint::CALM {
+            return false;
+        }
+        self.facts.answered = self.answered;
+        self.verdict.evidence.last_reply = self.streams.last_reply();
+        self.verdict.evidence.not_before = self.streams.answered_sent();
+        true
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { after: self.config.down_after, within: self.config.down_within }
+    }
+
     /// Whether a probe's deadline passed so long ago that our own loop must have stood still.
     fn overslept(&self, now: Instant) -> bool {
         let late = |meter: &Meter| {
@@ -289,8 +316,8 @@ impl PathMonitor {
     /// Judges the path anew. `detected` is when the newest evidence was complete; `late`
     /// says that it was a reply to a probe counted missed.
     fn evaluate(&mut self, now: Instant, detected: Instant, late: bool) {
-        let limits = Limits { after: self.config.down_after, within: self.config.down_within };
-        let joint = self.streams.judge(now, limits);
+        let joint = self.streams.judge(now, self.limits());
+        self.joint = joint;
         self.stale |= self.stale_at().is_some_and(|at| at <= now);
         // Probes were sent and none came back: that is news, not staleness.
         self.stale &= joint.silence != Silence::Certain;
@@ -421,8 +448,8 @@ impl PathMonitor {
             silent: joint.silent,
             missed: meters().map(Meter::missed_run).min().unwrap_or(0),
             missing: joint.missing,
-            last_reply: meters().filter_map(Meter::last_reply).max(),
-            not_before: meters().filter_map(Meter::answered_sent).max(),
+            last_reply: self.streams.last_reply(),
+            not_before: self.streams.answered_sent(),
             missed_since: meters().filter_map(Meter::missed_since).max(),
             penalty: self.life.penalty(now),
             ..self.assessment.evidence()

@@ -31,7 +31,7 @@ pub(super) struct Streams {
 }
 
 /// What the detectors of all streams say together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Joint {
     /// The silence of all streams.
     pub(super) silence: Silence,
@@ -47,6 +47,19 @@ pub(super) struct Joint {
     pub(super) curious: bool,
     /// A series of misses runs that is not yet an outage: the same, on any path.
     pub(super) missing: bool,
+}
+
+impl Joint {
+    /// Nothing is wrong.
+    pub(super) const CALM: Self = Self {
+        silence: Silence::No,
+        silent: 0,
+        degraded: Reasons::NONE,
+        notes: Reasons::NONE,
+        suspicious: false,
+        curious: false,
+        missing: false,
+    };
 }
 
 impl Streams {
@@ -119,22 +132,20 @@ impl Streams {
         self.list.iter_mut().map(|stream| &mut stream.meter)
     }
 
+    /// The newest reply on any stream.
+    pub(super) fn last_reply(&self) -> Option<Instant> {
+        self.meters().filter_map(Meter::last_reply).max()
+    }
+
+    /// When the newest answered probe was sent.
+    pub(super) fn answered_sent(&self) -> Option<Instant> {
+        self.meters().filter_map(Meter::answered_sent).max()
+    }
+
     /// Asks every detector.
     pub(super) fn judge(&mut self, now: Instant, limits: Limits) -> Joint {
-        let silence = if self.list.is_empty() {
-            Silence::No
-        } else {
-            judge(now, self.meters(), limits, self.together())
-        };
-        let mut joint = Joint {
-            silence,
-            silent: 0,
-            degraded: Reasons::NONE,
-            notes: Reasons::NONE,
-            suspicious: false,
-            curious: false,
-            missing: false,
-        };
+        let silence = judge(now, self.meters(), limits, self.together());
+        let mut joint = Joint { silence, ..Joint::CALM };
         self.look_for_silence(now, limits, &mut joint);
         self.look_for_loss(&mut joint);
         self.look_for_shifts(&mut joint);
