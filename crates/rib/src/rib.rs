@@ -129,6 +129,9 @@ impl Rib {
                 sent_end_of_rib: FamilySet::EMPTY,
             });
         }
+        for family in FAMILIES.into_iter().filter(|family| !families.contains(*family)) {
+            self.end_stale(peer, family);
+        }
     }
 
     /// A session left Established. Routes of the families in `retain` stay candidates, as stale
@@ -143,22 +146,24 @@ impl Rib {
     }
 
     /// The time for stale routes is over: those that the peer has not announced again are dead at
-    /// once, and removed by [`Rib::work`]. End-of-RIB from the peer does the same for its family.
+    /// once, and removed by [`Rib::work`]. End-of-RIB from the peer does the same for its family, and
+    /// so does a session without the family.
     pub fn flush_stale(&mut self, peer: PeerId) {
-        let Some(known) = self.peer_mut(peer) else { return };
-        let had_any = FAMILIES.map(|family| known.kill_stale(family));
-        if had_any.contains(&true) {
+        FAMILIES.into_iter().for_each(|family| self.end_stale(peer, family));
+    }
+
+    fn end_stale(&mut self, peer: PeerId, family: Family) {
+        if self.peer_mut(peer).is_some_and(|peer| peer.kill_stale(family)) {
             self.start(Task::Sweep(peer));
         }
     }
 
     /// The peer has sent End-of-RIB for a family.
     pub(crate) fn heard_end_of_rib(&mut self, peer: PeerId, family: Family) {
-        let Some(known) = self.peer_mut(peer) else { return };
-        known.heard_end_of_rib.insert(family);
-        if known.kill_stale(family) {
-            self.start(Task::Sweep(peer));
+        if let Some(known) = self.peer_mut(peer) {
+            known.heard_end_of_rib.insert(family);
         }
+        self.end_stale(peer, family);
     }
 
     /// The peer wants all routes of a family again (RFC 2918).

@@ -97,6 +97,20 @@ fn stale_routes_stay_until_end_of_rib_or_the_time_is_up() {
 }
 
 #[test]
+fn stale_routes_of_a_family_that_the_next_session_lacks_end_with_it() {
+    let mut lab = Lab::open(2);
+    lab.say(0, &["192.0.2.0/24"], &path(&[65100]));
+    lab.announce(0, &[net("2001:db8::/32")], &path(&[65100]), hop("2001:db8::a"));
+    lab.settle();
+    lab.down(0, FamilySet::ALL);
+    let mut up = external(0);
+    up.families = FamilySet::IPV4;
+    lab.up(0, up);
+    lab.settle();
+    assert_eq!(lab.remote(1).table.keys().collect::<Vec<_>>(), [&net("192.0.2.0/24")]);
+}
+
+#[test]
 fn a_second_crash_ends_what_was_already_stale() {
     let mut lab = Lab::open(2);
     let all = many(0, 4);
