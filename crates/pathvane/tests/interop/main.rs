@@ -1,0 +1,12 @@
+//! Interoperation with real daemons, in network namespaces that each test makes and removes.
+//!
+//! Ignored by default, since they need root, `ip` and Debian's GoBGP, FRR and BIRD; the test command
+//! runs them one by one. No times are asserted: `pathvane demo` and the benchmarks measure.
+
+mod daemon;
+mod process;
+mod sessions;
+mod space;
+mod speaker;
+mod steering;
+mod wait;
