@@ -1,37 +1,50 @@
-//! Law 11: adopt safely.
+//! Law 11: observing and frozen, not one byte and not one route changes.
 
 use pathvane_engine::config::Mode;
-use pathvane_engine::{Command, Input, ServiceId};
+use pathvane_engine::{Command, Input, Output, ServiceId};
 use pathvane_sim::world::{Setup, World};
 
+use crate::scenes::{kernel_was_asked, reflectors};
 use crate::{SECOND, settled};
 
 #[test]
-fn observing_decides_and_records_and_touches_nothing() {
+fn observing_asks_the_kernel_for_nothing_ever() {
     let mut setup = Setup::two_regions();
     setup.engine.mode = Mode::Observe;
     let mut world = World::settled(setup);
-    let broke = world.now();
-    assert_eq!(world.leader(), Some(0), "the configuration's order leads");
-    let wanted = world.engine().service(ServiceId(0)).wanted.expect("a choice").index();
-    world.impair(wanted, |link| link.blackhole = true);
+    let (start, broke) = (world.now() - 90 * SECOND, world.now());
+    let wanted = world.engine().service(ServiceId(0)).wanted.expect("a choice");
+    world.impair(wanted.index(), |link| link.blackhole = true);
     world.run_for(20 * SECOND);
-    let moves = world.moves(broke);
-    assert!(!moves.is_empty() && moves.iter().all(|moved| !moved.done));
-    assert_eq!(world.leader(), Some(0));
+    assert!(world.moves(start).iter().all(|moved| !moved.done));
+    let moved = world.moves(broke);
+    assert_eq!((moved.len(), world.leader()), (1, Some(0)), "decided and recorded");
     assert_eq!((world.signals(0, broke), world.signals(1, broke)), (vec![], vec![]));
+    assert!(!kernel_was_asked(&world, start));
 }
 
 #[test]
-fn frozen_means_frozen_until_released() {
+fn a_dead_path_is_not_withdrawn_while_observing() {
+    let mut setup = Setup::two_regions();
+    setup.engine.mode = Mode::Observe;
+    let mut world = World::settled(setup);
+    reflectors(&mut world, 0, false);
+    world.run_for(20 * SECOND);
+    assert_eq!((world.held(0), world.held(1)), (Some(20_000), Some(30_000)));
+}
+
+#[test]
+fn frozen_asks_nothing_of_kernel_and_peers_until_released() {
     let (mut world, leader, other) = settled();
     world.tell(Input::Command(Command::Freeze));
     let frozen = world.now();
-    world.impair(leader, |link| link.blackhole = true);
+    reflectors(&mut world, leader, false);
     world.run_for(20 * SECOND);
-    assert_eq!((world.leader(), world.up().path()), (Some(leader), Some(leader)));
-    assert_eq!((world.signals(leader, frozen), world.signals(other, frozen)), (vec![], vec![]));
+    assert!(!kernel_was_asked(&world, frozen));
+    assert_eq!((world.moves(frozen).len(), world.held(leader)), (0, Some(20_000)));
     world.tell(Input::Command(Command::Unfreeze));
+    let switched = world.asked(frozen).any(|(_, output)| matches!(output, Output::FibGroup { .. }));
+    assert!(switched, "at once");
     world.run_for(SECOND);
-    assert_eq!((world.leader(), world.up().path()), (Some(other), Some(other)));
+    assert_eq!((world.leader(), world.held(leader)), (Some(other), None));
 }

@@ -62,7 +62,7 @@ fn a_dead_prober_keeps_the_last_action_until_fresh_samples_come() {
 
 #[test]
 fn a_loop_that_stood_still_moves_nothing() {
-    for lag in [20 * MS, 120 * MS, 500 * MS, 2 * SECOND] {
+    for lag in [20 * MS, 60 * MS, 200 * MS, SECOND, 5 * SECOND] {
         let (mut world, leader, other) = settled();
         let stalled = world.now();
         world.stall(lag);
@@ -127,6 +127,18 @@ fn with_both_regions_sick_nothing_moves() {
     world.run_for(5 * SECOND);
     let sick = world.now();
     instances(&mut world, leader, [false, false]);
+    world.run_for(60 * SECOND);
+    assert_eq!((world.moves(sick).len(), world.leader()), (0, Some(leader)));
+}
+
+#[test]
+fn a_lone_sick_instance_moves_nothing() {
+    let (mut world, leader, _) = settled();
+    let sick = world.now();
+    let check = u16::try_from(leader).expect("small");
+    for (check, healthy) in [(0, true), (1, true), (check, false)] {
+        world.tell(Input::Health { service: ServiceId(0), check, healthy });
+    }
     world.run_for(60 * SECOND);
     assert_eq!((world.moves(sick).len(), world.leader()), (0, Some(leader)));
 }

@@ -7,7 +7,7 @@ use pathvane_score::State;
 use pathvane_sim::world::Setup;
 
 use crate::scenes::{far_and_lossy, reflectors};
-use crate::{MS, SECOND, settled_as, state};
+use crate::{MS, SECOND, settled, settled_as, state};
 
 #[test]
 fn five_seconds_down_a_minute_up_suppresses_at_last_unless_damping_is_off() {
@@ -41,6 +41,19 @@ fn ten_minutes_of_ambient_loss_send_nothing() {
     assert_eq!(world.moves(quiet).len(), 0, "{}", world.story(quiet));
     assert_eq!((world.signals(leader, quiet), world.signals(other, quiet)), (vec![], vec![]));
     assert_eq!(updates_sent(&world), sent);
+}
+
+#[test]
+fn noise_inside_a_grade_sends_nothing() {
+    let (mut world, leader, other) = settled();
+    for path in [leader, other] {
+        world.impair(path, |link| link.jitter = 3 * MS);
+    }
+    world.run_for(10 * SECOND);
+    let quiet = world.now();
+    world.run_for(600 * SECOND);
+    assert_eq!(world.moves(quiet).len(), 0);
+    assert_eq!((world.signals(leader, quiet), world.signals(other, quiet)), (vec![], vec![]));
 }
 
 /// UPDATE messages that both routers received.

@@ -1,7 +1,6 @@
 //! The laws of steering, each as short scenarios in a simulated network.
 
 mod adopting;
-mod announcing;
 mod blackholes;
 mod chaos;
 mod explaining;
@@ -11,18 +10,17 @@ mod flapping;
 mod leaving;
 mod malformed;
 mod measuring;
-mod observing;
-mod probing;
 mod recovering;
-mod restarting;
 mod scenes;
+mod sessions;
 mod symmetric;
 mod undercuts;
 mod withdrawing;
 
 use std::time::Duration;
 
-use pathvane_engine::{EventKind, PathId};
+use pathvane_clock::Instant;
+use pathvane_engine::PathId;
 use pathvane_score::State;
 use pathvane_sim::cloud::Status;
 use pathvane_sim::world::{Setup, World};
@@ -49,12 +47,6 @@ pub(crate) fn established(world: &World, path: usize) -> bool {
     world.routers()[path].status() == Status::Up
 }
 
-/// Sessions that ended since an instant.
-pub(crate) fn peers_down(world: &World, since: pathvane_clock::Instant) -> usize {
-    let down = |kind: &EventKind| matches!(kind, EventKind::PeerDown { .. });
-    world.events().iter().filter(|event| event.at >= since && down(&event.kind)).count()
-}
-
 #[test]
 fn a_fresh_speaker_finds_its_feet() {
     let (world, leader, other) = settled();
@@ -68,7 +60,7 @@ fn a_fresh_speaker_finds_its_feet() {
 #[test]
 fn the_first_choice_leads_from_the_start() {
     let world = World::settled(Setup::two_regions());
-    assert_eq!(world.moves(pathvane_clock::Instant::ZERO).len(), 1, "{}", world.story(world.now()));
+    assert_eq!(world.moves(Instant::ZERO).len(), 1, "{}", world.story(world.now()));
     assert_eq!(world.leader(), Some(0));
 }
 

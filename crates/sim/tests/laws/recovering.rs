@@ -1,9 +1,8 @@
-//! Law 5: fail fast, recover slow. Law 7: make before break. Law 12: every move explains itself.
+//! Law 5: fail fast, recover slow. Law 7: make before break.
 
-use pathvane_engine::EventKind;
 use pathvane_sim::net::Loss;
-use pathvane_sim::world::World;
 
+use crate::scenes::reflectors;
 use crate::{MS, SECOND, settled};
 
 #[test]
@@ -66,45 +65,13 @@ fn a_move_for_quality_loses_no_packet_of_its_own() {
 }
 
 #[test]
-fn every_move_explains_itself() {
-    let (mut world, leader, other) = settled();
-    let broke = world.now();
-    world.impair(leader, |link| link.blackhole = true);
-    world.run_for(5 * SECOND);
-    let moved = world.moves(broke)[0].clone();
-    assert_eq!((moved.from.map(|p| p.index()), moved.to.index()), (Some(leader), other));
-    assert!(!moved.cause.is_empty() && !moved.evidence.is_empty());
-    assert_eq!(moved.alternatives.len(), 2);
-    assert!(moved.done && broke <= moved.detected_at && moved.detected_at <= moved.decided_at);
-    let later = |wanted: fn(&EventKind) -> Option<u64>| {
-        world
-            .events()
-            .iter()
-            .any(|event| event.at >= moved.decided_at && wanted(&event.kind) == Some(moved.id))
-    };
-    let kernel = |kind: &EventKind| match kind {
-        EventKind::Kernel { move_id, ok: true, .. } => Some(*move_id),
-        _ => None,
-    };
-    let wire = |kind: &EventKind| match kind {
-        EventKind::Wire { move_id, .. } => Some(*move_id),
-        _ => None,
-    };
-    assert!(later(kernel), "the time of the kernel's switch is recorded");
-    assert!(later(wire), "the time on the wire is recorded");
-}
-
-#[test]
 fn a_leader_lost_before_its_undercut_is_given_back_stops_no_clock() {
     let (mut world, leader, other) = settled();
-    let both = |world: &mut World, region, alive| {
-        (0..2).for_each(|nth| world.reflector(region, nth, alive));
-    };
-    both(&mut world, leader, false);
+    reflectors(&mut world, leader, false);
     world.run_for(2 * SECOND);
-    both(&mut world, leader, true);
+    reflectors(&mut world, leader, true);
     world.run_for(3 * SECOND);
-    both(&mut world, other, false);
+    reflectors(&mut world, other, false);
     world.run_for(30 * SECOND);
     assert_eq!(world.leader(), Some(leader));
 }

@@ -75,6 +75,12 @@ pub(crate) fn downs_of(world: &World, path: usize, since: Instant) -> usize {
     world.events().iter().filter(|event| event.at >= since && ended(&event.kind)).count()
 }
 
+/// Sessions that ended since an instant.
+pub(crate) fn peers_down(world: &World, since: Instant) -> usize {
+    let down = |kind: &EventKind| matches!(kind, EventKind::PeerDown { .. });
+    world.events().iter().filter(|event| event.at >= since && down(&event.kind)).count()
+}
+
 /// The peer of a path.
 pub(crate) fn peer_of(path: usize) -> PeerId {
     PeerId(u16::try_from(path).expect("small"))
