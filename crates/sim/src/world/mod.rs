@@ -184,14 +184,15 @@ impl World {
         }
     }
 
-    /// A shell that stood still says so, then reads its sockets, then looks at its timers.
+    /// A shell that stood still says so, and then does the worst it can: it looks at its timers
+    /// before it reads its sockets.
     fn wake(&mut self) {
         self.tell(Input::Stalled { lag: self.lag });
-        while let Some(delivery) = self.backlog.pop_front() {
-            self.deliver(delivery);
-        }
         for input in self.site.due(self.now) {
             self.tell(input);
+        }
+        while let Some(delivery) = self.backlog.pop_front() {
+            self.deliver(delivery);
         }
     }
 
