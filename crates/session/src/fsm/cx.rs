@@ -12,7 +12,7 @@ use crate::negotiate::Negotiated;
 use crate::peering::Peering;
 
 /// The hold time before the peer's OPEN: "a large value", 4 minutes (section 8.2.2).
-const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
+pub(super) const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 
 /// Whether and how soon a machine that goes to Idle starts again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -62,8 +62,8 @@ pub(crate) enum Event {
     SendHoldTimerExpires,
     /// Unnumbered: ROUTE-REFRESH came decades after section 8 (RFC 2918).
     RouteRefreshMsg,
-    /// Unnumbered: the peer, which restarts gracefully, connected anew while we were
-    /// Established (RFC 4724 section 5). The new connection goes to a machine of its own.
+    /// Unnumbered: the peer, which restarts gracefully, opened a new session while we were
+    /// Established (RFC 4724 section 5). The new connection has a machine of its own.
     Superseded,
 }
 

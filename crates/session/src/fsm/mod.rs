@@ -11,6 +11,8 @@
 //! - A peer with PassiveTcpEstablishment is never dialled, not even from Active by Event 9.
 //! - A NOTIFICATION is never answered with a NOTIFICATION (OpenSent, Event 25).
 //! - Established, Event 21 (a bad header) sends the header error of section 6.1, not an FSM error.
+//! - A new connection of a peer that restarts gracefully does not end an Established session
+//!   at once (RFC 4724 section 5), but when its OPEN has come: it may be a late collision.
 //! - SendNOTIFICATIONwithoutOPEN is TRUE: a peer that is refused learns why.
 
 mod active;
@@ -73,6 +75,21 @@ impl Fsm {
     /// A machine for a connection beside the session's own (section 8.2.1.3), which listens.
     pub(crate) fn listening() -> Self {
         Self { state: State::Active(Active { delayed: None }), timers: FsmTimers::default() }
+    }
+
+    /// A machine for a connection beside an Established session: it sends nothing before the
+    /// peer's OPEN has come, as with DelayOpen, and waits for that as long as OpenSent would.
+    pub(crate) fn tracking(now: Instant, link: Link) -> Self {
+        let mut fsm = Self::listening();
+        fsm.state = State::Active(Active { delayed: Some(link) });
+        fsm.timers.set(Timer::Hold, now + cx::LARGE_HOLD_TIME);
+        fsm
+    }
+
+    /// Whether the machine is as [`Self::tracking`] made it.
+    pub(crate) fn tracks(&self) -> bool {
+        let delayed = matches!(&self.state, State::Active(Active { delayed: Some(_) }));
+        delayed && self.timers.get(Timer::DelayOpen).is_none()
     }
 
     /// Answers one event.

@@ -1,7 +1,7 @@
 //! The two machines of a session, and the collision of their connections (RFC 4271
 //! sections 8.2.1.3 and 6.8).
 
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
 
 use super::{Session, Which};
 use crate::collision::survivor;
@@ -11,10 +11,16 @@ use crate::negotiate::Negotiated;
 use crate::peering::Peering;
 use crate::stats::FsmState;
 
+/// A connection dialled before its peer heard of an Established one has come to nothing by
+/// then.
+const LATEST_COLLISION: Duration = Duration::from_secs(60);
+
 impl Session {
     /// Lets one machine answer an event. Afterwards the main machine is the one further on,
-    /// a second machine has a connection, and there is none beside an Established session.
+    /// a second machine has a connection, and a session that has just become Established has
+    /// no rival.
     pub(super) fn step(&mut self, now: Instant, which: Which, event: Event) {
+        let before = self.main.state();
         match self.machine_and_peering(which) {
             Some((fsm, peering)) => fsm.step(now, peering, event),
             None => return,
@@ -23,12 +29,23 @@ impl Session {
         if second.state() > self.main.state() || self.main.link().is_none() {
             core::mem::swap(second, &mut self.main);
         }
-        if self.main.state() == FsmState::Established {
+        let after = self.main.state();
+        if after == FsmState::Established && before != after {
             second.step(now, &mut self.peering, Event::OpenCollisionDump);
         }
         if second.link().is_none() {
             self.second = None;
-            self.confirm_late(now);
+            self.go_on_alone(now);
+        }
+    }
+
+    /// The main machine has lost its rival: what it waited for is decided. A connection that
+    /// was only tracked gets our OPEN, a session whose KEEPALIVE was only noted is confirmed.
+    fn go_on_alone(&mut self, now: Instant) {
+        if self.main.tracks() {
+            self.step(now, Which::Main, Event::DelayOpenTimerExpires);
+        } else if self.main.confirmed() {
+            self.step(now, Which::Main, Event::KeepAliveMsg);
         }
     }
 
@@ -72,56 +89,75 @@ impl Session {
         self.machine(which)?.link().map(|link| link.direction)
     }
 
-    /// Makes the machine that answers for a new connection. Idle, and Established unless the
-    /// peer restarts, answer for themselves: they refuse.
-    pub(super) fn receiver(&mut self, now: Instant, direction: Direction) -> Which {
-        if direction == Direction::Inbound && self.peer_restarts() {
-            self.step(now, Which::Main, Event::Superseded);
-            self.main = Fsm::listening();
+    /// Gives a new connection to the machine that answers for it. Idle and Established
+    /// answer for themselves: they refuse. But where the peer may have restarted, an
+    /// Established session waits for what the peer's OPEN says, before ours is sent.
+    pub(super) fn receive(&mut self, now: Instant, link: Link) {
+        let established = self.main.state() == FsmState::Established;
+        let inbound = link.direction == Direction::Inbound;
+        if !established || (inbound && self.peer_may_restart()) {
+            self.drop_leftover(now, link.direction);
         }
-        if self.main.state() != FsmState::Established {
-            self.drop_leftover(now, direction);
+        if established && inbound && self.peer_may_restart() {
+            self.second = Some(Fsm::tracking(now, link));
+            return;
         }
-        if self.main.link().is_none() || self.main.state() == FsmState::Established {
-            return Which::Main;
-        }
-        self.second = Some(Fsm::listening());
-        Which::Second
+        let which = if established || self.main.link().is_none() {
+            Which::Main
+        } else {
+            self.second = Some(Fsm::listening());
+            Which::Second
+        };
+        let event = if inbound { Event::TcpConnectionConfirmed } else { Event::TcpCrAcked };
+        self.step(now, which, event(link));
     }
 
-    /// A peer dials one connection at a time, and so do we: a new one means that an older one
-    /// of the same direction is a leftover, whose end was lost on the way.
+    /// A peer dials one connection at a time, and so do we: an older one of the same
+    /// direction that is not Established is a leftover, whose end was lost on the way.
     fn drop_leftover(&mut self, now: Instant, direction: Direction) {
-        let same = |which: &Which| self.direction(*which) == Some(direction);
-        let Some(leftover) = [Which::Main, Which::Second].into_iter().find(same) else { return };
+        let leftover = |which: &Which| {
+            let fsm = self.machine(*which);
+            fsm.is_some_and(|fsm| fsm.state() != FsmState::Established)
+                && self.direction(*which) == Some(direction)
+        };
+        let Some(leftover) = [Which::Main, Which::Second].into_iter().find(leftover) else {
+            return;
+        };
         self.step(now, leftover, Event::OpenCollisionDump);
         if self.main.state() == FsmState::Idle {
             self.main = Fsm::listening();
         }
     }
 
-    /// Whether the peer of an Established session keeps its routes over a restart, so that a
-    /// new connection from it means that it did restart (RFC 4724 section 5).
-    fn peer_restarts(&self) -> bool {
+    /// Whether the peer of an Established session keeps its routes over a restart (RFC 4724).
+    fn peer_may_restart(&self) -> bool {
         let gr = self.established().and_then(|(_, terms)| terms.graceful_restart);
         gr.is_some_and(|gr| !gr.families.is_empty())
     }
 
-    /// Decides, when the OPEN on `conn` finds the other connection in OpenConfirm, which of
-    /// them stays (section 6.8). Returns the machine of `conn` if it does.
-    pub(super) fn resolve_collision(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        terms: &Negotiated,
-    ) -> Option<Which> {
-        let which = self.machine_of(conn)?;
+    /// Whether an OPEN beside an Established session means that the peer restarted and knows
+    /// no other session (RFC 4724 section 5): it says so, or this cannot be a late collision.
+    fn has_restarted(&self, now: Instant, terms: &Negotiated) -> bool {
+        let says_so = terms.graceful_restart.is_some_and(|gr| gr.restarting);
+        let up = self.peering.stats.last_up;
+        says_so || up.is_some_and(|up| now.since(up) >= LATEST_COLLISION)
+    }
+
+    /// Decides, when the OPEN on the connection of `which` finds the other one in OpenConfirm
+    /// or Established, which of them stays (section 6.8), and dumps the other.
+    pub(super) fn resolve_collision(&mut self, now: Instant, which: Which, terms: &Negotiated) {
         let other = which.other();
-        if self.machine(other).map(Fsm::state) == Some(FsmState::OpenConfirm) {
-            let loser = if self.wins(which, terms) { other } else { which };
-            self.step(now, loser, Event::OpenCollisionDump);
+        match self.machine(other).map(Fsm::state) {
+            Some(FsmState::OpenConfirm) => {
+                let loser = if self.wins(which, terms) { other } else { which };
+                self.step(now, loser, Event::OpenCollisionDump);
+            }
+            Some(FsmState::Established) if self.has_restarted(now, terms) => {
+                self.step(now, other, Event::Superseded);
+            }
+            Some(FsmState::Established) => self.step(now, which, Event::OpenCollisionDump),
+            _ => {}
         }
-        self.machine_of(conn)
     }
 
     /// Whether the connection of `which` is the one to keep in a collision.
@@ -148,12 +184,5 @@ impl Session {
             }
         }
         self.step(now, which, Event::KeepAliveMsg);
-    }
-
-    /// Confirms the session whose KEEPALIVE was only noted.
-    pub(super) fn confirm_late(&mut self, now: Instant) {
-        if self.main.confirmed() {
-            self.step(now, Which::Main, Event::KeepAliveMsg);
-        }
     }
 }

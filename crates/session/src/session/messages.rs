@@ -61,17 +61,16 @@ impl Session {
                 return self.step(now, which, Event::BgpOpenMsgErr(notification));
             }
         };
-        let state = self.machine(which).map(Fsm::state);
-        if state > Some(FsmState::OpenSent) {
-            return self.step(now, which, Event::BgpOpen(Box::new(terms)));
+        let second_open = self.machine(which).map(Fsm::state) > Some(FsmState::OpenSent);
+        if !second_open {
+            self.resolve_collision(now, which, &terms);
         }
-        if let Some(which) = self.resolve_collision(now, conn, &terms) {
-            let event = match state {
-                Some(FsmState::OpenSent) => Event::BgpOpen,
-                _ => Event::BgpOpenWithDelayOpenTimer,
-            };
-            self.step(now, which, event(Box::new(terms)));
-        }
+        let Some(which) = self.machine_of(conn) else { return };
+        let event = match self.machine(which).map(Fsm::state) {
+            Some(FsmState::Connect | FsmState::Active) => Event::BgpOpenWithDelayOpenTimer,
+            _ => Event::BgpOpen,
+        };
+        self.step(now, which, event(Box::new(terms)));
     }
 
     /// The hot path: in Established no state moves unless something is wrong.

@@ -108,20 +108,14 @@ impl Session {
 
     /// Stops the session for good, that is until [`Self::handle_start`] (Event 2).
     pub fn handle_stop(&mut self, now: Instant, farewell: Farewell) {
-        self.stop_second(now, &farewell);
+        self.step(now, Which::Second, Event::ManualStop(farewell.clone()));
         self.step(now, Which::Main, Event::ManualStop(farewell));
     }
 
     /// Ends the session and lets it start again after the idle hold time (Event 8).
     pub fn handle_reset(&mut self, now: Instant, farewell: Farewell) {
-        self.stop_second(now, &farewell);
+        self.step(now, Which::Second, Event::AutomaticStop(farewell.clone()));
         self.step(now, Which::Main, Event::AutomaticStop(farewell));
-    }
-
-    fn stop_second(&mut self, now: Instant, farewell: &Farewell) {
-        if self.second.is_some() {
-            self.step(now, Which::Second, Event::ManualStop(farewell.clone()));
-        }
     }
 }
 
@@ -136,15 +130,10 @@ impl Session {
             Direction::Outbound => self.peering.dialled(),
             Direction::Inbound => true,
         };
-        if !wanted {
-            return self.peering.close(now, link);
+        match wanted {
+            true => self.receive(now, link),
+            false => self.peering.close(now, link),
         }
-        let which = self.receiver(now, direction);
-        let event = match direction {
-            Direction::Outbound => Event::TcpCrAcked(link),
-            Direction::Inbound => Event::TcpConnectionConfirmed(link),
-        };
-        self.step(now, which, event);
     }
 
     /// The attempt that [`Action::Connect`] asked for came to nothing (Event 18).

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::net::{A, B, Pair, config};
-use pathvane_session::{ClosedBy, Config, DownCause, Farewell, GracefulRestart, IdleHold};
+use pathvane_session::{
+    ClosedBy, Config, ConnId, Direction, DownCause, Farewell, GracefulRestart, IdleHold,
+};
 use pathvane_wire::{Asn, BgpId, Family, FamilySet, Notification, encode_end_of_rib};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -40,6 +42,20 @@ fn simultaneous_dials_always_end_with_one_connection_on_both_sides() {
 }
 
 #[test]
+fn simultaneous_dials_are_no_restarts() {
+    for seed in 0..500 {
+        let mut pair = Pair::with(seed, graceful(1, 2, false), graceful(2, 1, false));
+        pair.net.delay = 50 * SECOND / 1000;
+        pair.start();
+        pair.run_for(SECOND);
+        assert!(pair.both_established(), "seed {seed}");
+        for end in &pair.ends {
+            assert_eq!((end.ups(), end.downs().len()), (1, 0), "seed {seed}: {:?}", end.told);
+        }
+    }
+}
+
+#[test]
 fn a_collision_with_equal_identifiers_is_decided_by_the_as_number() {
     let same_id = BgpId(0x0a00_0001);
     for seed in 0..100 {
@@ -51,7 +67,7 @@ fn a_collision_with_equal_identifiers_is_decided_by_the_as_number() {
         assert!(pair.both_established(), "seed {seed}");
         // With no delay both dials succeed before any OPEN: the larger AS number's survives.
         let conn = pair.ends[B].established_on().expect("Established");
-        assert_eq!(pair.ends[B].open[&conn], pathvane_session::Direction::Outbound);
+        assert_eq!(pair.ends[B].open[&conn], Direction::Outbound);
     }
 }
 
@@ -315,6 +331,36 @@ fn a_restarted_peer_is_taken_back_before_its_old_connection_ends() {
     assert!(terms.graceful_restart.expect("negotiated").restarting);
     let config = pair.ends[B].session.config().graceful_restart.expect("set");
     assert!(!config.restarting, "the R bit is for the first OPEN only");
+}
+
+#[test]
+fn a_peer_that_lost_the_connection_alone_is_taken_back_too() {
+    let mut pair = Pair::with(18, graceful(1, 2, false), graceful(2, 1, false));
+    pair.start();
+    pair.run_for(300 * SECOND);
+    // B's end is gone without a FIN; B did not restart, so its R bit is clear.
+    let old = pair.ends[B].established_on().expect("Established");
+    pair.ends[B].open.remove(&old);
+    pair.with_session(B, |session, now| session.handle_closed(now, old));
+    pair.run_for(5 * SECOND);
+    assert!(pair.both_established());
+    assert_eq!(pair.ends[A].downs()[0].cause, DownCause::Superseded);
+}
+
+#[test]
+fn a_connection_without_an_open_does_not_end_a_graceful_session() {
+    let mut pair = Pair::with(19, graceful(1, 2, false), graceful(2, 1, false));
+    pair.start();
+    pair.run_for(300 * SECOND);
+    for stray in 1_000..1_020 {
+        pair.ends[A].open.insert(ConnId(stray), Direction::Inbound);
+        pair.with_session(A, |session, now| {
+            session.handle_connected(now, ConnId(stray), Direction::Inbound);
+        });
+    }
+    pair.run_for(600 * SECOND);
+    assert!(pair.both_established());
+    assert!(pair.ends.iter().all(|end| end.downs().is_empty()));
 }
 
 #[test]
