@@ -6,12 +6,15 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use pathvane_speaker::control::client::{Client, Error, encode};
-use pathvane_speaker::control::dto::{Done, Event, ExplainPrefix, Routes, Status};
+use pathvane_speaker::control::dto::{Done, Event, ExplainPrefix, Kind, Routes, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::args::{EventsArgs, Question, RoutesArgs, Show};
 use crate::{Exit, complain, text};
+
+/// Every event that the speaker still has.
+const WHOLE_RECORD: &str = "/v1/events?since=0&limit=1000000";
 
 /// Asks, and prints the answer.
 pub(crate) fn ask(socket: PathBuf, question: Question) -> Exit {
@@ -95,11 +98,25 @@ async fn explain(client: &Client, target: &str, json: bool) -> Result<(), Error>
             let path = format!("/v1/explain/prefix?prefix={}", encode(&prefix.to_string()));
             print::<ExplainPrefix, _>(client, &path, json, text::explain_prefix).await
         }
-        None => {
-            let path = format!("/v1/explain/service/{}", encode(target));
-            print(client, &path, json, text::explain_service).await
-        }
+        None => explain_service(client, target, json).await,
     }
+}
+
+async fn explain_service(client: &Client, name: &str, json: bool) -> Result<(), Error> {
+    let path = format!("/v1/explain/service/{}", encode(name));
+    print(client, &path, json, text::explain_service).await?;
+    if !json {
+        let record: Vec<Event> = client.get(WHOLE_RECORD).await?;
+        let moves = record.iter().rev().find(|event| match &event.kind {
+            Kind::Move { service, .. } => service == name,
+            _ => false,
+        });
+        say(&moves.map_or_else(
+            || "\nThe record has no move of it.".to_owned(),
+            |event| format!("\nIts last move:\n{}", text::event(event)),
+        ));
+    }
+    Ok(())
 }
 
 /// All pages of a table, up to the limit.

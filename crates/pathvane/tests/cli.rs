@@ -107,6 +107,7 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     assert!(out(&speaker.ask(&["show", "paths"])).contains("of 2 answer"));
     let explained = out(&speaker.ask(&["explain", "voice"]));
     assert!(explained.starts_with("voice goes over east: "), "{explained}");
+    assert!(explained.contains("move 1: service voice moved to east"), "{explained}");
     let prefix = out(&speaker.ask(&["explain", "10.20.0.0/16"]));
     assert!(prefix.contains("BEST: only feasible route"), "{prefix}");
     assert!(prefix.contains("east: nothing: its session is"), "{prefix}");
