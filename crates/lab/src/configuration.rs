@@ -72,20 +72,20 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Clean probes that go with a duration, at the rate of a standby.
-    const STANDBY_PROBES_PER_SECOND: u128 = 10;
+    /// Probes per second to two reflectors, of a path that leads and of one that stands by.
+    const LEADING: u128 = 100;
+    const STANDING_BY: u128 = 20;
 
     /// The keys of `[timing]`, as written.
     pub fn keys(&self) -> Vec<(&'static str, String)> {
         let duration = |duration: Duration| format!("\"{}ms\"", duration.as_millis());
-        let probes = |duration: Duration| {
-            (duration.as_millis() * Self::STANDBY_PROBES_PER_SECOND / 1_000).to_string()
-        };
+        let probes =
+            |duration: Duration, rate: u128| (duration.as_millis() * rate / 1_000).to_string();
         vec![
             ("init_after", duration(self.init_after)),
-            ("init_probes", probes(self.init_after)),
+            ("init_probes", probes(self.init_after, Self::LEADING)),
             ("recover_after", duration(self.recover_after)),
-            ("recover_probes", probes(self.recover_after)),
+            ("recover_probes", probes(self.recover_after, Self::STANDING_BY)),
             ("sustain", duration(self.sustain)),
             ("dwell", duration(self.dwell)),
             ("phase", duration(self.phase)),

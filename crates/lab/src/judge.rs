@@ -16,8 +16,10 @@ pub const CONVERGED_WITHIN: Duration = Duration::from_secs(1);
 const RATED: Duration = Duration::from_secs(2);
 /// The stretch that is rated at the end.
 const RATED_AFTER: Duration = Duration::from_millis(1_500);
-/// A call that moved to an equal path may sound this much worse.
+/// A call that moved to an equal path may sound this much worse ...
 const MOS_TOLERANCE: f64 = 0.2;
+/// ... and where paths lose packets anyway this much: one burst in so short a stretch.
+const MOS_TOLERANCE_LOSSY: f64 = 0.8;
 
 const LEADER: PathIndex = 0;
 const STANDBY: PathIndex = 1;
@@ -139,7 +141,7 @@ fn moved(play: &Play<'_>, outcome: &Outcome) -> Vec<String> {
     if outcome.moves > 1 {
         faults.push(format!("{} moves instead of one", outcome.moves));
     }
-    faults.extend(sounds_as_before(outcome));
+    faults.extend(sounds_as_before(play, outcome));
     faults
 }
 
@@ -177,7 +179,7 @@ fn returned(play: &Play<'_>, outcome: &Outcome) -> Vec<String> {
         }
         _ => {}
     }
-    faults.extend(sounds_as_before(outcome));
+    faults.extend(sounds_as_before(play, outcome));
     faults
 }
 
@@ -204,10 +206,11 @@ fn converged(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
-fn sounds_as_before(outcome: &Outcome) -> Vec<String> {
+fn sounds_as_before(play: &Play<'_>, outcome: &Outcome) -> Vec<String> {
+    let tolerance = if play.lossy { MOS_TOLERANCE_LOSSY } else { MOS_TOLERANCE };
     let worse = Direction::BOTH.into_iter().zip(outcome.mos);
     worse
-        .filter(|(_, mos)| mos.after < mos.before - MOS_TOLERANCE)
+        .filter(|(_, mos)| mos.after < mos.before - tolerance)
         .map(|(direction, mos)| {
             let name = direction.name();
             format!("{name} voice ends at MOS {:.2}, it was {:.2}", mos.after, mos.before)

@@ -17,8 +17,8 @@ use crate::voice::{Call, Endpoints};
 pub const PATHS: [&str; 2] = ["east", "west"];
 /// The regions they lead to.
 const REGIONS: [&str; 2] = ["us-east1", "us-west1"];
-/// Mean length of ambient loss bursts, in packets.
-const MEAN_BURST: f64 = 3.0;
+/// Mean length of ambient loss bursts: a voice packet lost, the next one in danger.
+pub const MEAN_BURST: Duration = Duration::from_millis(20);
 
 /// How the network is to be.
 #[derive(Clone, Debug)]
@@ -141,12 +141,12 @@ fn link(
         region: *region,
     }));
     // Two independent directions with this loss each lose `ambient_loss` of the round trips.
-    let one_way = 1.0 - (1.0 - spec.ambient_loss).sqrt();
+    let ratio = 1.0 - (1.0 - spec.ambient_loss).sqrt();
     Ok(Spec {
         near: host(block, 1),
         far: host(block, 2),
         delay: spec.rtt[index] / 2,
-        ambient: Loss::bursty(one_way, MEAN_BURST),
+        ambient: Loss::Bursts { ratio, mean: MEAN_BURST },
         seed: spec.seed.wrapping_mul(31).wrapping_add(u64::from(block)),
         flows,
         router,

@@ -27,7 +27,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "MS[,MS]", value_delimiter = ',', default_values_t = [40, 60],
           value_parser = clap::value_parser!(u64).range(1..=1000), num_args = 1..=2)]
     pub rtt_ms: Vec<u64>,
-    /// Round-trip loss that the paths have anyway, in percent, in bursts of three packets on average.
+    /// Round-trip loss that the paths have anyway, in percent, in bursts of 20 ms on average.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
     pub ambient_loss: f64,
     /// How long the VPC takes to put a changed route to use.

@@ -138,8 +138,10 @@ impl Stage<'_> {
         timeline.begin(begin);
         let steps = scenario.timeline();
         for step in &steps {
-            let at = begin + Duration::from_millis(step.at_ms);
-            self.watch_until(at, Some(timeline)).await?;
+            if step.at_ms > 0 {
+                let at = begin + Duration::from_millis(step.at_ms);
+                self.watch_until(at, Some(timeline)).await?;
+            }
             self.network.apply(step);
         }
         let end = begin + scenario.observe();

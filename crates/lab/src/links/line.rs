@@ -15,34 +15,14 @@ pub enum Loss {
         /// Probability of loss, 0 to 1.
         p: f64,
     },
-    /// In bursts: a two-state chain stepped once per packet; the bad state loses all.
-    GilbertElliott {
-        /// Probability of going from good to bad, per packet.
-        enter: f64,
-        /// Probability of going from bad to good, per packet.
-        leave: f64,
+    /// In bursts: a two-state Markov chain in continuous time, of which one state loses all
+    /// (Gilbert and Elliott's model). A burst lasts as long on an idle line as on a busy one.
+    Bursts {
+        /// The share of time, and so of packets, that is lost; 0 to below 1.
+        ratio: f64,
+        /// How long a burst lasts on average.
+        mean: Duration,
     },
-}
-
-impl Loss {
-    /// Bursty loss with the given long-run ratio (0 to below 1) and mean burst length in packets (1 or more).
-    pub fn bursty(ratio: f64, mean_burst: f64) -> Self {
-        if ratio <= 0.0 {
-            return Self::None;
-        }
-        let leave = 1.0 / mean_burst.max(1.0);
-        let enter = (leave * ratio / (1.0 - ratio.min(0.99))).min(1.0);
-        Self::GilbertElliott { enter, leave }
-    }
-
-    /// The share of packets lost in the long run.
-    pub fn ratio(self) -> f64 {
-        match self {
-            Self::None => 0.0,
-            Self::Bernoulli { p } => p,
-            Self::GilbertElliott { enter, leave } => enter / (enter + leave),
-        }
-    }
 }
 
 /// What a scenario does to a line, on top of the line's own delay and loss.
@@ -93,7 +73,8 @@ impl Line {
 
     /// When a packet entering at `now` leaves at the other end; `None` if it does not.
     pub fn admit(&mut self, now: Instant) -> Option<Instant> {
-        let kept = self.ambient.keeps(&mut self.rng) & self.fault_loss.keeps(&mut self.rng);
+        let kept =
+            self.ambient.keeps(now, &mut self.rng) & self.fault_loss.keeps(now, &mut self.rng);
         if self.fault.blackhole || !kept {
             return None;
         }
@@ -113,21 +94,28 @@ impl Line {
 struct Process {
     loss: Loss,
     bad: bool,
+    /// When the chain was last looked at.
+    at: Instant,
 }
 
 impl Process {
     fn new(loss: Loss) -> Self {
-        Self { loss, bad: false }
+        Self { loss, ..Self::default() }
     }
 
-    /// Steps once; whether this packet survives.
-    fn keeps(&mut self, rng: &mut fastrand::Rng) -> bool {
+    /// Whether a packet at `now` survives.
+    fn keeps(&mut self, now: Instant, rng: &mut fastrand::Rng) -> bool {
         match self.loss {
             Loss::None => true,
             Loss::Bernoulli { p } => rng.f64() >= p,
-            Loss::GilbertElliott { enter, leave } => {
-                let flips = rng.f64() < if self.bad { leave } else { enter };
-                self.bad ^= flips;
+            Loss::Bursts { ratio, mean } => {
+                // Where the chain is after a time does not depend on how often one looked.
+                let leave = 1.0 / mean.as_secs_f64().max(1e-6);
+                let forget = leave / (1.0 - ratio).max(1e-3);
+                let kept = (-forget * now.since(self.at).as_secs_f64()).exp();
+                let was = f64::from(u8::from(self.bad));
+                self.bad = rng.f64() < ratio + (was - ratio) * kept;
+                self.at = now;
                 !self.bad
             }
         }
@@ -140,9 +128,16 @@ mod tests {
 
     const N: usize = 200_000;
 
-    fn survivors(loss: Loss) -> Vec<bool> {
+    /// What becomes of packets sent every `period`.
+    fn survivors(loss: Loss, period: Duration) -> Vec<bool> {
         let mut line = Line::new(Duration::ZERO, loss, 7);
-        (0..N).map(|_| line.admit(Instant::ZERO).is_some()).collect()
+        let mut now = Instant::from_secs(1);
+        let mut kept = Vec::with_capacity(N);
+        for _ in 0..N {
+            kept.push(line.admit(now).is_some());
+            now += period;
+        }
+        kept
     }
 
     fn ratio(kept: &[bool]) -> f64 {
@@ -157,18 +152,20 @@ mod tests {
 
     #[test]
     fn independent_loss_has_the_asked_ratio_and_no_bursts() {
-        let kept = survivors(Loss::Bernoulli { p: 0.2 });
+        let kept = survivors(Loss::Bernoulli { p: 0.2 }, Duration::from_millis(1));
         assert!((ratio(&kept) - 0.2).abs() < 0.005, "{}", ratio(&kept));
         assert!((mean_burst(&kept) - 1.25).abs() < 0.03, "{}", mean_burst(&kept));
     }
 
     #[test]
-    fn bursty_loss_has_the_asked_ratio_and_burst_length() {
-        let loss = Loss::bursty(0.02, 4.0);
-        assert!((loss.ratio() - 0.02).abs() < 1e-9);
-        let kept = survivors(loss);
-        assert!((ratio(&kept) - 0.02).abs() < 0.003, "{}", ratio(&kept));
-        assert!((mean_burst(&kept) - 4.0).abs() < 0.3, "{}", mean_burst(&kept));
+    fn bursts_last_as_long_however_often_packets_come() {
+        let loss = Loss::Bursts { ratio: 0.05, mean: Duration::from_millis(20) };
+        for (period_ms, mean_packets) in [(1, 20.5), (20, 1.53)] {
+            let kept = survivors(loss, Duration::from_millis(period_ms));
+            assert!((ratio(&kept) - 0.05).abs() < 0.008, "{}", ratio(&kept));
+            let mean = mean_burst(&kept);
+            assert!((mean / mean_packets - 1.0).abs() < 0.1, "{mean} packets, {period_ms} ms");
+        }
     }
 
     #[test]

@@ -146,9 +146,9 @@ pub struct LineChange {
     /// Independent loss, in percent.
     #[serde(default)]
     pub loss_percent: f64,
-    /// Mean length of loss bursts in packets; above 1 the loss is bursty.
+    /// Mean length of loss bursts; above 0 the loss is bursty.
     #[serde(default)]
-    pub mean_burst: f64,
+    pub mean_burst_ms: u64,
     /// Added delay.
     #[serde(default)]
     pub extra_delay_ms: u64,
@@ -163,7 +163,9 @@ impl LineChange {
         let ratio = self.loss_percent / 100.0;
         let loss = match ratio {
             r if r <= 0.0 => Loss::None,
-            r if self.mean_burst > 1.0 => Loss::bursty(r, self.mean_burst),
+            ratio if self.mean_burst_ms > 0 => {
+                Loss::Bursts { ratio, mean: Duration::from_millis(self.mean_burst_ms) }
+            }
             p => Loss::Bernoulli { p },
         };
         Fault {
