@@ -72,7 +72,7 @@ impl Quality<'_> {
         let full = libm::log2(1.0 + target_bps / 1e6);
         self.over_loss(|loss| {
             let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(target_bps) / 1e6;
-            100.0 * libm::log2(1.0 + mbps) / full
+            (100.0 * libm::log2(1.0 + mbps) / full).min(100.0)
         })
     }
 

@@ -319,8 +319,6 @@ impl PathMonitor {
         let joint = self.streams.judge(now, self.limits());
         self.joint = joint;
         self.stale |= self.stale_at().is_some_and(|at| at <= now);
-        // Probes were sent and none came back: that is news, not staleness.
-        self.stale &= joint.silence != Silence::Certain;
         self.silence_at = match joint.silence {
             Silence::At(at) => Some(at),
             Silence::No | Silence::Certain => None,
@@ -357,7 +355,8 @@ impl PathMonitor {
                 .with_if(low, Reasons::LOW_SCORE)
                 .with_if(lossy, Reasons::LOSS),
             suspicious: joint.suspicious,
-            frozen: self.stale,
+            // Probes that were sent and did not come back are news, however old.
+            frozen: self.stale && !silent,
             answered: self.answered,
             rescued,
         }
