@@ -6,7 +6,7 @@ use pathvane_engine::Signal;
 use pathvane_score::State;
 use pathvane_sim::world::Setup;
 
-use crate::scenes::{far_and_lossy, reflectors};
+use crate::scenes::{far_and_lossy, next_signal};
 use crate::{MS, SECOND, settled, settled_as, state};
 
 #[test]
@@ -95,11 +95,23 @@ fn a_standby_that_comes_and_goes_is_re_ranked_at_a_measured_pace() {
 
 #[test]
 fn a_move_is_never_paced() {
-    let (mut world, leader, other) = settled_as(Setup::two_regions());
+    let mut setup = Setup::two_regions();
+    for path in &mut setup.engine.paths {
+        path.probes.truncate(1);
+    }
+    let (mut world, first, second) = settled_as(setup);
+    world.reflector(first, 0, false);
+    world.run_for(SECOND);
+    world.reflector(first, 0, true);
+    let undercut = next_signal(&mut world, second, 60 * SECOND).expect("given back");
+    assert_eq!(undercut.1, Signal::Announce { med: 20_000 });
+    // The second path was just made to look worse; now it has to look worse again.
+    world.run_for(SECOND);
     let broke = world.now();
-    reflectors(&mut world, leader, false);
-    world.run_for(300 * MS);
-    let told = |path| world.signals(path, broke).first().map(|(at, _)| *at);
+    world.reflector(second, 0, false);
+    world.run_for(SECOND);
     let decided = world.moves(broke)[0].decided_at;
-    assert_eq!((told(other), told(leader)), (Some(decided), Some(decided)));
+    let told = |path| world.signals(path, broke).first().copied();
+    assert_eq!(told(second), Some((decided, Signal::Announce { med: 40_000 })));
+    assert_eq!(told(first), Some((decided, Signal::Announce { med: 10_000 })));
 }
