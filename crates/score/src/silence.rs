@@ -31,6 +31,8 @@ pub(crate) struct Limits {
     pub(crate) after: Duration,
     /// This long after the fault at the latest.
     pub(crate) within: Duration,
+    /// Not before this: replies may wait in the sockets.
+    pub(crate) not_before: Instant,
 }
 
 /// Judges streams together; `together` is how often losses on one stream come with losses on
@@ -59,7 +61,7 @@ pub(crate) fn judge<'a>(
         // A fault began after the newest answered probe left.
         sum.began_after + limits.within - d::SILENCE_SLACK
     };
-    let at = certain.max(sum.missing_since + limits.after);
+    let at = certain.max(sum.missing_since + limits.after).max(limits.not_before);
     if at <= now { Silence::Certain } else { Silence::At(at) }
 }
 

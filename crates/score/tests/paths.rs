@@ -196,6 +196,25 @@ fn a_late_timer_is_our_own_stall_and_not_an_outage() {
 }
 
 #[test]
+fn a_stall_in_the_middle_of_silence_voids_it_until_the_sockets_were_read() {
+    let mut path = up(60);
+    let fault = path.now;
+    // Probes are missing, silence is not certain yet, and the loop stands still.
+    path.run_for(ms(110), &mut |_, _, _| None);
+    assert!(path.monitor.verdict().evidence.missed > 0 && path.entries(State::Down) == 0);
+    let awake = path.now + ms(300);
+    path.monitor.handle_timeout(awake);
+    assert_ne!(path.state(), State::Down);
+    // Nothing was in the sockets: it is an outage after all.
+    let mut now = awake;
+    while path.state() != State::Down {
+        now = path.monitor.poll_timeout().unwrap().max(now);
+        path.monitor.handle_timeout(now);
+    }
+    assert!(now.since(awake) <= ms(5) && now > fault, "{:?}", now.since(awake));
+}
+
+#[test]
 fn a_slow_machine_still_sees_an_outage() {
     let mut path = up(20);
     let mut now = path.now;

@@ -123,6 +123,8 @@ pub struct PathMonitor {
     answered: u64,
     /// Deadlines in a row that were held because our own loop stood still.
     holds: u8,
+    /// Silence is not reported before this.
+    held_until: Instant,
     /// When silence becomes certain if no reply comes.
     silence_at: Option<Instant>,
     /// What the detectors said last.
@@ -151,6 +153,7 @@ impl PathMonitor {
             stale: false,
             answered: 0,
             holds: 0,
+            held_until: Instant::ZERO,
             silence_at: None,
             joint: Joint::CALM,
             boost_until: None,
@@ -208,6 +211,7 @@ impl PathMonitor {
     /// Our own event loop stood still until `now`: silence that was about to be reported is
     /// void until the sockets have been read.
     pub fn stalled(&mut self, now: Instant) {
+        self.held_until = now + d::STALL_HOLD;
         self.streams.meters_mut().for_each(|meter| meter.stalled(now));
     }
 
@@ -287,20 +291,25 @@ impl PathMonitor {
     }
 
     fn limits(&self) -> Limits {
-        Limits { after: self.config.down_after, within: self.config.down_within }
+        // What is silent already stays so: a stall voids only what is about to be said.
+        let silent = self.joint.silent > 0;
+        Limits {
+            after: self.config.down_after,
+            within: self.config.down_within,
+            not_before: if silent { Instant::ZERO } else { self.held_until },
+        }
     }
 
-    /// Whether a probe's deadline passed so long ago that our own loop must have stood still.
+    /// Whether a deadline of silence passed so long ago that our own loop must have stood still.
     fn overslept(&self, now: Instant) -> bool {
         let late = |meter: &Meter| {
             let lag = (meter.period() / 2).max(d::STALL_LAG);
-            meter.poll_timeout().is_some_and(|due| now.since(due) > lag)
+            let due = meter.poll_timeout().into_iter().chain(self.silence_at).min();
+            due.is_some_and(|due| now.since(due) > lag)
         };
         self.holds < d::STALL_HOLDS_MAX && self.streams.meters().any(late)
     }
 
-    /// When what is known is too old. Never for a path that is certainly silent: that is known
-    /// until it answers.
     fn stale_at(&self) -> Option<Instant> {
         let silent = self.facts.down.with(self.facts.degraded).contains(Reasons::SILENCE);
         if self.stale || silent {
