@@ -90,7 +90,11 @@ pub(crate) fn paths(paths: &[Path]) -> String {
             if_measured(ms(path.rtt_ns)),
             if_measured(ms(path.jitter_ns)),
             if_measured(percent(path.loss_ppm)),
-            format!("{} of {} answer", path.reflectors - path.silent, path.reflectors),
+            format!(
+                "{} of {} answer",
+                path.reflectors.saturating_sub(path.silent),
+                path.reflectors
+            ),
             path.reasons.join(", "),
         ]);
     }

@@ -199,7 +199,7 @@ impl File {
         };
         let shell = ShellConfig {
             listen: speaker.listen.clone(),
-            control: speaker.control.clone(),
+            control: speaker.control.get_ref().clone(),
             fib: *speaker.fib.get_ref(),
             log: speaker.log.get_ref().clone(),
             peers: self.peers.iter().filter_map(|peer| peer.tcp(speaker)).collect(),
@@ -213,8 +213,7 @@ impl File {
 
     /// The marking of the most demanding class among the services that use `path`.
     fn dscp(&self, path: &Path) -> u8 {
-        let uses =
-            |service: &&Service| service.paths.iter().any(|name| name.get_ref() == path.name());
+        let uses = |service: &&Service| service.uses(path.name());
         let class = self.services.iter().filter(uses).filter_map(|service| service.class).min();
         service::dscp(class.unwrap_or(Class::Bulk))
     }

@@ -79,6 +79,11 @@ impl Path {
         self.name.get_ref()
     }
 
+    /// Whether the session with `peer` speaks for it.
+    pub(super) fn announced_via(&self, peer: &str) -> bool {
+        self.announce_via.iter().any(|name| name.get_ref() == peer)
+    }
+
     /// The far ends measured, each once.
     pub(super) fn reflectors(&self) -> Vec<IpAddr> {
         let mut targets: Vec<IpAddr> =

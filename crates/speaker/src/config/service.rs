@@ -105,6 +105,11 @@ impl Service {
         self.name.get_ref()
     }
 
+    /// Whether it may use `path`.
+    pub(super) fn uses(&self, path: &str) -> bool {
+        self.paths.iter().any(|name| name.get_ref() == path)
+    }
+
     /// The numbers of its paths; reports names that no path has.
     pub(super) fn path_ids(&self, names: &Names, findings: &RefCell<Findings>) -> Vec<PathId> {
         let user = format!("service `{}`", self.name());

@@ -27,7 +27,7 @@ pub(super) struct Speaker {
     pub(super) id: Option<Spanned<BgpId>>,
     pub(super) steering: Spanned<Mode>,
     pub(super) listen: Vec<SocketAddr>,
-    pub(super) control: PathBuf,
+    pub(super) control: Spanned<PathBuf>,
     pub(super) fib: Spanned<FibMode>,
     pub(super) log: Spanned<String>,
     pub(super) drain_wait: Duration,
@@ -40,13 +40,14 @@ impl Speaker {
             id: section.required("bgp_identifier", "\"10.255.0.1\""),
             steering: section.spanned_or("steering", Mode::Observe),
             listen: listen(section),
-            control: section.or("control", PathBuf::from(DEFAULT_CONTROL)),
+            control: section.spanned_or("control", PathBuf::from(DEFAULT_CONTROL)),
             fib: section.spanned_or("fib", FibMode::Kernel),
             log: section.spanned_or("log", "info".to_owned()),
             drain_wait: section.or("drain_wait", Duration::from_secs(2)),
         };
         speaker.note_what_is_not_done(section);
         check_log(section, &speaker.log);
+        check_control(section, &speaker.control);
         speaker
     }
 
@@ -88,6 +89,19 @@ fn check_log(section: &Section<'_>, log: &Spanned<String>) {
             format!("`log` of [speaker]: `{level}` is not a level{guess}"),
             "write a level (off, error, warn, info, debug, trace), and exceptions after it: \
              \"info,pathvane_speaker=debug\"",
+        );
+    }
+}
+
+/// The longest path: a socket's has 107 bytes, some of which go to its temporary name.
+const CONTROL_MAX: usize = 96;
+
+fn check_control(section: &Section<'_>, control: &Spanned<PathBuf>) {
+    if control.get_ref().as_os_str().len() > CONTROL_MAX {
+        section.findings().borrow_mut().error(
+            control.span(),
+            "the path of the control socket is too long",
+            format!("use at most {CONTROL_MAX} bytes: sockets have short names"),
         );
     }
 }

@@ -155,3 +155,59 @@ fn the_manual_tells_the_defaults_of_all_times() {
         assert_eq!(value::parse_duration(told), Some(default), "{row}");
     }
 }
+
+#[test]
+fn a_way_that_can_never_be_withdrawn_is_told() {
+    let text = fs::read_to_string(fixtures("good").join("cloud-router-ha-vpn.toml")).unwrap();
+    let told = |text: &str| parse("domains.toml", text).findings.render(false);
+    assert!(!told(&text).contains("is the only way"));
+    let apart = text.replace("interface = \"vti1\"\nasn", "domain = \"other\"\nasn");
+    let told = told(&apart);
+    assert!(told.contains("`tunnel-1` is the only way to service `voice` in domain `other`"));
+    assert!(told.contains("`tunnel-0` is the only way to service `voice` in domain `default`"));
+}
+
+/// A cloud router's file whose service announces so many prefixes.
+fn announcing(prefixes: u32) -> String {
+    let net = |at: u32| format!("10.{}.{}.0/24", 40 + at / 250, at % 250);
+    let announce: Vec<String> = (0..prefixes)
+        .map(|at| format!("{{ prefix = \"{}\", while = \"kernel-route\" }}", net(at)))
+        .collect();
+    let text = fs::read_to_string(fixtures("good").join("cloud-router-ha-vpn.toml")).unwrap();
+    let one = "{ prefix = \"10.20.0.0/16\", while = \"kernel-route\" }";
+    text.replace(one, &announce.join(", "))
+}
+
+#[test]
+fn quotas_of_cloud_routers_are_kept_at_a_distance() {
+    let errors = |prefixes| {
+        let outcome = parse("many.toml", &announcing(prefixes));
+        let errors =
+            outcome.findings.sorted().into_iter().filter(|f| f.severity == Severity::Error);
+        errors.map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(errors(198), Vec::<String>::new(), "198 and the sources of two probes");
+    assert_eq!(errors(199), ["region `us-east1` would get 201 different prefixes"]);
+    let both = errors(4_600);
+    assert_eq!(both.len(), 3, "two sessions and a region: {both:?}");
+    assert!(both.contains(&"cloud router `cr-0` would get 4601 prefixes".to_owned()));
+}
+
+#[test]
+fn a_password_is_read_from_its_file_and_never_printed() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, "hunter2\n").unwrap();
+    let text = fs::read_to_string(fixtures("good").join("minimal.toml")).unwrap();
+    let text = format!("{text}password_file = \"{}\"\n", key.display());
+    for (mode, warnings) in [(0o600, 0), (0o644, 1)] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let outcome = parse("key.toml", &text);
+        assert_eq!(outcome.findings.count(Severity::Warning), warnings);
+        let loaded = outcome.loaded.unwrap();
+        let secret = loaded.shell.peers[0].options.password.as_ref().unwrap();
+        assert_eq!(secret.expose(), "hunter2");
+        assert!(!format!("{loaded:?}").contains("hunter2"));
+    }
+}

@@ -29,7 +29,6 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         asn(file, peer, findings);
         hold_time(peer, findings);
         transport(peer, findings);
-        acceptance(file, peer, findings);
         session_quota(file, peer, findings);
     }
     region_quotas(file, findings);
@@ -84,33 +83,9 @@ fn transport(peer: &Peer, findings: &mut Findings) {
     }
 }
 
-/// A cloud router whose routes are wanted needs an import policy.
-fn acceptance(file: &File, peer: &Peer, findings: &mut Findings) {
-    let speaks = |path: &Path| path.announce_via.iter().any(|name| name.get_ref() == peer.name());
-    let paths: Vec<&str> = file.paths.iter().filter(|path| speaks(path)).map(Path::name).collect();
-    let wanting = file.services.iter().find(|service| {
-        !service.reach.is_empty()
-            && service.paths.iter().any(|name| paths.contains(&name.get_ref().as_str()))
-    });
-    if let Some(service) = wanting
-        && peer.import.is_none()
-    {
-        findings.warning(
-            peer.span.clone(),
-            format!(
-                "service `{}` reaches over `{}`, whose routes are not accepted",
-                service.name(),
-                peer.name()
-            ),
-            "add `import = \"accept-all\"`, or a policy that accepts the service's `reach`",
-        );
-    }
-}
-
 /// What is announced over a path: the prefixes of its services and its probe source.
 fn announced_over(file: &File, path: &Path) -> BTreeSet<IpNet> {
-    let uses = |name: &toml::Spanned<String>| name.get_ref() == path.name();
-    let services = file.services.iter().filter(|service| service.paths.iter().any(uses));
+    let services = file.services.iter().filter(|service| service.uses(path.name()));
     let mut prefixes: BTreeSet<IpNet> = services
         .flat_map(|service| service.announce.iter().map(|each| *each.prefix.get_ref()))
         .collect();
@@ -119,9 +94,8 @@ fn announced_over(file: &File, path: &Path) -> BTreeSet<IpNet> {
 }
 
 fn session_quota(file: &File, peer: &Peer, findings: &mut Findings) {
-    let speaks = |path: &&Path| path.announce_via.iter().any(|name| name.get_ref() == peer.name());
-    let prefixes: BTreeSet<IpNet> =
-        file.paths.iter().filter(speaks).flat_map(|path| announced_over(file, path)).collect();
+    let paths = file.paths.iter().filter(|path| path.announced_via(peer.name()));
+    let prefixes: BTreeSet<IpNet> = paths.flat_map(|path| announced_over(file, path)).collect();
     if prefixes.len() > SESSION_PREFIXES {
         findings.error(
             peer.span.clone(),
@@ -134,12 +108,12 @@ fn session_quota(file: &File, peer: &Peer, findings: &mut Findings) {
 }
 
 fn region_quotas(file: &File, findings: &mut Findings) {
-    let is_cloud = |name: &toml::Spanned<String>| {
-        let peer = file.peers.iter().find(|peer| peer.name() == name.get_ref());
-        peer.is_some_and(|peer| peer.profile == Profile::CloudRouter)
+    let cloud = |path: &&Path| {
+        let via = |peer: &Peer| path.announced_via(peer.name());
+        file.peers.iter().any(|peer| peer.profile == Profile::CloudRouter && via(peer))
     };
     let mut regions: BTreeMap<&str, (BTreeSet<IpNet>, &Path)> = BTreeMap::new();
-    for path in file.paths.iter().filter(|path| path.announce_via.iter().any(is_cloud)) {
+    for path in file.paths.iter().filter(cloud) {
         let entry = regions.entry(&path.region).or_insert_with(|| (BTreeSet::new(), path));
         entry.0.extend(announced_over(file, path));
     }

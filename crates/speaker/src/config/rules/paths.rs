@@ -87,7 +87,7 @@ fn families(path: &Path, findings: &mut Findings) {
 fn announced(file: &File, path: &Path, findings: &mut Findings) {
     let Some(source) = &path.probe_source else { return };
     let family = Family::of(&IpNet::from(*source.get_ref()));
-    let speaks = |peer: &&Peer| path.announce_via.iter().any(|via| via.get_ref() == peer.name());
+    let speaks = |peer: &&Peer| path.announced_via(peer.name());
     let mut peers = file.peers.iter().filter(speaks).peekable();
     if peers.peek().is_some() && !peers.any(|peer| peer.family_set().contains(family)) {
         findings.warning(
@@ -99,8 +99,7 @@ fn announced(file: &File, path: &Path, findings: &mut Findings) {
 }
 
 fn used(file: &File, path: &Path, findings: &mut Findings) {
-    let uses = |name: &toml::Spanned<String>| name.get_ref() == path.name();
-    if !file.services.iter().any(|service| service.paths.iter().any(uses)) {
+    if !file.services.iter().any(|service| service.uses(path.name())) {
         findings.note(
             path.span.clone(),
             format!("path `{}` is measured, but no service uses it", path.name()),

@@ -7,7 +7,9 @@ use pathvane_wire::Family;
 
 use super::super::File;
 use super::super::finding::Findings;
+use super::super::path::Path;
 use super::super::peer::{Peer, Profile};
+use super::super::service::Service;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
     for peer in &file.peers {
@@ -142,11 +144,7 @@ fn policies(file: &File, peer: &Peer, findings: &mut Findings) {
         return;
     }
     if peer.import.is_none() {
-        findings.note(
-            peer.span.clone(),
-            format!("peer `{}` has no import policy: its routes are not accepted", peer.name()),
-            "to accept them (RFC 8212), add `import = \"accept-all\"` or a policy of your own",
-        );
+        not_accepted(file, peer, findings);
     }
     if peer.export.is_none() && peer.profile == Profile::Generic {
         findings.note(
@@ -158,4 +156,35 @@ fn policies(file: &File, peer: &Peer, findings: &mut Findings) {
             "to announce more (RFC 8212), add `export = \"accept-all\"` or a policy of your own",
         );
     }
+}
+
+/// RFC 8212: worse than a note where a service needs the peer's routes.
+fn not_accepted(file: &File, peer: &Peer, findings: &mut Findings) {
+    match wanting(file, peer) {
+        Some(service) => findings.warning(
+            peer.span.clone(),
+            format!(
+                "service `{}` reaches over `{}`, whose routes are not accepted",
+                service.name(),
+                peer.name()
+            ),
+            "add `import = \"accept-all\"`, or a policy that accepts the service's `reach`",
+        ),
+        None => findings.note(
+            peer.span.clone(),
+            format!("peer `{}` has no import policy: its routes are not accepted", peer.name()),
+            "to accept them (RFC 8212), add `import = \"accept-all\"` or a policy of your own",
+        ),
+    }
+}
+
+/// A service that wants to reach something over `peer`.
+fn wanting<'f>(file: &'f File, peer: &Peer) -> Option<&'f Service> {
+    let speaks = |path: &&Path| path.announced_via(peer.name());
+    let mut paths = file.paths.iter().filter(speaks);
+    let wants = |path: &Path| {
+        let reaches = |service: &&Service| !service.reach.is_empty() && service.uses(path.name());
+        file.services.iter().find(reaches)
+    };
+    paths.find_map(wants)
 }

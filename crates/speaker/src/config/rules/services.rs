@@ -1,5 +1,7 @@
 //! Rules about services and what they share.
 
+use std::collections::BTreeMap;
+
 use pathvane_wire::Family;
 use toml::Spanned;
 
@@ -15,7 +17,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         paths(file, service, findings);
         families(file, service, findings);
         checks(file, service, findings);
-        last_way(service, findings);
+        last_way(file, service, findings);
     }
 }
 
@@ -75,11 +77,9 @@ fn paths(file: &File, service: &Service, findings: &mut Findings) {
 fn shared_sessions(service: &Service, used: &[&Path], findings: &mut Findings) {
     for (at, path) in used.iter().enumerate() {
         for peer in &path.announce_via {
-            let shares = |other: &Path| {
-                other.announce_via.iter().any(|theirs| theirs.get_ref() == peer.get_ref())
-            };
-            let other =
-                used[..at].iter().find(|other| other.name() != path.name() && shares(other));
+            let shares =
+                |other: &&&Path| other.name() != path.name() && other.announced_via(peer.get_ref());
+            let other = used[..at].iter().find(shares);
             if let Some(other) = other {
                 findings.error(
                     peer.span(),
@@ -105,10 +105,8 @@ fn paths_of<'f>(file: &'f File, service: &Service) -> Vec<&'f Path> {
 
 /// A session that does not carry a prefix's family cannot announce it.
 fn families(file: &File, service: &Service, findings: &mut Findings) {
-    let speaks = |peer: &&Peer| {
-        let via = |path: &&Path| path.announce_via.iter().any(|name| name.get_ref() == peer.name());
-        paths_of(file, service).iter().any(via)
-    };
+    let used = paths_of(file, service);
+    let speaks = |peer: &&Peer| used.iter().any(|path| path.announced_via(peer.name()));
     for peer in file.peers.iter().filter(speaks) {
         let family = |announced: &&Announced| Family::of(announced.prefix.get_ref());
         let carried = peer.family_set();
@@ -165,8 +163,12 @@ fn checks(file: &File, service: &Service, findings: &mut Findings) {
     }
 }
 
-fn last_way(service: &Service, findings: &mut Findings) {
-    if *service.withdraw_last.get_ref() && !service.announce.is_empty() {
+/// Law 3: the last usable way of a prefix in a domain is not withdrawn.
+fn last_way(file: &File, service: &Service, findings: &mut Findings) {
+    if service.announce.is_empty() {
+        return;
+    }
+    if *service.withdraw_last.get_ref() {
         findings.warning(
             service.withdraw_last.span(),
             format!(
@@ -175,5 +177,34 @@ fn last_way(service: &Service, findings: &mut Findings) {
             ),
             "remove `withdraw_last` unless another site announces the same prefixes",
         );
+    } else {
+        only_ways(file, service, findings);
+    }
+}
+
+/// Tells where a service has a single way, and so one that stays however bad it is.
+fn only_ways(file: &File, service: &Service, findings: &mut Findings) {
+    let used = paths_of(file, service);
+    let mut domains: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for path in &used {
+        let peers = file.peers.iter().filter(|peer| path.announced_via(peer.name()));
+        let mut of_path: Vec<&str> = peers.map(|peer| peer.domain.as_str()).collect();
+        of_path.sort_unstable();
+        of_path.dedup();
+        of_path.into_iter().for_each(|domain| domains.entry(domain).or_default().push(path));
+    }
+    for (domain, paths) in domains.into_iter().filter(|_| used.len() > 1) {
+        if let [only] = paths[..] {
+            findings.note(
+                service.span.clone(),
+                format!(
+                    "path `{}` is the only way to service `{}` in domain `{domain}`: it is never \
+                     withdrawn there, even when dead",
+                    only.name(),
+                    service.name()
+                ),
+                "if one network learns the other paths' routes too, give their peers one `domain`",
+            );
+        }
     }
 }
