@@ -321,7 +321,7 @@ fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
     let now = s(10) + ms(150);
     for (all, waits) in [
         (fault(true, false, None), false),
-        (fault(false, false, None), false), // it just was not probed since
+        (fault(false, false, None), true), // not heard of since: it may be the same fault
         (fault(true, true, None), true),
         (fault(false, false, Some(4)), true),
         (fault(true, false, Some(4)), false),
@@ -333,7 +333,7 @@ fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
         let decision = selector.decide(now, &all);
         assert_eq!(decision.moved, !waits, "{all:?}");
         if waits {
-            assert_eq!(decision.cause, Cause::SharedFault);
+            assert_eq!(decision.cause, Cause::Waiting);
             let check = decision.next_check.unwrap();
             assert!(check > now && check <= now + ms(10));
         }

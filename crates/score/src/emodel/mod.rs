@@ -129,14 +129,14 @@ pub fn rate(codec: &Codec, ta_ms: f64, ppl: f64, burst_r: f64) -> Rating {
 /// Idd, the impairment by pure delay for the default class of delay sensitivity (sT = 1,
 /// mT = 100 ms; G.107 equations 7-27 and 7-28).
 ///
-/// The sixth power and root are products and roots here, which is five times as fast as
-/// the general form in [`full`].
+/// The sixth power is a product here and its root a logarithm less than in the general form
+/// of [`full`], which makes it several times as fast.
 pub fn idd(ta_ms: f64) -> f64 {
     if ta_ms <= MIN_PERCEIVABLE_DELAY_MS {
         return 0.0;
     }
     let x = libm::log2(ta_ms / MIN_PERCEIVABLE_DELAY_MS);
-    let sixth_norm = |x: f64| libm::cbrt(libm::sqrt(1.0 + (x * x * x) * (x * x * x)));
+    let sixth_norm = |x: f64| libm::exp2(libm::log2(1.0 + (x * x * x) * (x * x * x)) / 6.0);
     25.0 * (sixth_norm(x) - 3.0 * sixth_norm(x / 3.0) + 2.0)
 }
 

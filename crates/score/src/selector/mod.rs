@@ -107,6 +107,8 @@ pub enum Cause {
     Preferred,
     /// No move: every path that could take over fails at the same moment.
     SharedFault,
+    /// No move yet: a path that could take over gave no sign of life since the fault began.
+    Waiting,
     /// No move: nothing is measured at present.
     Frozen,
 }
@@ -281,7 +283,7 @@ impl Selector {
         let waited = now.since(self.doubted_since.unwrap_or(now));
         match doubtful {
             Some(to) if waited >= d::SHARED_WAIT => Some(Wish::Move(to, cause)),
-            Some(_) => Some(Wish::Wait(Cause::SharedFault)),
+            Some(_) => Some(Wish::Wait(Cause::Waiting)),
             None if standing == Standing::Out && all.len() > 1 => {
                 Some(Wish::Keep(Cause::SharedFault))
             }

@@ -92,8 +92,7 @@ impl Candidate {
     }
 
     /// Whether the path may be failing of the fault that silenced `leader`, and not have shown
-    /// it yet: it misses probes, its state has changed since, or it shares the leader's fate
-    /// and was not heard of since.
+    /// it yet: it misses probes, its state has changed since, or it was not heard of since.
     pub(super) fn may_fail_with(&self, leader: &Self) -> bool {
         let fault = leader.verdict.evidence.missed_since;
         let restless =
@@ -101,7 +100,7 @@ impl Candidate {
         let unsettled = restless && fault.is_some_and(|fault| self.verdict.since >= fault);
         let heard_at = self.verdict.evidence.not_before;
         let fresh = fault.is_none_or(|fault| heard_at.is_some_and(|sent| sent >= fault));
-        self.verdict.evidence.missing || unsettled || (self.shares_fate(leader) && !fresh)
+        self.verdict.evidence.missing || unsettled || !fresh
     }
 
     /// Whether both may fail together.
