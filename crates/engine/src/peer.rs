@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Rib};
 use pathvane_session::{Session, Sink};
-use pathvane_wire::{DecodeContext, Fault, Notification, RouteRefresh, UpdateView};
+use pathvane_wire::{DecodeContext, Fault, Notification, RefreshSubtype, RouteRefresh, UpdateView};
 
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
@@ -19,6 +19,8 @@ struct Conn {
     local: SocketAddr,
     /// Bytes handed out.
     handed: u64,
+    /// Bytes that were seen to have left the socket's unsent queue.
+    sent: u64,
     /// The shell was told that bytes wait and has not drained them since.
     asked: bool,
 }
@@ -48,7 +50,7 @@ impl Peer {
 
     /// A connection opened.
     pub(crate) fn opened(&mut self, id: ConnId, local: SocketAddr) {
-        self.conns.push(Conn { id, local, handed: 0, asked: false });
+        self.conns.push(Conn { id, local, handed: 0, sent: 0, asked: false });
     }
 
     /// A connection is gone or given up.
@@ -69,6 +71,18 @@ impl Peer {
     /// How many bytes were handed out on a connection.
     pub(crate) fn handed(&self, id: ConnId) -> u64 {
         self.conns.iter().find(|conn| conn.id == id).map_or(0, |conn| conn.handed)
+    }
+
+    /// Takes how many bytes left the unsent queue. The peer is blocked while some wait and none
+    /// leave (RFC 9687).
+    pub(crate) fn progressed(&mut self, now: Instant, id: ConnId, sent: u64) {
+        let Some(conn) = self.conns.iter_mut().find(|conn| conn.id == id) else { return };
+        let moved = core::mem::replace(&mut conn.sent, sent) < sent;
+        if moved || sent >= conn.handed {
+            self.session.handle_writable(id);
+        } else {
+            self.session.handle_blocked(now, id);
+        }
     }
 
     /// The Established connection.
@@ -149,6 +163,9 @@ impl Sink for Routes<'_> {
     }
 
     fn route_refresh(&mut self, refresh: RouteRefresh) {
-        self.rib.refresh(self.peer, refresh.family);
+        // The markers of RFC 7313 frame what the peer sends again; nothing is asked of us.
+        if refresh.subtype == RefreshSubtype::Request {
+            self.rib.refresh(self.peer, refresh.family);
+        }
     }
 }

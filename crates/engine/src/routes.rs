@@ -193,17 +193,24 @@ impl Engine {
         self.dirty = true;
     }
 
-    /// Whether every session that speaks for a path has told all it has; then the kernel's routes of
-    /// an earlier run can be pruned (law 10).
-    pub(crate) fn check_synced(&mut self) {
-        let complete = |&id: &PeerId| {
-            let ended = self.rib.end_of_rib_received(id);
-            let session = &self.peers[id.index()].session;
-            session.established().is_some_and(|(_, terms)| terms.families & ended == terms.families)
-        };
-        if self.config.paths.iter().flat_map(|path| &path.announce_via).all(complete) {
+    /// A peer has told all it has: nothing stale is left of it. When every session that speaks for a
+    /// path has, the kernel's routes of an earlier run can be pruned (law 10).
+    pub(crate) fn end_of_rib(&mut self, id: PeerId) {
+        if self.has_told_all(id) {
+            self.peers[id.index()].stale_until = None;
+            self.alarms.set(Alarm::Stale(id), None);
+        }
+        let mut speakers = self.config.paths.iter().flat_map(|path| &path.announce_via);
+        if speakers.all(|&peer| self.has_told_all(peer)) {
             self.sync_fib();
         }
+    }
+
+    /// Whether End-of-RIB came for every family of the peer's session.
+    fn has_told_all(&self, id: PeerId) -> bool {
+        let ended = self.rib.end_of_rib_received(id);
+        let session = &self.peers[id.index()].session;
+        session.established().is_some_and(|(_, terms)| terms.families & ended == terms.families)
     }
 
     /// Lets the shell prune what an earlier run left behind, once.

@@ -42,7 +42,7 @@ impl Engine {
             self.record.event(now, EventKind::Fault { peer: id, detail });
         }
         if self.rib.end_of_rib_received(id) != ends {
-            self.check_synced();
+            self.end_of_rib(id);
         }
         self.busy = true;
         self.after_session(now, id);
@@ -159,12 +159,7 @@ impl Engine {
         sent: u64,
         acked: u64,
     ) {
-        let peer = &mut self.peers[id.index()];
-        if sent < peer.handed(conn) {
-            peer.session.handle_blocked(now, conn);
-        } else {
-            peer.session.handle_writable(conn);
-        }
+        self.peers[id.index()].progressed(now, conn, sent);
         let believed = if self.path_passes(id) { acked } else { 0 };
         let reached = self.peers[id.index()].delivery.progress(conn, sent, believed);
         for move_id in reached.moves {

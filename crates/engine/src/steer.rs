@@ -229,7 +229,7 @@ fn cause(decision: &Decision, config: &Config) -> String {
         Cause::LeaderFull => format!("{from} is full"),
         Cause::Better => format!("{to} has been better by both margins for long enough"),
         Cause::Preferred => format!("{to} comes earlier in the order and works again"),
-        Cause::Kept | Cause::SharedFault | Cause::Frozen => format!("{to} stays"),
+        Cause::Kept | Cause::SharedFault | Cause::Waiting | Cause::Frozen => format!("{to} stays"),
     }
 }
 
