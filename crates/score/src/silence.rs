@@ -3,9 +3,9 @@
 //! Per scheduled probe, so a prober that stands still says nothing. Two questions are asked
 //! of the missed probes at the end of each stream, all streams together:
 //!
-//! - Could losses as frequent as here usually, but independent, make them? Then never yet:
-//!   `K = ln(probes a day) / -ln p`, at least 3 a stream.
-//! - Could one burst of the kind seen here make them? Then wait for more, but at most until
+//! - Could independent losses, as frequent as they are here, make them? If so, it is not
+//!   silence yet: it takes `ln(probes a day) / -ln p` misses, at least 3 on each stream.
+//! - Could one burst of the kind seen here make them? If so, wait for more, but at most until
 //!   the time in which a fault has to be reported. Where streams lose together, the misses of
 //!   a second stream say little more than those of the first.
 

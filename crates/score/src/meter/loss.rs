@@ -55,8 +55,10 @@ impl LossLedger {
 
     /// Counts the fate of a probe that was sent `gap` after the one before it, in the order of
     /// sending. Probes closer than usual weigh less in recent loss: they are sent when
-    /// something was lost, and would show more loss than traffic meets. An answer says how many probes
-    /// before it were lost in a row: a series that has not ended may yet be an outage.
+    /// something was lost, and would show more loss than traffic meets.
+    ///
+    /// An answer says how many probes before it were lost in a row: a series that has not
+    /// ended may yet be an outage.
     pub(crate) fn settle(&mut self, now: Instant, gap: Duration, lost: bool) -> Option<u32> {
         self.recent.fade(now, d::LOSS_RECENT);
         let weight = (gap.as_secs_f32() / d::LOSS_GAP_S).min(1.0);
@@ -93,7 +95,7 @@ impl LossLedger {
     }
 
     /// A probe counted lost was only late. Returns whether it belonged to a series that had
-    /// ended, and so had been evidence.
+    /// ended, and so had been evidence. Its weight is not known any more: a full one is taken.
     pub(crate) fn rescue(&mut self) -> bool {
         take_one(&mut self.recent.counts[LOSSES]);
         if self.run > 0 {
