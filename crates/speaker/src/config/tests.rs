@@ -108,6 +108,9 @@ fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
 fn a_laboratory_needs_no_marks_and_may_shorten_every_time() {
     let Loaded { engine, shell } = good("report-lab.toml");
     assert!(shell.listen.is_empty());
+    let restarts = |peer: &pathvane_engine::config::Peer| peer.session.graceful_restart.unwrap();
+    assert_eq!(restarts(&engine.peers[0]).families, FamilySet::IPV4);
+    assert_eq!(restarts(&engine.peers[1]).families, FamilySet::EMPTY);
     assert!(shell.paths.iter().all(|path| path.mark.is_none()));
     assert_eq!(engine.timing.selector.dwell, Duration::from_secs(2));
     assert_eq!(engine.timing.monitor.recover_probes, 50);

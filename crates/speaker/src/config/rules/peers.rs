@@ -8,8 +8,9 @@ use pathvane_wire::Family;
 use super::super::File;
 use super::super::finding::Findings;
 use super::super::path::Path;
-use super::super::peer::{Peer, Profile};
+use super::super::peer::{Peer, Profile, Restart};
 use super::super::service::Service;
+use super::super::shell::FibMode;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
     for peer in &file.peers {
@@ -17,6 +18,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         addresses(file, peer, findings);
         families(peer, findings);
         ttl(peer, findings);
+        restart(file, peer, findings);
         policies(file, peer, findings);
     }
 }
@@ -127,6 +129,17 @@ fn ttl(peer: &Peer, findings: &mut Findings) {
                 "keep one; `ttl_security = {}` already allows that many hops",
                 security.get_ref().0
             ),
+        );
+    }
+}
+
+/// Law 10: graceful restart claims only what is true.
+fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
+    if peer.graceful_restart == Restart::Full && *file.speaker.fib.get_ref() == FibMode::Report {
+        findings.note(
+            peer.span.clone(),
+            format!("peer `{}` is told that we forward on without the speaker", peer.name()),
+            "that is true only with `fib = \"kernel\"`; elsewhere use `graceful_restart = \"helper\"`",
         );
     }
 }
