@@ -43,6 +43,8 @@ pub struct Play<'a> {
     pub return_hold: Duration,
     /// The links lose packets without any fault.
     pub lossy: bool,
+    /// The most that the links were late, because the machine was busy.
+    pub link_late: Duration,
 }
 
 /// MOS of one direction in three stretches.
@@ -81,6 +83,8 @@ pub struct Outcome {
     pub mos: [Mos; 2],
     /// Moves the speaker made.
     pub moves: u32,
+    /// The most that the emulated links were late, because the machine was busy.
+    pub link_late_ms: f64,
     /// What is not as it should be; empty if all is.
     pub faults: Vec<String>,
 }
@@ -130,6 +134,7 @@ fn measure(play: &Play<'_>) -> Outcome {
         outage_ms,
         mos: play.ledgers.map(|ledger| play.mos(ledger)),
         moves: play.moves(),
+        link_late_ms: play.link_late.as_secs_f64() * 1e3,
         faults: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod configuration;
 pub mod control;
 pub mod demo;
+mod haste;
 pub mod judge;
 pub mod links;
 pub mod mono;

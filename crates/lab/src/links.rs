@@ -15,7 +15,7 @@ mod stream;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -99,6 +99,8 @@ struct Shared {
     lines: [Mutex<Line>; 2],
     cut: AtomicBool,
     stop: AtomicBool,
+    /// The most that a datagram left after its time.
+    late_ns: AtomicU64,
 }
 
 impl Shared {
@@ -129,6 +131,7 @@ impl Link {
         let shared = Arc::new(Shared {
             lines: [line(0), line(0x5DEE_CE66)],
             cut: AtomicBool::new(false),
+            late_ns: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
         let (waker, woken) = UnixDatagram::pair()?;
@@ -159,6 +162,12 @@ impl Link {
     pub fn cut_connections(&self) {
         self.shared.cut.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// The most that a datagram left after its time since this was last asked: what a busy machine
+    /// did to the path on top of what the link was told to do.
+    pub fn take_lateness(&self) -> Duration {
+        Duration::from_nanos(self.shared.late_ns.swap(0, Ordering::Relaxed))
     }
 
     fn wake(&self) {

@@ -17,7 +17,7 @@ use crate::voice::{Call, Endpoints};
 pub const PATHS: [&str; 2] = ["east", "west"];
 /// The regions they lead to.
 const REGIONS: [&str; 2] = ["us-east1", "us-west1"];
-/// Mean length of ambient loss bursts: a voice packet lost, the next one in danger.
+/// Mean length of ambient loss bursts: a voice packet lost, the next two in danger.
 pub const MEAN_BURST: Duration = Duration::from_millis(20);
 
 /// How the network is to be.
@@ -92,6 +92,11 @@ impl Network {
     /// The call.
     pub fn call(&self) -> &Arc<Call> {
         &self.call
+    }
+
+    /// The most that any link was late since this was last asked.
+    pub fn take_lateness(&self) -> Duration {
+        self.links.iter().map(Link::take_lateness).max().unwrap_or_default()
     }
 
     /// Does one step of a scenario, and reports it.

@@ -134,6 +134,7 @@ impl Stage<'_> {
         }
         self.record.clear();
         timeline.say(&format!("\n{}  ({})", scenario.title, scenario.name));
+        self.network.take_lateness();
         let begin = mono::now();
         timeline.begin(begin);
         let steps = scenario.timeline();
@@ -158,6 +159,7 @@ impl Stage<'_> {
             ledgers: [&*forward, &*back],
             return_hold: Profile::default().recover_after,
             lossy: args.ambient_loss > 0.0,
+            link_late: self.network.take_lateness(),
         }))
     }
 

@@ -61,6 +61,7 @@ fn judged(expect: &str, seen: &[Seen], forward: &Ledger, back: &Ledger) -> Outco
         ledgers: [forward, back],
         return_hold: Duration::from_millis(1_500),
         lossy: false,
+        link_late: Duration::ZERO,
     })
 }
 
@@ -165,6 +166,7 @@ fn verdicts_that_have_to_stay_are_watched() {
             ledgers: [&call, &call],
             return_hold: Duration::ZERO,
             lossy: false,
+            link_late: Duration::ZERO,
         })
     };
     assert_eq!(play(&[verdict("degraded")]).faults, vec!["path 1 was judged degraded"]);

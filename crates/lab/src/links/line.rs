@@ -15,14 +15,19 @@ pub enum Loss {
         /// Probability of loss, 0 to 1.
         p: f64,
     },
-    /// In bursts: a two-state Markov chain in continuous time, of which one state loses all
-    /// (Gilbert and Elliott's model). A burst lasts as long on an idle line as on a busy one.
+    /// In bursts: good and bad stretches of random length, the bad ones losing all (the model of
+    /// Gilbert and Elliott, in time: a burst lasts as long on an idle line as on a busy one).
     Bursts {
         /// The share of time, and so of packets, that is lost; 0 to below 1.
         ratio: f64,
-        /// How long a burst lasts on average.
+        /// How long a burst lasts on average; none is more than [`Loss::LONGEST`] times as long.
         mean: Duration,
     },
+}
+
+impl Loss {
+    /// The longest burst, as a multiple of the mean: longer ones are outages, not loss.
+    pub const LONGEST: f64 = 3.0;
 }
 
 /// What a scenario does to a line, on top of the line's own delay and loss.
@@ -94,8 +99,8 @@ impl Line {
 struct Process {
     loss: Loss,
     bad: bool,
-    /// When the chain was last looked at.
-    at: Instant,
+    /// When the present stretch ends.
+    until: Instant,
 }
 
 impl Process {
@@ -109,17 +114,34 @@ impl Process {
             Loss::None => true,
             Loss::Bernoulli { p } => rng.f64() >= p,
             Loss::Bursts { ratio, mean } => {
-                // Where the chain is after a time does not depend on how often one looked.
-                let leave = 1.0 / mean.as_secs_f64().max(1e-6);
-                let forget = leave / (1.0 - ratio).max(1e-3);
-                let kept = (-forget * now.since(self.at).as_secs_f64()).exp();
-                let was = f64::from(u8::from(self.bad));
-                self.bad = rng.f64() < ratio + (was - ratio) * kept;
-                self.at = now;
+                if ratio <= 0.0 {
+                    return true;
+                }
+                if self.until == Instant::ZERO {
+                    self.until = now;
+                    self.bad = true;
+                }
+                while self.until <= now {
+                    self.bad = !self.bad;
+                    self.until += stretch(self.bad, ratio, mean, rng);
+                }
                 !self.bad
             }
         }
     }
+}
+
+/// The length of a stretch: exponential, bad ones cut off at the longest burst.
+fn stretch(bad: bool, ratio: f64, mean: Duration, rng: &mut fastrand::Rng) -> Duration {
+    let mean_s = mean.as_secs_f64().max(1e-6);
+    let drawn = -(1.0 - rng.f64()).ln();
+    // Cutting off takes a share of e^-longest from the mean, which good stretches make up for.
+    let shortened = 1.0 - (-Loss::LONGEST).exp();
+    let length = match bad {
+        true => drawn.min(Loss::LONGEST) * mean_s / shortened,
+        false => drawn * mean_s * (1.0 - ratio) / ratio,
+    };
+    Duration::from_secs_f64(length.max(1e-9))
 }
 
 #[cfg(test)]
@@ -129,11 +151,11 @@ mod tests {
     const N: usize = 200_000;
 
     /// What becomes of packets sent every `period`.
-    fn survivors(loss: Loss, period: Duration) -> Vec<bool> {
+    fn survivors(loss: Loss, period: Duration, n: usize) -> Vec<bool> {
         let mut line = Line::new(Duration::ZERO, loss, 7);
         let mut now = Instant::from_secs(1);
-        let mut kept = Vec::with_capacity(N);
-        for _ in 0..N {
+        let mut kept = Vec::with_capacity(n);
+        for _ in 0..n {
             kept.push(line.admit(now).is_some());
             now += period;
         }
@@ -152,7 +174,7 @@ mod tests {
 
     #[test]
     fn independent_loss_has_the_asked_ratio_and_no_bursts() {
-        let kept = survivors(Loss::Bernoulli { p: 0.2 }, Duration::from_millis(1));
+        let kept = survivors(Loss::Bernoulli { p: 0.2 }, Duration::from_millis(1), N);
         assert!((ratio(&kept) - 0.2).abs() < 0.005, "{}", ratio(&kept));
         assert!((mean_burst(&kept) - 1.25).abs() < 0.03, "{}", mean_burst(&kept));
     }
@@ -160,11 +182,14 @@ mod tests {
     #[test]
     fn bursts_last_as_long_however_often_packets_come() {
         let loss = Loss::Bursts { ratio: 0.05, mean: Duration::from_millis(20) };
-        for (period_ms, mean_packets) in [(1, 20.5), (20, 1.53)] {
-            let kept = survivors(loss, Duration::from_millis(period_ms));
+        for (period_ms, mean_packets, longest) in [(1, 20.5, 130), (20, 1.6, 7)] {
+            let kept = survivors(loss, Duration::from_millis(period_ms), 10 * N);
             assert!((ratio(&kept) - 0.05).abs() < 0.008, "{}", ratio(&kept));
             let mean = mean_burst(&kept);
             assert!((mean / mean_packets - 1.0).abs() < 0.1, "{mean} packets, {period_ms} ms");
+            // Two bursts may touch.
+            let most = kept.split(|kept| *kept).map(<[bool]>::len).max();
+            assert!(most.is_some_and(|most| most <= longest), "{most:?} packets, {period_ms} ms");
         }
     }
 

@@ -10,12 +10,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::prctl::set_timerslack;
 use nix::sys::time::TimeSpec;
 use pathvane_clock::Instant;
 
 use super::connection::Connection;
 use super::{Direction, Shared};
+use crate::haste::hurry;
 use crate::mono;
 
 /// The longest sleep; wishes of the owner wake the thread at once.
@@ -84,8 +84,7 @@ impl Relay {
 
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
-        // The default slack lets the kernel wake us 50 us late; a refusal only costs that.
-        let _ = set_timerslack(1);
+        hurry();
         while !self.shared.stop.load(Ordering::Acquire) {
             self.heed_owner();
             self.take_datagrams();
@@ -135,6 +134,10 @@ impl Relay {
     fn let_out(&mut self) {
         while self.under_way.peek().is_some_and(|Reverse(first)| first.at <= mono::now()) {
             if let Some(Reverse(due)) = self.under_way.pop() {
+                let late = mono::now().since(due.at).as_nanos();
+                self.shared
+                    .late_ns
+                    .fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
                 self.flows[due.flow].deliver(due.direction, &due.bytes);
             }
         }

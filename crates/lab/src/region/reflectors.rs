@@ -13,6 +13,7 @@ use nix::sys::time::TimeSpec;
 use pathvane_probe::stamp::Request;
 use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
 
+use crate::haste::hurry;
 use crate::mono;
 
 /// Sessions per reflector, and how long an idle one is remembered.
@@ -73,6 +74,7 @@ struct Reflector {
 }
 
 fn run(mut reflectors: Vec<Reflector>, stop: &AtomicBool) {
+    hurry();
     while !stop.load(Ordering::Acquire) {
         reflectors.iter_mut().for_each(Reflector::answer);
         let mut fds: Vec<PollFd<'_>> = reflectors

@@ -125,6 +125,9 @@ impl Summary {
     }
 }
 
+/// Links that are later than this are told of: it is delay that the speaker sees and should not.
+const WORTH_A_WORD_MS: f64 = 10.0;
+
 const HEADS: [[&str; 9]; 2] = [
     [
         "fault",
@@ -162,6 +165,14 @@ pub fn print_table(summaries: &[Summary], ink: Ink) -> String {
         out.push_str(&ink.faint("; median / 95th percentile of the plays"));
     }
     out.push('\n');
+    let late = |outcome: &Outcome| outcome.link_late_ms;
+    let outcomes = summaries.iter().flat_map(|summary| &summary.outcomes);
+    let late_ms = outcomes.map(late).fold(0.0, f64::max);
+    if late_ms >= WORTH_A_WORD_MS {
+        let note =
+            format!("this machine was busy: packets left the links up to {late_ms:.0} ms late\n");
+        out.push_str(&ink.bad(&note));
+    }
     for summary in summaries {
         for fault in &summary.faults {
             out.push_str(&ink.bad(&format!("{}: {fault}\n", summary.scenario)));
@@ -202,6 +213,7 @@ mod tests {
             outage_ms: [100.0, 140.0],
             mos: [mos; 2],
             moves: 1,
+            link_late_ms: 0.1,
             faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
         }
     }

@@ -9,12 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::prctl::set_timerslack;
 use nix::sys::time::TimeSpec;
 use pathvane_clock::Instant;
 
 use super::ledger::Ledger;
 use super::packet::Packet;
+use crate::haste::hurry;
 use crate::links::{Direction, Ends};
 use crate::mono;
 
@@ -130,8 +130,7 @@ struct Talker {
 
 impl Talker {
     fn run(self) {
-        // A refusal costs 50 us of precision.
-        let _ = set_timerslack(1);
+        hurry();
         let mut next = mono::now();
         while !self.shared.stop.load(Ordering::Acquire) {
             let now = mono::now();
