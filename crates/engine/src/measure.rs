@@ -240,11 +240,15 @@ impl Measure {
     }
 }
 
-/// The monitor of a path: limits from the configuration, rates from the neediest class that uses it.
+/// The monitor of a path: limits from the configuration, class and rates of the neediest service
+/// that uses it.
 fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
-    let classes = config.services.iter().filter(|service| service.paths.contains(&path));
-    let rates = classes.map(|service| ProbeRates::of(service.class)).reduce(ProbeRates::fastest);
+    let users = config.services.iter().filter(|service| service.paths.contains(&path));
+    let classes = users.map(|service| service.class);
     let mut monitor = config.timing.monitor.clone();
+    // Classes are ordered by need.
+    monitor.class = classes.clone().min().unwrap_or(monitor.class);
+    let rates = classes.map(ProbeRates::of).reduce(ProbeRates::fastest);
     monitor.rates = rates.unwrap_or(monitor.rates);
     monitor
 }

@@ -48,6 +48,7 @@ pub(super) struct Outside {
     facts: Vec<Input<'static>>,
     channels: Channels,
     signals: [Signal; 2],
+    hangup: Signal,
     leaving: bool,
     sources: Sources,
 }
@@ -80,6 +81,7 @@ impl Outside {
             facts: Vec::new(),
             channels,
             signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            hangup: signal(SignalKind::hangup())?,
             leaving: false,
             sources,
         })
@@ -138,6 +140,9 @@ impl Outside {
     /// The first signal drains (law 10), the second ends at once.
     fn serve_signals(&mut self, engine: &mut Engine) -> Result<(), Failure> {
         let mut cx = self.sources.leave.context();
+        while self.hangup.poll_recv(&mut cx).is_ready() {
+            tracing::warn!("SIGHUP is ignored: the configuration is read at start only");
+        }
         for signal in &mut self.signals {
             while signal.poll_recv(&mut cx).is_ready() {
                 if std::mem::replace(&mut self.leaving, true) {

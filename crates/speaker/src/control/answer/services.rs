@@ -107,7 +107,9 @@ fn cause(engine: &Engine, view: &ServiceView<'_>, strategy: Strategy) -> &'stati
         Cause::SharedFault => {
             "every path that could take over fails at the same moment, so it stays"
         }
-        Cause::Waiting => "the others gave no sign of life since its fault began: they are waited for",
+        Cause::Waiting => {
+            "the others gave no sign of life since its fault began: they are waited for"
+        }
         Cause::Frozen => "nothing is measured at present, so it stays",
     }
 }
