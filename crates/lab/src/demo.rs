@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::configuration::Profile;
 use crate::judge::CONVERGED_WITHIN;
 use crate::network::PATHS;
-use crate::report::{Ink, Summary, Timeline, print_table};
+use crate::report::{Detail, Ink, Summary, Timeline, print_table};
 use crate::scenario::{self, Scenario};
 
 pub use args::DemoArgs;
@@ -103,7 +103,12 @@ async fn play_all(
     dir: &Path,
 ) -> Result<Vec<Summary>, String> {
     let names = PATHS.map(str::to_owned).to_vec();
-    let mut timeline = Timeline::new(names, Ink::detect(), args.json);
+    let detail = match (args.json, args.repeat) {
+        (true, _) => Detail::Nothing,
+        (false, 1) => Detail::Everything,
+        (false, _) => Detail::Plays,
+    };
+    let mut timeline = Timeline::new(names, Ink::detect(), detail);
     introduce(args, &timeline, dir);
     let plays = scenarios.iter().flat_map(|scenario| (0..args.repeat).map(move |_| scenario));
     let mut settings = (1..).zip(plays).map(|(number, scenario)| play::Setting {

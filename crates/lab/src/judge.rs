@@ -229,18 +229,14 @@ impl Play<'_> {
         self.seen.iter().find(|seen| seen.at >= self.begin && wanted(&seen.what)).map(|s| s.at)
     }
 
-    /// When the detector behind the first move fired, or else the first verdict got worse.
+    /// When the first detector fired, be it one that judged a path or one that moved the service.
     fn detected(&self) -> Option<Instant> {
-        let of_move = self.seen.iter().find_map(|seen| match &seen.what {
+        let fired = self.seen.iter().filter_map(|seen| match &seen.what {
             What::Moved { detected_at, .. } => Some(*detected_at),
+            What::Verdict { to, detected_at, .. } if is_bad(to) => Some(*detected_at),
             _ => None,
         });
-        of_move.or_else(|| {
-            self.seen.iter().find_map(|seen| match &seen.what {
-                What::Verdict { to, detected_at, .. } if is_bad(to) => Some(*detected_at),
-                _ => None,
-            })
-        })
+        fired.filter(|at| *at >= self.begin).min()
     }
 
     /// The changes of the path that one direction uses; `None` while it is not exactly one.

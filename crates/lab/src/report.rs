@@ -4,7 +4,7 @@ mod table;
 mod timeline;
 
 pub use table::{Summary, print_table};
-pub use timeline::Timeline;
+pub use timeline::{Detail, Timeline};
 
 use std::io::IsTerminal;
 

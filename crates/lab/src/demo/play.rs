@@ -133,10 +133,9 @@ impl Stage<'_> {
             return Err(format!("the speaker did not stay at rest: {}", unready.join("; ")));
         }
         self.record.clear();
-        timeline.say(&format!("\n{}  ({})", scenario.title, scenario.name));
         self.network.take_lateness();
         let begin = mono::now();
-        timeline.begin(begin);
+        timeline.begin(begin, scenario);
         let steps = scenario.timeline();
         for step in &steps {
             if step.at_ms > 0 {
@@ -150,7 +149,7 @@ impl Stage<'_> {
         tokio::time::sleep(AFTER).await;
         let call = self.network.call();
         let (forward, back) = (call.ledger(Direction::Forward), call.ledger(Direction::Return));
-        Ok(judge(&Play {
+        let outcome = judge(&Play {
             scenario,
             begin,
             cleared: last_clearing(&steps).map(|ms| begin + Duration::from_millis(ms)),
@@ -160,7 +159,9 @@ impl Stage<'_> {
             return_hold: Profile::default().recover_after,
             lossy: args.ambient_loss > 0.0,
             link_late: self.network.take_lateness(),
-        }))
+        });
+        timeline.end(&outcome);
+        Ok(outcome)
     }
 
     /// Records (and shows on `timeline`) what is seen until `until`.

@@ -160,7 +160,10 @@ pub fn print_table(summaries: &[Summary], ink: Ink) -> String {
         out.push_str(&if summary.is_good() { ink.good(&text) } else { ink.bad(&text) });
         out.push('\n');
     }
-    out.push_str(&ink.faint("milliseconds from the fault; '-': it did not happen"));
+    out.push_str(&ink.faint(
+        "milliseconds from the fault, '-': it did not happen; MOS of the worse direction: \
+         before, in the two seconds from the fault on, at the end",
+    ));
     if summaries.iter().any(|summary| summary.plays > 1) {
         out.push_str(&ink.faint("; median / 95th percentile of the plays"));
     }

@@ -5,33 +5,73 @@ use std::io::Write;
 use pathvane_clock::Instant;
 
 use super::Ink;
-use crate::judge::is_bad;
+use crate::judge::{Outcome, is_bad};
 use crate::mono::millis_between;
+use crate::scenario::Scenario;
 use crate::seen::{PathIndex, Seen, What};
 
-/// Prints what is seen; things that repeat without news are left out.
+/// How much is printed while plays go on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Detail {
+    /// Nothing.
+    Nothing,
+    /// A line per play.
+    Plays,
+    /// Everything that is seen.
+    Everything,
+}
+
+/// Prints what is seen.
 #[derive(Debug)]
 pub struct Timeline {
     names: Vec<String>,
     ink: Ink,
-    quiet: bool,
+    detail: Detail,
     begin: Option<Instant>,
+    /// Nothing is broken in this play: mere suspicion is not news.
+    calm: bool,
 }
 
 impl Timeline {
-    /// A timeline that calls the paths by `names`; a quiet one prints nothing.
-    pub fn new(names: Vec<String>, ink: Ink, quiet: bool) -> Self {
-        Self { names, ink, quiet, begin: None }
+    /// A timeline that calls the paths by `names`.
+    pub fn new(names: Vec<String>, ink: Ink, detail: Detail) -> Self {
+        Self { names, ink, detail, begin: None, calm: false }
     }
 
-    /// Starts a scenario's part: times count from `begin`.
-    pub fn begin(&mut self, begin: Instant) {
+    /// Starts a play of `scenario`: times count from `begin`.
+    pub fn begin(&mut self, begin: Instant, scenario: &Scenario) {
         self.begin = Some(begin);
+        self.calm = scenario.steps.is_empty();
+        if self.detail == Detail::Everything {
+            let title = self.ink.strong(&scenario.title);
+            self.say(&format!("\n{title}  ({})", scenario.name));
+        }
+    }
+
+    /// Ends a play with what came of it.
+    pub fn end(&mut self, outcome: &Outcome) {
+        self.begin = None;
+        if self.detail != Detail::Plays {
+            return;
+        }
+        let ms = |name: &str, ms: Option<f64>| {
+            ms.map_or_else(|| format!("{name} -"), |ms| format!("{name} {ms:.0} ms"))
+        };
+        let figures = [
+            ms("detected", outcome.detected_ms),
+            ms("VPC moved", outcome.return_ms),
+            ms("site moved", outcome.forward_ms),
+        ];
+        let verdict = match outcome.faults.as_slice() {
+            [] => self.ink.good("as it should"),
+            faults => self.ink.bad(&faults.join("; ")),
+        };
+        self.say(&format!("  {:<18}  {}  {verdict}", outcome.scenario, figures.join(", ")));
     }
 
     /// Prints a line of its own.
     pub fn say(&self, text: &str) {
-        if !self.quiet {
+        if self.detail > Detail::Nothing {
             // A closed pipe is noticed by the exit status, not here.
             let _ = writeln!(std::io::stdout(), "{text}");
         }
@@ -39,8 +79,15 @@ impl Timeline {
 
     /// Prints one thing seen.
     pub fn show(&self, seen: &Seen) {
-        let Some(begin) = self.begin else { return };
-        let Some((who, what)) = self.describe(&seen.what) else { return };
+        let Some(begin) = self.begin.filter(|_| self.detail == Detail::Everything) else { return };
+        let suspicion = |state: &str| matches!(state, "up" | "suspect");
+        match &seen.what {
+            What::Verdict { from, to, .. } if suspicion(from) && suspicion(to) && self.calm => {
+                return;
+            }
+            _ => {}
+        }
+        let (who, what) = self.describe(&seen.what);
         let after = millis_between(begin, seen.at);
         self.say(&format!("  {after:>8.1} ms  {who:<8} {what}"));
     }
@@ -49,9 +96,9 @@ impl Timeline {
         self.names.get(path).map_or("?", String::as_str)
     }
 
-    /// Who, and what; `None` if it is not worth a line.
-    fn describe(&self, what: &What) -> Option<(&'static str, String)> {
-        let line = match what {
+    /// Who, and what.
+    fn describe(&self, what: &What) -> (&'static str, String) {
+        match what {
             What::Did(text) => ("lab", self.ink.strong(text)),
             What::Verdict { path, from, to, evidence, .. } => {
                 let to = if is_bad(to) { self.ink.bad(to) } else { to.clone() };
@@ -89,7 +136,6 @@ impl Timeline {
                 let names = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
                 ("VPC", self.ink.good(&format!("next hop is {names} now")))
             }
-        };
-        Some(line)
+        }
     }
 }
