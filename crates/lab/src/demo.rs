@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::configuration::Profile;
 use crate::judge::CONVERGED_WITHIN;
 use crate::network::PATHS;
-use crate::report::{Detail, Ink, Summary, Timeline, print_table};
+use crate::report::{Detail, Ink, Summary, Timeline, print, table};
 use crate::scenario::{self, Scenario};
 
 pub use args::DemoArgs;
@@ -90,8 +90,8 @@ fn chosen(args: &DemoArgs) -> Result<Vec<Scenario>, String> {
 fn list(scenarios: &[Scenario]) {
     let ink = Ink::detect();
     for scenario in scenarios {
-        println!("{}  {}", ink.strong(&format!("{:<18}", scenario.name)), scenario.title);
-        println!("{:<18}  {}", "", ink.faint(&scenario.about));
+        print(&format!("{}  {}", ink.strong(&format!("{:<18}", scenario.name)), scenario.title));
+        print(&format!("{:<18}  {}", "", ink.faint(&scenario.about)));
     }
 }
 
@@ -181,11 +181,11 @@ fn conclude(args: &DemoArgs, summaries: &[Summary], dir: Workshop) -> ExitCode {
             scenarios: summaries,
         };
         match serde_json::to_string_pretty(&document) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => print(&text),
             Err(error) => return failure(&error.to_string()),
         }
     } else {
-        println!("\n{}", print_table(summaries, Ink::detect()));
+        print(&format!("\n{}", table(summaries, Ink::detect())));
     }
     if good {
         return ExitCode::SUCCESS;

@@ -1,7 +1,5 @@
 //! The one clock of the lab: CLOCK_MONOTONIC, shared with every process of the machine.
 
-use std::time::Duration;
-
 use nix::time::{ClockId, clock_gettime};
 use pathvane_clock::Instant;
 
@@ -23,14 +21,6 @@ pub fn millis_between(earlier: Instant, later: Instant) -> f64 {
     let forward = later.since(earlier).as_secs_f64();
     let backward = earlier.since(later).as_secs_f64();
     (forward - backward) * 1e3
-}
-
-/// Sleeps until `at`; returns at once if it has passed.
-pub fn sleep_until(at: Instant) {
-    let left = at.since(now());
-    if left > Duration::ZERO {
-        std::thread::sleep(left);
-    }
 }
 
 /// A clock's reading in nanoseconds; zero on the impossible failure.
@@ -56,7 +46,7 @@ mod tests {
     #[test]
     fn the_clock_never_goes_back() {
         let first = now();
-        sleep_until(first + Duration::from_millis(2));
-        assert!(now() >= first + Duration::from_millis(2));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(now() >= first + std::time::Duration::from_millis(2));
     }
 }

@@ -3,10 +3,15 @@
 mod table;
 mod timeline;
 
-pub use table::{Summary, print_table};
+pub use table::{Summary, table};
 pub use timeline::{Detail, Timeline};
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+
+/// Prints a line to standard output. Whoever closed the pipe does not want to know.
+pub fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
 
 /// Colours, if standard output is a terminal and `NO_COLOR` is not set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

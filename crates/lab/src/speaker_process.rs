@@ -42,11 +42,6 @@ impl SpeakerProcess {
         Ok(Self { child, log: log.to_owned() })
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it ended by itself, and how.
     ///
     /// # Errors
@@ -126,7 +121,7 @@ mod tests {
         let log = dir.path().join("log");
         let mut child = SpeakerProcess::start(&binary, Path::new("x.toml"), &log).expect("start");
         assert_eq!(child.check(), Ok(()));
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("pid"));
+        let pid = Pid::from_raw(i32::try_from(child.child.id()).expect("pid"));
         drop(child);
         assert!(kill(pid, None).is_err());
     }

@@ -144,7 +144,7 @@ const HEADS: [[&str; 9]; 2] = [
 ];
 
 /// The table and, below it, what is not as it should be.
-pub fn print_table(summaries: &[Summary], ink: Ink) -> String {
+pub fn table(summaries: &[Summary], ink: Ink) -> String {
     let rows: Vec<[String; 9]> = summaries.iter().map(Summary::cells).collect();
     let heads = HEADS.map(|row| row.map(str::to_owned));
     let widths: [usize; 9] = std::array::from_fn(|column| {
@@ -235,7 +235,7 @@ mod tests {
     fn a_single_play_shows_figures_and_a_failed_one_says_why() {
         let good = Summary::of(vec![outcome(Some(130.0), &[])]).expect("one");
         let bad = Summary::of(vec![outcome(None, &["the VPC's next hop never moved"])]);
-        let text = print_table(&[good, bad.expect("one")], Ink::none());
+        let text = table(&[good, bad.expect("one")], Ink::none());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[2].contains("130") && lines[2].ends_with("as it should"), "{text}");
         assert!(lines[2].contains("4.41  3.50  4.40") && lines[2].contains("5, 7"), "{text}");
@@ -251,7 +251,7 @@ mod tests {
         plays[3].faults.push("late".into());
         let summary = Summary::of(plays).expect("some");
         assert!(!summary.is_good());
-        let text = print_table(&[summary], Ink::none());
+        let text = table(&[summary], Ink::none());
         assert!(text.contains("110 / 119"), "{text}");
         assert!(text.contains("19 of 20 as they should"), "{text}");
     }

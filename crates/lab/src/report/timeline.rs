@@ -1,10 +1,8 @@
 //! One line per thing seen, with the time since the fault.
 
-use std::io::Write;
-
 use pathvane_clock::Instant;
 
-use super::Ink;
+use super::{Ink, print};
 use crate::judge::{Outcome, is_bad};
 use crate::mono::millis_between;
 use crate::scenario::Scenario;
@@ -72,8 +70,7 @@ impl Timeline {
     /// Prints a line of its own.
     pub fn say(&self, text: &str) {
         if self.detail > Detail::Nothing {
-            // A closed pipe is noticed by the exit status, not here.
-            let _ = writeln!(std::io::stdout(), "{text}");
+            print(text);
         }
     }
 
