@@ -50,7 +50,6 @@ next_hop_ipv6 = "2001:db8::1"
 password = "sesame"
 multihop = 5
 import = "accept-all"
-export = "marked"
 
 [peers.six]
 address = "2001:db8::2"
@@ -61,9 +60,6 @@ connect_retry = "1s"
 families = ["ipv6"]
 multihop = 5
 import = "accept-all"
-
-[policies.marked]
-terms = [ { name = "mark", set = { add_communities = ["65010:42"] }, action = "next" } ]
 
 [paths.four]
 interface = "east"
