@@ -147,12 +147,14 @@ async fn play_all(
 fn introduce(args: &DemoArgs, timeline: &Timeline, dir: &Path) {
     let rtt = |index: usize| args.rtt(index).as_millis();
     timeline.say(&format!(
-        "paths       {} {} ms, {} {} ms round trip; ambient loss {} % of round trips",
+        "paths       {} {} ms, {} {} ms round trip; ambient loss {} % of round trips, \
+         in bursts of {} ms",
         PATHS[0],
         rtt(0),
         PATHS[1],
         rtt(1),
         args.ambient_loss,
+        args.ambient_burst_ms,
     ));
     let keys = Profile::default().keys();
     let shortened: Vec<String> =
@@ -170,6 +172,7 @@ fn conclude(args: &DemoArgs, summaries: &[Summary], dir: Workshop) -> ExitCode {
             good: bool,
             rtt_ms: [u128; 2],
             ambient_loss_percent: f64,
+            ambient_burst_ms: u64,
             programming_delay_ms: u64,
             scenarios: &'a [Summary],
         }
@@ -177,6 +180,7 @@ fn conclude(args: &DemoArgs, summaries: &[Summary], dir: Workshop) -> ExitCode {
             good,
             rtt_ms: [args.rtt(0).as_millis(), args.rtt(1).as_millis()],
             ambient_loss_percent: args.ambient_loss,
+            ambient_burst_ms: args.ambient_burst_ms,
             programming_delay_ms: args.programming_delay_ms,
             scenarios: summaries,
         };

@@ -17,9 +17,6 @@ use crate::voice::{Call, Endpoints};
 pub const PATHS: [&str; 2] = ["east", "west"];
 /// The regions they lead to.
 const REGIONS: [&str; 2] = ["us-east1", "us-west1"];
-/// Mean length of ambient loss bursts: a voice packet lost, the next two in danger.
-pub const MEAN_BURST: Duration = Duration::from_millis(20);
-
 /// How the network is to be.
 #[derive(Clone, Debug)]
 pub struct NetworkSpec {
@@ -27,6 +24,8 @@ pub struct NetworkSpec {
     pub rtt: [Duration; 2],
     /// Round-trip loss of each path without faults, 0 to 1.
     pub ambient_loss: f64,
+    /// Mean length of the bursts it comes in.
+    pub mean_burst: Duration,
     /// From a route's change in a router to its use by the VPC.
     pub programming_delay: Duration,
     /// Makes losses and delays repeatable.
@@ -151,7 +150,7 @@ fn link(
         near: host(block, 1),
         far: host(block, 2),
         delay: spec.rtt[index] / 2,
-        ambient: Loss::Bursts { ratio, mean: MEAN_BURST },
+        ambient: Loss::Bursts { ratio, mean: spec.mean_burst },
         seed: spec.seed.wrapping_mul(31).wrapping_add(u64::from(block)),
         flows,
         router,
@@ -181,6 +180,7 @@ mod tests {
         let spec = NetworkSpec {
             rtt: [Duration::from_millis(4); 2],
             ambient_loss: 0.0,
+            mean_burst: Duration::ZERO,
             programming_delay: Duration::ZERO,
             seed: 1,
         };

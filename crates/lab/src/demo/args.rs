@@ -27,9 +27,13 @@ pub struct DemoArgs {
     #[arg(long, value_name = "MS[,MS]", value_delimiter = ',', default_values_t = [40, 60],
           value_parser = clap::value_parser!(u64).range(1..=1000), num_args = 1..=2)]
     pub rtt_ms: Vec<u64>,
-    /// Round-trip loss that the paths have anyway, in percent, in bursts of 20 ms on average.
+    /// Round-trip loss that the paths have anyway, in percent, in bursts.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
     pub ambient_loss: f64,
+    /// Mean length of these bursts, in which everything is lost; none is more than three times as long.
+    #[arg(long, value_name = "MS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub ambient_burst_ms: u64,
     /// How long the VPC takes to put a changed route to use.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub programming_delay_ms: u64,

@@ -89,6 +89,7 @@ impl<'a> Setting<'a> {
         NetworkSpec {
             rtt: [self.args.rtt(0), self.args.rtt(1)],
             ambient_loss: self.args.ambient_loss / 100.0,
+            mean_burst: Duration::from_millis(self.args.ambient_burst_ms),
             programming_delay: Duration::from_millis(self.args.programming_delay_ms),
             seed: self.args.seed.wrapping_mul(1_000).wrapping_add(self.number),
         }

@@ -277,9 +277,10 @@ impl Peers {
         }
     }
 
-    /// Whether every connection has been closed and its last bytes are with the kernel.
+    /// Whether every connection has been closed, by the peer too or for long enough: closing over
+    /// unread bytes would send a RST, which can destroy a NOTIFICATION on its way.
     pub(super) fn idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.leaving.is_empty()
     }
 }
 
