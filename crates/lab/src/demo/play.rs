@@ -21,8 +21,9 @@ use crate::scenario::{Scenario, Step};
 use crate::seen::{Reporter, Seen, What};
 use crate::speaker_process::SpeakerProcess;
 
-/// The speaker has to be at rest on the preferred path within this time.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The speaker has to be at rest on the preferred path within this time. On lossy links a path
+/// that happens to lose much in its first second takes half a minute to prove itself.
+const READY_WITHIN: Duration = Duration::from_secs(90);
 /// How often it is asked whether it is.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Undisturbed time before the fault, heard as "before".
