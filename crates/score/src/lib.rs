@@ -30,6 +30,7 @@ mod rates;
 mod sample;
 mod selector;
 mod silence;
+mod stream;
 mod verdict;
 
 pub use class::{Class, ClassScore, Compliance, Sla, Violations};
@@ -40,4 +41,5 @@ pub use monitor::{BfdState, LinkState, MonitorConfig, PathMonitor};
 pub use rates::{ProbeRates, Role};
 pub use sample::Sample;
 pub use selector::{Candidate, Cause, Decision, PathId, Selector, SelectorConfig, Strategy};
+pub use stream::{MAX_PORTS, StreamSpec};
 pub use verdict::{Evidence, Reasons, State, Verdict};

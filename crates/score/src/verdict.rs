@@ -52,7 +52,7 @@ impl fmt::Display for State {
 
 /// A set of reasons. Displays as words joined by `+`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Reasons(u16);
+pub struct Reasons(u32);
 
 impl Reasons {
     /// No reason.
@@ -79,7 +79,7 @@ impl Reasons {
     pub const REMARKED: Self = Self(1 << 9);
     /// Some reflectors are silent or lossy while others are well: theirs is the fault. Told, not acted on.
     pub const REFLECTOR: Self = Self(1 << 10);
-    /// One stream of a reflector is silent while another one is well: a member of a
+    /// One source port or stream of a reflector is silent while others are well: a member of a
     /// multipath bundle is broken.
     pub const ECMP_MEMBER: Self = Self(1 << 11);
     /// No probe was sent for too long: the last state stands, frozen.
@@ -89,7 +89,12 @@ impl Reasons {
     /// Failed too often lately.
     pub const DAMPED: Self = Self(1 << 14);
 
-    const NAMES: [(Self, &'static str); 15] = [
+    /// The fault is on the way to the first hop, or in it. Told, not acted on.
+    pub const LAST_MILE: Self = Self(1 << 15);
+    /// The first hop answers as ever: the fault is beyond it. Told, not acted on.
+    pub const TRANSIT: Self = Self(1 << 16);
+
+    const NAMES: [(Self, &'static str); 17] = [
         (Self::SILENCE, "silence"),
         (Self::LINK_DOWN, "link-down"),
         (Self::BFD_DOWN, "bfd-down"),
@@ -102,6 +107,8 @@ impl Reasons {
         (Self::REMARKED, "remarked"),
         (Self::REFLECTOR, "reflector"),
         (Self::ECMP_MEMBER, "ecmp-member"),
+        (Self::LAST_MILE, "last-mile"),
+        (Self::TRANSIT, "transit"),
         (Self::STALE, "stale"),
         (Self::NEVER_ANSWERED, "never-answered"),
         (Self::DAMPED, "damped"),
@@ -169,6 +176,8 @@ pub struct Evidence {
     pub reflectors: u8,
     /// Reflectors that are silent.
     pub silent: u8,
+    /// Source ports that are silent while others of their stream are answered.
+    pub silent_ports: u8,
     /// Unanswered probes in a row, on the stream that has the fewest.
     pub missed: u32,
     /// Some stream misses probes at this moment, and is not long silent.

@@ -129,7 +129,7 @@ fn link_and_bfd_speak_at_once() {
 #[test]
 fn a_path_without_probes_lives_by_its_link() {
     let now = Instant::from_secs(1);
-    let mut monitor = PathMonitor::new(now, MonitorConfig::default(), &[]);
+    let mut monitor = PathMonitor::new::<u8>(now, MonitorConfig::default(), &[]);
     monitor.link(now, LinkState::Up);
     let known = monitor.poll_timeout().unwrap();
     assert_eq!(known, now + secs(10));

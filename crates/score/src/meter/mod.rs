@@ -4,6 +4,7 @@ mod cusum;
 mod delay;
 mod histogram;
 mod loss;
+mod ports;
 mod window;
 
 use pathvane_clock::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::{Sample, defaults as d};
 use cusum::{LossCusum, ShiftCusum};
 use delay::{Rounds, Smooth, Variation};
 use loss::LossLedger;
+use ports::Ports;
 use window::{Mark, Window};
 
 pub(crate) use histogram::Histogram;
@@ -56,6 +58,7 @@ pub enum Arrival {
 #[derive(Clone, Debug)]
 pub struct Meter {
     window: Window,
+    ports: Ports,
     counters: Counters,
     smooth: Smooth,
     round_trip: Variation,
@@ -79,7 +82,6 @@ pub struct Meter {
     /// When the newest probe was sent.
     last_sent: Instant,
     /// No probe counts as missed before this.
-    hold_until: Instant,
     /// Delays of probes sent before this are not to be trusted.
     void_before: Instant,
     /// Losses of probes sent before this say nothing of quality.
@@ -95,9 +97,15 @@ pub struct Meter {
 impl Meter {
     /// A meter of a stream on which nothing was sent yet.
     pub fn new(now: Instant) -> Self {
+        Self::with_ports(now, 1)
+    }
+
+    /// The same, of a stream whose probe `seq` leaves from source port `seq % ports`.
+    pub fn with_ports(now: Instant, ports: u8) -> Self {
         let loss = LossLedger::new(now);
         Self {
             window: Window::new(),
+            ports: Ports::new(ports),
             counters: Counters::default(),
             smooth: Smooth::default(),
             round_trip: Variation::default(),
@@ -115,7 +123,6 @@ impl Meter {
             answered_sent: Instant::ZERO,
             last_reply: Instant::ZERO,
             last_sent: Instant::ZERO,
-            hold_until: Instant::ZERO,
             void_before: Instant::ZERO,
             forgiven_before: Instant::ZERO,
             period_ns: 0.0,
@@ -161,6 +168,7 @@ impl Meter {
         self.remarked = sample.remarked;
         self.last_reply = self.last_reply.max(sample.at);
         let run = core::mem::take(&mut self.run);
+        self.ports.answered(sample.seq, run);
         if mark == Mark::Late {
             self.rescue(now, sample, run);
         }
@@ -181,13 +189,12 @@ impl Meter {
     /// When the oldest probe under way will count as missed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let head_sent = self.window.head_sent()?;
-        Some((head_sent + self.smooth.patience()).max(self.hold_until))
+        Some((head_sent + self.smooth.patience()).max(self.void_before + d::STALL_HOLD))
     }
 
     /// Our own event loop stood still until `now`: replies may wait in the sockets. Nothing
     /// counts as missed for a moment, and delays of probes sent before now are ignored.
     pub fn stalled(&mut self, now: Instant) {
-        self.hold_until = now + d::STALL_HOLD;
         self.void_before = now;
     }
 
@@ -213,6 +220,7 @@ impl Meter {
             usual_loss_ppm: ppm(self.loss.usual()),
             burst_ratio: self.burst_ratio(),
             missed_run: self.run,
+            silent_ports: self.silent_ports(),
             last_reply: self.last_reply(),
         }
     }
@@ -310,6 +318,9 @@ impl Meter {
                 self.run_sent = if self.run == 0 { sent } else { self.run_sent };
                 self.run = self.run.saturating_add(1);
             }
+            if self.counters.answered > 0 {
+                self.ports.missed(seq);
+            }
         }
         // Before the first reply it may be that nobody is there: no loss of the path.
         let unheard = self.counters.answered == 0;
@@ -329,6 +340,20 @@ impl Meter {
 impl Meter {
     pub(crate) fn missed_run(&self) -> u32 {
         self.run
+    }
+
+    /// The source ports that are silent while others are answered, the first as the lowest bit:
+    /// their misses are more than independent losses make in a day.
+    pub(crate) fn silent_ports(&self) -> u16 {
+        let longest = self.ports.longest();
+        let all_miss = self.run >= u32::from(self.ports.count());
+        if self.ports.count() < 2 || longest < d::SILENCE_MISSES_MIN || all_miss {
+            return 0;
+        }
+        let period_s = self.period().as_secs_f64().max(0.001) * f64::from(self.ports.count());
+        let loss = self.loss_less(f64::from(longest));
+        let needed = libm::ceil(libm::log(d::DAY_S / period_s) / -libm::log(loss));
+        self.ports.at_least((needed as u32).max(d::SILENCE_MISSES_MIN))
     }
 
     /// When the first of the missed probes at the end was sent.
@@ -410,8 +435,12 @@ impl Meter {
 
     /// The probability of loss before the running series of misses began.
     pub(crate) fn loss_before_run(&self) -> f64 {
+        self.loss_less(f64::from(self.run))
+    }
+
+    /// The probability of loss, `run` lost probes of the last seconds apart.
+    fn loss_less(&self, run: f64) -> f64 {
         let recent = self.loss.recent();
-        let run = f64::from(self.run);
         let (trials, losses) = (recent.trials - run, recent.losses - run);
         let now = if trials >= 1.0 { (losses / trials).max(0.0) } else { 0.0 };
         now.max(self.loss.usual_start()).clamp(d::LOSS_NULL_MIN, d::BURST_MAX)
@@ -487,6 +516,8 @@ pub struct Figures {
     pub burst_ratio: f64,
     /// Missed probes since the newest that was answered.
     pub missed_run: u32,
+    /// Source ports that are silent while others are answered, the first as the lowest bit.
+    pub silent_ports: u16,
     /// When the last reply arrived.
     pub last_reply: Option<Instant>,
 }

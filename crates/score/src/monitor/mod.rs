@@ -4,6 +4,8 @@ mod life;
 mod quality;
 mod streams;
 
+use alloc::vec::Vec;
+
 use pathvane_clock::{Duration, Instant};
 
 use crate::emodel::{Codec, Playout};
@@ -11,7 +13,7 @@ use crate::meter::{Arrival, MAX_OUTSTANDING, Meter};
 use crate::silence::{Limits, Silence};
 use crate::{
     Class, ClassScore, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role, Sample, Sla,
-    State, Verdict, defaults as d,
+    State, StreamSpec, Verdict, defaults as d,
 };
 use life::{Facts, Life};
 use quality::Assessment;
@@ -139,14 +141,18 @@ pub struct PathMonitor {
 }
 
 impl PathMonitor {
-    /// A monitor of a path with one probe stream per element of `streams`; the element is
-    /// the number of the reflector that the stream probes. Streams of one reflector (other
-    /// source ports) sample members of multipath bundles.
+    /// A monitor of a path with one probe stream per element of `streams`: a [`StreamSpec`], or
+    /// the number of the reflector that the stream probes from one source port. Streams of one
+    /// reflector, and source ports of one stream, sample members of multipath bundles.
     ///
     /// Without streams the path is judged by its link and BFD session alone.
-    pub fn new(now: Instant, config: MonitorConfig, streams: &[u8]) -> Self {
+    pub fn new<S>(now: Instant, config: MonitorConfig, streams: &[S]) -> Self
+    where
+        S: Copy + Into<StreamSpec>,
+    {
+        let streams: Vec<StreamSpec> = streams.iter().map(|&stream| stream.into()).collect();
         let mut monitor = Self {
-            streams: Streams::new(now, streams),
+            streams: Streams::new(now, &streams),
             link: LinkState::Unknown,
             bfd: BfdState::Off,
             admin: false,
@@ -230,7 +236,7 @@ impl PathMonitor {
 
     /// When [`PathMonitor::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let missed = self.streams.meters().filter_map(Meter::poll_timeout);
+        let missed = self.streams.all().filter_map(Meter::poll_timeout);
         let own =
             [self.silence_at, self.boost_until, self.stale_at(), self.life.timeout(&self.facts)];
         missed.chain(own.into_iter().flatten()).min()
@@ -259,7 +265,7 @@ impl PathMonitor {
 
     /// The figures of each stream, in their order.
     pub fn figures(&self) -> impl Iterator<Item = Figures> {
-        self.streams.meters().map(Meter::figures)
+        self.streams.all().map(Meter::figures)
     }
 
     /// The time to leave between two probes of each stream. Ask again whenever the monitor
@@ -267,7 +273,7 @@ impl PathMonitor {
     ///
     /// Never so short that more probes would be under way than a stream can tell apart.
     pub fn probe_interval(&self, role: Role) -> Duration {
-        let patience = self.streams.meters().map(Meter::patience).max().unwrap_or_default();
+        let patience = self.streams.all().map(Meter::patience).max().unwrap_or_default();
         let interval = self.config.rates.interval(role, self.boosted);
         interval.max(patience.min(d::PATIENCE_MAX) / (MAX_OUTSTANDING - 4))
     }
@@ -307,7 +313,7 @@ impl PathMonitor {
             let due = meter.poll_timeout().into_iter().chain(self.silence_at).min();
             due.is_some_and(|due| now.since(due) > lag)
         };
-        self.holds < d::STALL_HOLDS_MAX && self.streams.meters().any(late)
+        self.holds < d::STALL_HOLDS_MAX && self.streams.all().any(late)
     }
 
     fn stale_at(&self) -> Option<Instant> {
@@ -454,6 +460,7 @@ impl PathMonitor {
         Evidence {
             reflectors: self.streams.reflectors(),
             silent: joint.silent,
+            silent_ports: joint.silent_ports,
             missed: meters().map(Meter::missed_run).min().unwrap_or(0),
             missing: joint.missing,
             last_reply: self.streams.last_reply(),

@@ -7,12 +7,14 @@ use pathvane_clock::Instant;
 use crate::assess::Quality;
 use crate::meter::Tally;
 use crate::silence::{Limits, Silence, judge};
-use crate::{Arrival, Meter, Reasons, Sample, defaults as d};
+use crate::{Arrival, Meter, Reasons, Sample, StreamSpec, defaults as d};
 
 /// A stream's meter and the reflector that it probes.
 #[derive(Clone, Debug)]
 struct Stream {
     reflector: u8,
+    /// It measures the first hop, not the path.
+    first_hop: bool,
     meter: Meter,
     /// When the last series of missed probes ended.
     missed_until: Instant,
@@ -37,9 +39,11 @@ pub(super) struct Joint {
     pub(super) silence: Silence,
     /// Reflectors that are silent for themselves.
     pub(super) silent: u8,
+    /// Source ports that are silent for themselves.
+    pub(super) silent_ports: u8,
     /// LOSS, DELAY, JITTER, ECMP_MEMBER: reasons that degrade the path.
     pub(super) degraded: Reasons,
-    /// REFLECTOR, REMARKED: reasons that only inform.
+    /// REFLECTOR, REMARKED, LAST_MILE, TRANSIT: reasons that only inform.
     pub(super) notes: Reasons,
     /// Probes are missing, or loss evidence is half of an alarm.
     pub(super) suspicious: bool,
@@ -54,6 +58,7 @@ impl Joint {
     pub(super) const CALM: Self = Self {
         silence: Silence::No,
         silent: 0,
+        silent_ports: 0,
         degraded: Reasons::NONE,
         notes: Reasons::NONE,
         suspicious: false,
@@ -63,18 +68,20 @@ impl Joint {
 }
 
 impl Streams {
-    pub(super) fn new(now: Instant, reflectors: &[u8]) -> Self {
-        let mut distinct: Vec<u8> = reflectors.to_vec();
+    pub(super) fn new(now: Instant, specs: &[StreamSpec]) -> Self {
+        let far = specs.iter().filter(|spec| !spec.first_hop);
+        let mut distinct: Vec<u8> = far.map(|spec| spec.reflector).collect();
         distinct.sort_unstable();
         distinct.dedup();
-        let number = |id: &u8| distinct.iter().position(|other| other == id).unwrap_or(0) as u8;
-        let stream = |id: &u8| Stream {
-            reflector: number(id),
-            meter: Meter::new(now),
+        let number = |id: u8| distinct.iter().position(|other| *other == id).unwrap_or(0) as u8;
+        let stream = |spec: &StreamSpec| Stream {
+            reflector: number(spec.reflector),
+            first_hop: spec.first_hop,
+            meter: Meter::with_ports(now, spec.ports),
             missed_until: Instant::ZERO,
         };
         Self {
-            list: reflectors.iter().map(stream).collect(),
+            list: specs.iter().map(stream).collect(),
             reflectors: distinct.len() as u8,
             loss_alarm: false,
             series: d::TOGETHER_PRIOR_WEIGHT,
@@ -92,7 +99,8 @@ impl Streams {
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
-        if let Some(since) = since.filter(|_| arrival != Arrival::Ignored) {
+        let far = !self.list[stream].first_hop;
+        if let Some(since) = since.filter(|_| far && arrival != Arrival::Ignored) {
             self.list[stream].missed_until = now;
             if missed <= d::BURST_LENGTH_MAX {
                 self.learn_series(stream, since);
@@ -104,7 +112,9 @@ impl Streams {
     /// Notes whether another stream missed probes during the series that began at `since`.
     fn learn_series(&mut self, stream: usize, since: Instant) {
         let met = |(i, other): (usize, &Stream)| {
-            i != stream && (other.meter.missed_run() > 0 || other.missed_until >= since)
+            i != stream
+                && !other.first_hop
+                && (other.meter.missed_run() > 0 || other.missed_until >= since)
         };
         let met = self.list.iter().enumerate().any(met);
         self.series = self.series * d::TOGETHER_KEEP + 1.0;
@@ -124,8 +134,20 @@ impl Streams {
         self.list.get_mut(stream).map(|stream| &mut stream.meter)
     }
 
-    pub(super) fn meters(&self) -> impl Iterator<Item = &Meter> {
+    /// Every meter.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Meter> {
         self.list.iter().map(|stream| &stream.meter)
+    }
+
+    /// The meters that measure the path.
+    pub(super) fn meters(&self) -> impl Iterator<Item = &Meter> {
+        self.list.iter().filter(|stream| !stream.first_hop).map(|stream| &stream.meter)
+    }
+
+    /// The meters that measure its first hop, of hops that ever answered.
+    fn first_hops(&self) -> impl Iterator<Item = &Meter> {
+        let near = self.list.iter().filter(|stream| stream.first_hop);
+        near.map(|stream| &stream.meter).filter(|meter| meter.last_reply().is_some())
     }
 
     pub(super) fn meters_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
@@ -149,11 +171,15 @@ impl Streams {
         self.look_for_silence(now, limits, &mut joint);
         self.look_for_loss(&mut joint);
         self.look_for_shifts(&mut joint);
+        self.attribute(&mut joint);
         joint
     }
 
     /// Silence of single reflectors, and of single streams of one.
     fn look_for_silence(&self, now: Instant, limits: Limits, joint: &mut Joint) {
+        let ports = |meter: &Meter| meter.silent_ports().count_ones();
+        joint.silent_ports = self.meters().map(ports).sum::<u32>().min(255) as u8;
+        joint.degraded = joint.degraded.with_if(joint.silent_ports > 0, Reasons::ECMP_MEMBER);
         if self.meters().all(|meter| meter.missed_run() < d::SILENCE_MISSES_MIN) {
             return;
         }
@@ -216,6 +242,23 @@ impl Streams {
         joint.notes = joint.notes.with_if(remarked, Reasons::REMARKED);
     }
 
+    /// Where a fault of the path is, if its first hop is measured.
+    fn attribute(&self, joint: &mut Joint) {
+        let faults = Reasons::LOSS.with(Reasons::DELAY).with(Reasons::JITTER);
+        let silent = joint.silence == Silence::Certain;
+        if !(silent || joint.degraded.intersects(faults)) || self.first_hops().next().is_none() {
+            return;
+        }
+        let ails = |meter: &Meter| {
+            let (loss, threshold) = meter.loss_evidence();
+            let shifted = meter.delay_shifted() || meter.jitter_shifted();
+            let worse = !silent && (shifted || loss >= d::LOSS_SECOND * threshold);
+            worse || meter.missed_run() >= d::SILENCE_MISSES_MIN
+        };
+        let near = self.first_hops().all(ails);
+        joint.notes = joint.notes.with(if near { Reasons::LAST_MILE } else { Reasons::TRANSIT });
+    }
+
     /// The path's quality by its sound reflectors: those whose loss may be that of the best
     /// one. `None` before the first reply.
     pub(super) fn quality(&self) -> Option<Quality<'_>> {
@@ -256,7 +299,7 @@ impl Streams {
     }
 
     fn of(&self, reflector: u8) -> impl Iterator<Item = &Meter> {
-        let of = move |stream: &&Stream| stream.reflector == reflector;
+        let of = move |stream: &&Stream| !stream.first_hop && stream.reflector == reflector;
         self.list.iter().filter(of).map(|stream| &stream.meter)
     }
 }

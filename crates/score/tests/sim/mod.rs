@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
-use pathvane_score::{MonitorConfig, PathMonitor, Role, Sample, State, Verdict};
+use pathvane_score::{MonitorConfig, PathMonitor, Role, Sample, State, StreamSpec, Verdict};
 
 /// A two-state loss process, one step per packet (Gilbert's model: everything is lost in
 /// the bad state).
@@ -64,10 +64,13 @@ struct Stream {
 }
 
 impl Path {
-    pub(crate) fn new(config: MonitorConfig, streams: &[u8], seed: u64) -> Self {
+    pub(crate) fn new<S>(config: MonitorConfig, streams: &[S], seed: u64) -> Self
+    where
+        S: Copy + Into<StreamSpec>,
+    {
         let mut rng = Rng::with_seed(seed);
         let start = Instant::from_secs(1);
-        let stream = |_: &u8| Stream {
+        let stream = |_: &S| Stream {
             seq: rng.u32(..),
             last: start,
             phase: Duration::from_micros(rng.u64(0..20_000)),
