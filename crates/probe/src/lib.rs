@@ -5,6 +5,7 @@
 //! - [`stamp`]: the packets of RFC 8762 (with the SSID of RFC 8972), [`reflect`] and the
 //!   reflector's [`Sessions`].
 //! - [`icmp`]: echo request and reply for IPv4 and IPv6.
+//! - [`bfd`]: control packets, sessions and their demultiplexing (RFC 5880, 5881, 5883).
 //!
 //! Promises: any bytes may come from the network; none panics, and none makes memory grow.
 //! A probe allocates nothing. Time and seed are passed in; the same inputs give the same outputs.
@@ -15,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod bfd;
 pub mod icmp;
 mod reflect;
 mod ring;
