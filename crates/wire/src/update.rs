@@ -44,8 +44,8 @@ impl<'a> UpdateView<'a> {
     ///
     /// # Errors
     /// The NOTIFICATION to send where RFC 7606 leaves nothing but a session reset: fields that
-    /// exceed the message, prefixes that cannot be read, MP_REACH_NLRI or MP_UNREACH_NLRI that are
-    /// malformed or there twice, unknown attributes that claim to be well-known, and attribute
+    /// exceed the message, prefixes that cannot be read, MP_REACH_NLRI or MP_UNREACH_NLRI that
+    /// cannot be read to their end or are there twice, unknown attributes that claim to be well-known, and attribute
     /// errors stronger than attribute discard in an UPDATE that announces nothing (section 5.2).
     pub fn parse(body: &'a [u8], ctx: &DecodeContext) -> Result<UpdateView<'a>, Notification> {
         let (nlri, (withdrawn, attributes)) = (sized, sized)
@@ -56,7 +56,7 @@ impl<'a> UpdateView<'a> {
         let withdrawn = classic_nlri(withdrawn, ctx)?;
         let nlri = classic_nlri(nlri, ctx)?;
         if nlri.is_empty() && !scan.announces {
-            reset_on_fault(RawAttrs::from_parts(scan.parts), ctx)?;
+            scan.reset_on_fault(attributes)?;
         } else {
             scan.require_mandatory(!nlri.is_empty());
         }
@@ -100,19 +100,6 @@ fn classic_nlri<'a>(field: &'a [u8], ctx: &DecodeContext) -> Result<NlriIter<'a>
         .ok_or_else(|| Notification::update(update_error::INVALID_NETWORK_FIELD, &[]))?;
     let wanted = ctx.families.contains(family);
     Ok(if wanted { nlri } else { NlriIter::empty(family) })
-}
-
-/// Where nothing is announced, an attribute error stronger than attribute discard may mean that
-/// an announcement was overlooked (RFC 7606 section 5.2).
-fn reset_on_fault(attrs: RawAttrs<'_>, ctx: &DecodeContext) -> Result<(), Notification> {
-    if attrs.is_empty() {
-        return Ok(());
-    }
-    let faults = attrs.check(ctx).faults;
-    match faults.iter().find(|fault| fault.disposition > Disposition::AttributeDiscard) {
-        Some(fault) => Err(fault.notification(attrs)),
-        None => Ok(()),
-    }
 }
 
 /// Offset and length of an attribute.
@@ -207,8 +194,9 @@ impl<'a, 'c> Scan<'a, 'c> {
         Ok(())
     }
 
-    /// Reads MP_REACH_NLRI or MP_UNREACH_NLRI. Their errors leave prefixes unread, so they end the
-    /// session (RFC 7606 sections 3 item g, 5.3 and 7.11).
+    /// Reads MP_REACH_NLRI or MP_UNREACH_NLRI. Errors that leave prefixes unread end the session
+    /// (RFC 7606 sections 3 item g, 5.3 and 7.11); wrong flags hide none, so they withdraw
+    /// (section 3 item c).
     fn multiprotocol(
         &mut self,
         attribute: Tlv<'a>,
@@ -220,20 +208,21 @@ impl<'a, 'c> Scan<'a, 'c> {
             return Err(Notification::update(update_error::MALFORMED_ATTRIBUTE_LIST, &[]));
         }
         self.seen.insert(code);
+        let place = (offset, bytes.len());
         let malformed = || Notification::update(update_error::OPTIONAL_ATTRIBUTE, bytes);
         if flags.kind() != AttrFlags::OPTIONAL {
-            return Err(Notification::update(update_error::ATTRIBUTE_FLAGS, bytes));
+            self.note(code, FaultReason::Flags, place);
         }
         let (rest, family) = family(value).map_err(|_| malformed())?;
         let wanted = self.ctx.families.contains(family);
         if !wanted {
-            self.note(code, FaultReason::Family, (offset, bytes.len()));
+            self.note(code, FaultReason::Family, place);
         }
         if code == code::MP_REACH_NLRI {
             let (nlri, next_hop) = next_hop_field(rest).map_err(|_| malformed())?;
             self.announces = !nlri.is_empty();
             if wanted {
-                self.reach(family, next_hop, nlri, (offset, bytes.len())).ok_or_else(malformed)?;
+                self.reach(family, next_hop, nlri, place).ok_or_else(malformed)?;
             }
         } else if wanted {
             self.unreach = Some(self.checked(rest, family).ok_or_else(malformed)?);
@@ -265,6 +254,24 @@ impl<'a, 'c> Scan<'a, 'c> {
         NlriIter::checked(nlri, family, self.ctx.add_path.contains(family))
     }
 
+    /// Where nothing is announced, an attribute error stronger than attribute discard may mean that
+    /// an announcement was overlooked (RFC 7606 section 5.2). An UPDATE with MP_UNREACH_NLRI alone
+    /// is not in doubt, whatever its flags. `all` are the attributes with those two.
+    fn reset_on_fault(&self, all: &[u8]) -> Result<(), Notification> {
+        let attrs = RawAttrs::from_parts(self.parts);
+        if attrs.is_empty() && !self.seen.contains(code::MP_REACH_NLRI) {
+            return Ok(());
+        }
+        let ends = |fault: &Fault| fault.disposition > Disposition::AttributeDiscard;
+        if let Some(fault) = attrs.check(self.ctx).faults.iter().find(|fault| ends(fault)) {
+            return Err(fault.notification(attrs));
+        }
+        match self.fault.filter(ends) {
+            Some(fault) => Err(fault.notification(RawAttrs::from_bytes(all))),
+            None => Ok(()),
+        }
+    }
+
     /// An announcement needs ORIGIN and AS_PATH, and NEXT_HOP if it uses the classic field
     /// (RFC 7606 section 3 item d); otherwise NEXT_HOP is ignored (RFC 4760 section 3). LOCAL_PREF
     /// of an internal peer may be missing: then the receiver's default stands in.
@@ -284,13 +291,13 @@ impl<'a, 'c> Scan<'a, 'c> {
     fn finish(self, withdrawn: NlriIter<'a>, nlri: NlriIter<'a>) -> UpdateView<'a> {
         let none = NlriIter::empty(Family::IPV4_UNICAST);
         let attrs = RawAttrs::from_parts(self.parts);
-        let end_of_rib = self.end_of_rib(&withdrawn, &nlri, attrs);
+        let withdraw =
+            self.fault.is_some_and(|fault| fault.disposition == Disposition::TreatAsWithdraw);
+        let end_of_rib = self.end_of_rib(&withdrawn, &nlri, attrs).filter(|_| !withdraw);
         let unreach = self.unreach.unwrap_or(none);
         let next_hop = self.next_hop.and_then(Result::ok).filter(|_| !nlri.is_empty());
         let classic =
             next_hop.map(|next_hop| Reach { family: Family::IPV4_UNICAST, next_hop, nlri });
-        let withdraw =
-            self.fault.is_some_and(|fault| fault.disposition == Disposition::TreatAsWithdraw);
         let (unreaches, reaches) = if withdraw {
             let announced = self.reach.map_or(none, |reach| reach.nlri);
             ([withdrawn, unreach, nlri, announced], [None, None])

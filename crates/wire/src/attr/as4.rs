@@ -10,18 +10,15 @@ pub(super) const PATH_ROW: Row =
     Row::well_known(code::AS4_PATH, "AS4_PATH", decode_path, encode_path)
         .flags(OPTIONAL_TRANSITIVE)
         .discard_malformed()
-        .discard_wrong_flags();
+        .two_octet_only();
 
 pub(super) const AGGREGATOR_ROW: Row =
     Row::well_known(code::AS4_AGGREGATOR, "AS4_AGGREGATOR", decode_aggregator, encode_aggregator)
         .flags(OPTIONAL_TRANSITIVE)
         .discard_malformed()
-        .discard_wrong_flags();
+        .two_octet_only();
 
 fn decode_path(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultReason> {
-    if draft.ctx.four_octet_as {
-        return Err(FaultReason::FourOctetSession);
-    }
     let mut path = AsPath::decode(value, true)?;
     if path.is_empty() {
         return Err(FaultReason::Length);
@@ -32,9 +29,6 @@ fn decode_path(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultReason> {
 }
 
 fn decode_aggregator(draft: &mut Draft<'_>, value: &[u8]) -> Result<(), FaultReason> {
-    if draft.ctx.four_octet_as {
-        return Err(FaultReason::FourOctetSession);
-    }
     draft.as4_aggregator = Some(Aggregator::from_wide(value)?);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    AsPath, AttrFlags, Attrs, RawAttrs, Row, Tlv, UnknownAttr, as4, is_of_update, row, tlv,
+    AsPath, AttrFlags, Attrs, RawAttrs, Row, Tlv, UnknownAttr, as4, is_of_update, name, row, tlv,
 };
 use crate::{Aggregator, DecodeContext, Disposition, Fault, FaultReason, PeerKind};
 
@@ -110,6 +110,9 @@ impl Checker<'_> {
         if row.internal_only && self.draft.ctx.peer == PeerKind::External {
             return Err((Disposition::AttributeDiscard, FaultReason::NotFromExternal));
         }
+        if row.two_octet_only && self.draft.ctx.four_octet_as {
+            return Err((Disposition::AttributeDiscard, FaultReason::FourOctetSession));
+        }
         if attribute.flags.kind() != row.flags {
             return Err((row.wrong_flags, FaultReason::Flags));
         }
@@ -122,7 +125,10 @@ impl Checker<'_> {
 
     fn unknown(&mut self, attribute: Tlv<'_>) -> Result<(), (Disposition, FaultReason)> {
         if !attribute.flags.contains(AttrFlags::OPTIONAL) {
-            return Err((Disposition::SessionReset, FaultReason::UnknownWellKnown));
+            return Err(match name(attribute.code) {
+                Some(_) => (Disposition::TreatAsWithdraw, FaultReason::Flags),
+                None => (Disposition::SessionReset, FaultReason::UnknownWellKnown),
+            });
         }
         self.draft.attrs.unknown.push(UnknownAttr {
             flags: attribute.flags.difference(AttrFlags::EXTENDED_LENGTH),

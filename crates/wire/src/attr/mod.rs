@@ -11,6 +11,7 @@ mod as4;
 mod as_path;
 mod atomic_aggregate;
 mod attrs;
+mod carried;
 mod check;
 mod cluster_list;
 mod communities;
@@ -99,6 +100,8 @@ pub(crate) struct Row {
     malformed: Disposition,
     /// External peers may not send it, and we do not send it to them.
     internal_only: bool,
+    /// Peers with four-octet AS numbers may not send it (RFC 6793 section 6).
+    two_octet_only: bool,
     decode: fn(&mut Draft<'_>, &[u8]) -> Result<(), FaultReason>,
     encode: fn(&Attrs, &EncodeContext, &mut BytesMut),
 }
@@ -118,6 +121,7 @@ impl Row {
             wrong_flags: Disposition::TreatAsWithdraw,
             malformed: Disposition::TreatAsWithdraw,
             internal_only: false,
+            two_octet_only: false,
             decode,
             encode,
         }
@@ -129,6 +133,10 @@ impl Row {
 
     const fn internal_only(self) -> Row {
         Row { internal_only: true, ..self }
+    }
+
+    const fn two_octet_only(self) -> Row {
+        Row { two_octet_only: true, ..self }
     }
 
     const fn discard_malformed(self) -> Row {
@@ -177,8 +185,11 @@ fn is_of_update(code: u8) -> bool {
     OF_UPDATE.iter().any(|(of_update, _)| *of_update == code)
 }
 
-/// The name of an attribute as its RFC spells it; `None` for a code that is not known here.
+/// The name of an attribute as its RFC spells it; `None` for a code that is not registered.
 pub fn name(code: u8) -> Option<&'static str> {
     let of_update = || OF_UPDATE.iter().find(|(of_update, _)| *of_update == code);
-    row(code).map(|row| row.name).or_else(|| of_update().map(|(_, name)| *name))
+    row(code)
+        .map(|row| row.name)
+        .or_else(|| of_update().map(|(_, name)| *name))
+        .or_else(|| carried::name(code))
 }

@@ -69,7 +69,7 @@ const MALFORMED: [Malformed<'_>; 41] = [
     (&EXTERNAL, OPTIONAL_TRANSITIVE, 17, &[2, 1, 0, 0, 0, 1], AttributeDiscard, FourOctetSession),
     (&TWO_OCTET, OPTIONAL_TRANSITIVE, 17, &[2, 1, 0, 1], AttributeDiscard, Segment),
     (&TWO_OCTET, OPTIONAL_TRANSITIVE, 17, &[], AttributeDiscard, Length),
-    (&TWO_OCTET, OPTIONAL, 17, &[2, 1, 0, 0, 0, 1], AttributeDiscard, Flags),
+    (&TWO_OCTET, OPTIONAL, 17, &[2, 1, 0, 0, 0, 1], TreatAsWithdraw, Flags),
     (&TWO_OCTET, OPTIONAL_TRANSITIVE, 18, &[0; 7], AttributeDiscard, Length),
     // AIGP, LARGE_COMMUNITY, OTC
     (&EXTERNAL, OPTIONAL_TRANSITIVE, 26, &[1], AttributeDiscard, Flags),

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod common;
+mod dispositions;
 mod fixtures;
 mod framing;
 mod generate;

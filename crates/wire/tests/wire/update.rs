@@ -227,14 +227,11 @@ fn a_next_hop_from_the_same_host_is_taken() {
 
 #[test]
 fn what_leaves_prefixes_unread_ends_the_session() {
-    use update_error::{
-        ATTRIBUTE_FLAGS, INVALID_NETWORK_FIELD, MALFORMED_ATTRIBUTE_LIST, OPTIONAL_ATTRIBUTE,
-    };
+    use update_error::{INVALID_NETWORK_FIELD, MALFORMED_ATTRIBUTE_LIST, OPTIONAL_ATTRIBUTE};
     let hop = v6("2001:db8::1");
     let good = mp_reach(&hop, &DOC);
     let of = |attribute: &[u8]| body(&[], &[&mandatory()[..], attribute].concat(), &TEN);
     let error = |subcode, data: &[u8]| Notification::update(subcode, data);
-    let wrong_flags = attr(OPTIONAL_TRANSITIVE, 14, &good[3..]);
     let cases = [
         ("withdrawn too long", vec![0, 1, 0, 0], error(MALFORMED_ATTRIBUTE_LIST, &[])),
         ("attributes too long", vec![0, 0, 0, 1], error(MALFORMED_ATTRIBUTE_LIST, &[])),
@@ -251,7 +248,6 @@ fn what_leaves_prefixes_unread_ends_the_session() {
             of(&[mp_unreach(&[]), mp_unreach(&[])].concat()),
             error(MALFORMED_ATTRIBUTE_LIST, &[]),
         ),
-        ("MP_REACH transitive", of(&wrong_flags), error(ATTRIBUTE_FLAGS, &wrong_flags)),
         ("next hop of 5 octets", of(&mp_reach(&[0; 5], &DOC)), {
             error(OPTIONAL_ATTRIBUTE, &mp_reach(&[0; 5], &DOC))
         }),
