@@ -54,7 +54,8 @@ pub enum EventKind {
     Fault {
         /// Whose.
         peer: PeerId,
-        /// Attribute, disposition and reason.
+        /// Attribute, reason, disposition and the octets it is about; and how many more UPDATEs
+        /// had faults in the same turn of reading.
         detail: String,
     },
     /// A path's verdict changed.

@@ -1,5 +1,7 @@
 //! One peer: its session, its connections, and how far what it was told has come.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -7,7 +9,9 @@ use bytes::BytesMut;
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Rib};
 use pathvane_session::{Session, Sink};
-use pathvane_wire::{DecodeContext, Fault, Notification, RefreshSubtype, RouteRefresh, UpdateView};
+use pathvane_wire::{
+    DecodeContext, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
+};
 
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
@@ -146,8 +150,10 @@ fn count_messages(mut bytes: &[u8]) -> u64 {
 pub(crate) struct Routes<'a> {
     pub(crate) rib: &'a mut Rib,
     pub(crate) peer: PeerId,
-    /// Faults that the session survived (RFC 7606).
-    pub(crate) faults: Vec<Fault>,
+    /// The first fault that the session survived (RFC 7606), with the octets it is about.
+    pub(crate) fault: Option<String>,
+    /// UPDATEs with faults after that one.
+    pub(crate) more_faults: u32,
 }
 
 impl Sink for Routes<'_> {
@@ -157,7 +163,10 @@ impl Sink for Routes<'_> {
         context: &DecodeContext,
     ) -> Result<(), Notification> {
         if let Some(fault) = self.rib.update(self.peer, update, context) {
-            self.faults.push(fault);
+            match self.fault {
+                None => self.fault = Some(format!("{fault}{}", Octets(update.offending(&fault)))),
+                Some(_) => self.more_faults += 1,
+            }
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use pathvane_clock::Instant;
@@ -34,11 +33,14 @@ impl Engine {
     /// Takes bytes from a peer: session, UPDATEs, routes.
     pub(crate) fn handle_bytes(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8]) {
         let ends = self.rib.end_of_rib_received(id);
-        let mut routes = Routes { rib: &mut self.rib, peer: id, faults: Vec::new() };
+        let mut routes = Routes { rib: &mut self.rib, peer: id, fault: None, more_faults: 0 };
         self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
-        let faults = routes.faults;
-        for fault in faults {
-            let detail = format!("{fault}");
+        let Routes { fault, more_faults, .. } = routes;
+        if let Some(mut detail) = fault {
+            // One event a turn: who sends nothing but faults shall not fill the log.
+            if more_faults > 0 {
+                detail = format!("{detail}; and {more_faults} UPDATEs more with faults");
+            }
             self.record.event(now, EventKind::Fault { peer: id, detail });
         }
         if self.rib.end_of_rib_received(id) != ends {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use pathvane_wire::{DecodeContext, Notification, RouteRefresh, UpdateView};
+use pathvane_wire::{DecodeContext, Notification, Octets, RouteRefresh, UpdateView, code};
 
 use crate::link::ConnId;
 use crate::negotiate::{Negotiated, PeerGr};
@@ -69,7 +69,10 @@ impl DownReason {
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            DownCause::Sent(n) => write!(f, "sent {n}"),
+            DownCause::Sent(n) => {
+                write!(f, "sent {n}")?;
+                told(f, n)
+            }
             DownCause::Received(n) => write!(f, "received {n}"),
             DownCause::ConnectionLost => f.write_str("TCP connection lost"),
             DownCause::Superseded => f.write_str("the peer restarted and connected anew"),
@@ -77,6 +80,14 @@ impl fmt::Display for DownReason {
             DownCause::CollisionDump => f.write_str("lost a connection collision"),
         }
     }
+}
+
+/// What of a peer's message a NOTIFICATION objects to: its data, unless we wrote that ourselves.
+fn told(f: &mut fmt::Formatter<'_>, sent: &Notification) -> fmt::Result {
+    if matches!(sent.code, code::UPDATE | code::HEADER | code::ROUTE_REFRESH) {
+        write!(f, "{}", Octets(&sent.data))?;
+    }
+    Ok(())
 }
 
 /// What ended a session or an attempt.

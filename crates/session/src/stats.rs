@@ -75,6 +75,8 @@ pub struct Stats {
     pub last_up: Option<Instant>,
     /// When it last left Established.
     pub last_down: Option<Instant>,
+    /// UPDATE messages so broken that the session had to end (RFC 7606 section 2, session reset).
+    pub session_resets: u64,
     /// Why the session or an attempt at it last ended, and when.
     pub last_error: Option<(Instant, DownReason)>,
 }

@@ -140,6 +140,23 @@ impl fmt::Display for FaultReason {
     }
 }
 
+/// Octets of a peer for people: `: c0 08 01 00`, the first 64 of them, or nothing if there are none.
+#[derive(Clone, Copy, Debug)]
+pub struct Octets<'a>(pub &'a [u8]);
+
+impl fmt::Display for Octets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 64;
+        for (i, octet) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{octet:02x}", if i == 0 { ": " } else { " " })?;
+        }
+        match self.0.len() {
+            0..=SHOWN => Ok(()),
+            len => write!(f, " and {} octets more", len - SHOWN),
+        }
+    }
+}
+
 /// An operator's text that cannot be read: which part, and what would be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Invalid {

@@ -48,7 +48,7 @@ pub use attr::{
 };
 pub use capability::{AddPathMode, Capability, GrFamily, GracefulRestart, NextHopEncoding};
 pub use context::{DecodeContext, EncodeContext, PeerKind};
-pub use disposition::{Disposition, Fault, FaultReason, Invalid};
+pub use disposition::{Disposition, Fault, FaultReason, Invalid, Octets};
 pub use family::{Family, FamilySet};
 pub use frame::{Frame, HEADER_LEN, Kind, MAX_LEN, MAX_LEN_EXTENDED, encode_keepalive, frame};
 pub use ids::{Asn, BgpId};

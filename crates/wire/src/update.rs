@@ -24,6 +24,8 @@ pub struct UpdateView<'a> {
     unreaches: [NlriIter<'a>; 4],
     reaches: [Option<Reach<'a>>; 2],
     attrs: RawAttrs<'a>,
+    /// The whole attribute list.
+    list: &'a [u8],
     fault: Option<Fault>,
     end_of_rib: Option<Family>,
 }
@@ -48,9 +50,8 @@ impl<'a> UpdateView<'a> {
     /// cannot be read to their end or are there twice, unknown attributes that claim to be well-known, and attribute
     /// errors stronger than attribute discard in an UPDATE that announces nothing (section 5.2).
     pub fn parse(body: &'a [u8], ctx: &DecodeContext) -> Result<UpdateView<'a>, Notification> {
-        let (nlri, (withdrawn, attributes)) = (sized, sized)
-            .parse(body)
-            .map_err(|_| Notification::update(update_error::MALFORMED_ATTRIBUTE_LIST, &[]))?;
+        let [withdrawn, attributes, nlri] = UpdateView::fields(body)
+            .ok_or_else(|| Notification::update(update_error::MALFORMED_ATTRIBUTE_LIST, &[]))?;
         let mut scan = Scan::new(ctx);
         scan.attributes(attributes)?;
         let withdrawn = classic_nlri(withdrawn, ctx)?;
@@ -60,7 +61,14 @@ impl<'a> UpdateView<'a> {
         } else {
             scan.require_mandatory(!nlri.is_empty());
         }
-        Ok(scan.finish(withdrawn, nlri))
+        Ok(scan.finish(attributes, withdrawn, nlri))
+    }
+
+    /// The three fields of a body as they stand, unread: withdrawn routes, path attributes, NLRI.
+    /// `None` where lengths exceed the message.
+    pub fn fields(body: &[u8]) -> Option<[&[u8]; 3]> {
+        let (nlri, (withdrawn, attributes)) = (sized, sized).parse(body).ok()?;
+        Some([withdrawn, attributes, nlri])
     }
 
     /// The prefixes withdrawn, of all families: by the classic field, by MP_UNREACH_NLRI, or
@@ -90,6 +98,23 @@ impl<'a> UpdateView<'a> {
     /// The strongest fault of the message itself, already acted upon: for counting and telling.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// The octets that a fault of this UPDATE is about: an attribute with its header, or the end
+    /// of a list that was cut short. Empty for an attribute that is missing.
+    pub fn offending(&self, fault: &Fault) -> &'a [u8] {
+        let mut others = usize::from(fault.reason == FaultReason::Duplicate);
+        let mut rest = self.list;
+        while let Ok((after, attribute)) = tlv(rest) {
+            if attribute.code == fault.code && fault.reason != FaultReason::Truncated {
+                if others == 0 {
+                    return start_of(rest, after);
+                }
+                others -= 1;
+            }
+            rest = after;
+        }
+        if fault.reason == FaultReason::Truncated { rest } else { &[] }
     }
 }
 
@@ -288,7 +313,7 @@ impl<'a, 'c> Scan<'a, 'c> {
         }
     }
 
-    fn finish(self, withdrawn: NlriIter<'a>, nlri: NlriIter<'a>) -> UpdateView<'a> {
+    fn finish(self, list: &'a [u8], withdrawn: NlriIter<'a>, nlri: NlriIter<'a>) -> UpdateView<'a> {
         let none = NlriIter::empty(Family::IPV4_UNICAST);
         let attrs = RawAttrs::from_parts(self.parts);
         let withdraw =
@@ -304,7 +329,7 @@ impl<'a, 'c> Scan<'a, 'c> {
         } else {
             ([withdrawn, unreach, none, none], [classic, self.reach])
         };
-        UpdateView { unreaches, reaches, attrs, fault: self.fault, end_of_rib }
+        UpdateView { unreaches, reaches, attrs, list, fault: self.fault, end_of_rib }
     }
 
     /// An UPDATE with nothing in it, or with nothing but an MP_UNREACH_NLRI without prefixes.

@@ -1,6 +1,6 @@
 //! Status, peers, paths and services.
 
-use pathvane_speaker::control::dto::{Path, Peer, Service, Status};
+use pathvane_speaker::control::dto::{Faults, Path, Peer, Service, Status};
 
 use super::explain::service_paths;
 use super::table::Table;
@@ -66,10 +66,14 @@ fn peer_note(peer: &Peer) -> String {
     if let Some(left) = peer.stale_for_ns {
         return format!("its routes are kept for {} yet", age(left));
     }
-    let faults = peer.faults.attribute_discard + peer.faults.treat_as_withdraw;
+    let Faults { attribute_discard, treat_as_withdraw, session_reset, .. } = &peer.faults;
+    let faults = attribute_discard + treat_as_withdraw + session_reset;
     match (&peer.established, &peer.last_error) {
         (None, Some(error)) => format!("{} {} ago", error.reason, age(error.ago_ns)),
-        (Some(_), _) if faults > 0 => format!("{faults} faulty UPDATEs"),
+        (Some(_), _) if faults > 0 => match &peer.faults.last {
+            Some(last) => format!("{faults} faulty UPDATEs, last {last}"),
+            None => format!("{faults} faulty UPDATEs"),
+        },
         _ => String::new(),
     }
 }

@@ -89,7 +89,10 @@ impl Session {
         }
         let event = match taken {
             Some(Ok(())) => return,
-            Some(Err(notification)) => Event::UpdateMsgErr(notification),
+            Some(Err(notification)) => {
+                self.peering.stats.session_resets += 1;
+                Event::UpdateMsgErr(notification)
+            }
             None => Event::UpdateMsg,
         };
         self.step(now, which, event);

@@ -55,6 +55,9 @@ fn survivable() -> Vec<(&'static str, Vec<u8>)> {
         ("EXTENDED COMMUNITIES of seven octets", with(&[0xc0, 16, 7, 0, 0, 0, 0, 0, 0, 1])),
         ("LARGE_COMMUNITY of eleven octets", with(&[&[0xc0, 32, 11][..], &[0; 11]].concat())),
         ("an attribute that overruns", with(&[0xc0, 8, 200, 0])),
+        ("MP_UNREACH_NLRI marked transitive", with(&[0xc0, 15, 3, 0, 2, 1])),
+        ("an entropy label marked well-known", with(&[0x40, 28, 1, 0])),
+        ("a Prefix-SID with neither flag", with(&[0, 40, 3, 1, 0, 9])),
     ]
 }
 
@@ -99,6 +102,26 @@ fn attribute_errors_cost_the_route_and_no_session() {
         assert_eq!(downs_of(&world, leader, sent), 0, "{what}: {}", world.story(sent));
         assert_undisturbed(&world, other, sent, what);
     }
+}
+
+#[test]
+fn a_fault_is_told_with_its_octets_and_many_of_one_moment_only_once() {
+    let (mut world, leader, _) = settled();
+    let sent = world.now();
+    let bad = with(&[0xc0, 8, 3, 0xab, 0, 1]);
+    world.router_says(leader, &[&bad[..], &bad, &bad].concat());
+    world.run_for(200 * MS);
+    let details: Vec<_> = world
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Fault { detail, .. } if event.at >= sent => Some(detail.clone()),
+            _ => None,
+        })
+        .collect();
+    let expected = "COMMUNITIES: wrong length (treat-as-withdraw): c0 08 03 ab 00 01; \
+                    and 2 UPDATEs more with faults";
+    assert_eq!(details, [expected]);
 }
 
 #[test]

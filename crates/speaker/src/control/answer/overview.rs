@@ -69,7 +69,11 @@ fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
             .last_error
             .as_ref()
             .map(|(at, reason)| LastError { ago_ns: ago(now, *at), reason: reason.to_string() }),
-        faults: engine.rib().faults(id).map(faults).unwrap_or_default(),
+        faults: engine
+            .rib()
+            .faults(id)
+            .map(|known| faults(known, stats.session_resets))
+            .unwrap_or_default(),
         stale_for_ns: view.stale_until.map(|until| nanos(until.since(now))),
         told: view.told.iter().take(TOLD).map(told).collect(),
     }
@@ -120,10 +124,16 @@ fn messages(counts: &MessageCounts) -> Messages {
     }
 }
 
-fn faults(faults: &pathvane_rib::Faults) -> Faults {
+fn faults(faults: &pathvane_rib::Faults, session_reset: u64) -> Faults {
+    let octets = || faults.last_bytes.iter().map(|octet| format!("{octet:02x}")).collect();
     Faults {
         attribute_discard: faults.attribute_discard,
         treat_as_withdraw: faults.treat_as_withdraw,
+        session_reset,
+        last: faults.last.map(|fault| fault.to_string()),
+        last_attributes: faults.last.map(|_| octets()),
+        too_many_paths: faults.too_many_paths,
+        too_big: faults.too_big,
     }
 }
 

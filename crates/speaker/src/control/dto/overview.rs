@@ -158,6 +158,17 @@ pub struct Faults {
     pub attribute_discard: u64,
     /// UPDATEs whose routes were handled as withdrawn.
     pub treat_as_withdraw: u64,
+    /// UPDATEs that ended the session.
+    pub session_reset: u64,
+    /// The last fault that the session survived.
+    pub last: Option<String>,
+    /// The attributes of that UPDATE in hexadecimal, less MP_REACH_NLRI and MP_UNREACH_NLRI, at
+    /// most 512 octets.
+    pub last_attributes: Option<String>,
+    /// Routes dropped because the peer sent too many for one prefix (RFC 7911).
+    pub too_many_paths: u64,
+    /// Routes withheld from the peer because they do not fit into one of its messages.
+    pub too_big: u64,
 }
 
 /// What a peer was told about one steered prefix.
