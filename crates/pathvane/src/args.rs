@@ -40,6 +40,15 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE", default_value = "/etc/pathvane/pathvane.toml")]
         file: PathBuf,
     },
+    /// Show the BGP messages in a file: hexadecimal, MRT, pcap or pcapng.
+    Decode {
+        /// The file; - for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print JSON, one record per line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Answer STAMP probes (RFC 8762), for the far ends of paths.
     Reflector(ReflectorArgs),
     /// See faults on emulated paths and what the speaker does about them.
@@ -198,6 +207,8 @@ mod tests {
         for line in [
             "pathvane run --config x.toml",
             "pathvane check x.toml",
+            "pathvane decode session.pcap",
+            "pathvane decode --json -",
             "pathvane show peers --json",
             "pathvane show routes --table out --peer cr-east --limit 5",
             "pathvane show events --follow --json",

@@ -1,11 +1,12 @@
 //! `pathvane`: runs a speaker, checks its configuration, asks it, and commands it.
 //!
-//! Commands only; what they do is in `pathvane-speaker` (and `pathvane-lab` for `demo`).
+//! Commands only; what they do is in `pathvane-speaker` and `pathvane-decode` (and `pathvane-lab` for `demo`).
 
 mod args;
 mod ask;
 mod check;
 mod daemon;
+mod decode;
 mod text;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     match command {
         Command::Run { config } => daemon::run(&config).into(),
         Command::Check { file } => check::check(&file).into(),
+        Command::Decode { file, json } => decode::decode(&file, json).into(),
         Command::Reflector(reflector) => daemon::reflect(reflector).into(),
         #[cfg(feature = "lab")]
         Command::Demo(demo) => pathvane_lab::demo::main(demo),

@@ -131,3 +131,22 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     assert_eq!(ended.code(), Some(0));
     assert!(!Path::new(&speaker.socket).exists(), "the socket is left behind");
 }
+
+#[test]
+fn decode_tells_what_a_file_holds() {
+    let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/wire");
+    let file = |name: &str| wire.join(name).display().to_string();
+    let text = pathvane(&["decode", &file("fault-several.hex")]);
+    assert_eq!(text.status.code(), Some(0), "{}", err(&text));
+    assert!(out(&text).contains("COMMUNITIES (8)"), "{}", out(&text));
+    let json = pathvane(&["decode", "--json", &file("open-bird.hex")]);
+    let open: Value = serde_json::from_str(&out(&json)).expect("one line of JSON");
+    assert_eq!((&open["type"], &open["asn"]), (&Value::from("open"), &Value::from(65002)));
+    let missing = pathvane(&["decode", "/nonexistent"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(err(&missing).contains("remedy:"), "{}", err(&missing));
+    // This manifest is no hexadecimal digits: told line by line, and the exit code says so.
+    let strange = pathvane(&["decode", &wire.join("../../Cargo.toml").display().to_string()]);
+    assert_eq!(strange.status.code(), Some(1));
+    assert!(out(&strange).contains("DAMAGED: line 1"), "{}", out(&strange));
+}

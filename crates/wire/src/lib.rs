@@ -43,8 +43,8 @@ mod update;
 
 pub use attr::{
     Aggregator, AsPath, AttrFlags, Attrs, Checked, CodeSet, Communities, Community, ExtCommunities,
-    ExtCommunity, LargeCommunities, LargeCommunity, Origin, RawAttrs, Segment, SegmentKind,
-    SortedSet, UnknownAttr,
+    ExtCommunity, LargeCommunities, LargeCommunity, Origin, RawAttr, RawAttrs, Segment,
+    SegmentKind, SortedSet, UnknownAttr,
 };
 pub use capability::{AddPathMode, Capability, GrFamily, GracefulRestart, NextHopEncoding};
 pub use context::{DecodeContext, EncodeContext, PeerKind};

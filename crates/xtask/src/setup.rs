@@ -16,6 +16,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("vtysh", "frr"),
     ("bird", "bird2"),
     ("birdc", "bird2"),
+    ("tshark", "tshark"),
+    ("bgpdump", "bgpdump"),
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
 ];

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("probe", 1),
     ("score", 1),
     ("engine", 2),
+    ("decode", 3),
     ("sim", 3),
     ("speaker", 3),
     ("lab", 4),

@@ -40,7 +40,7 @@ pub use ext_communities::{ExtCommunities, ExtCommunity};
 pub use flags::{AttrFlags, CodeSet};
 pub use large_communities::{LargeCommunities, LargeCommunity};
 pub use origin::Origin;
-pub use raw::RawAttrs;
+pub use raw::{RawAttr, RawAttrs, each};
 pub use set::SortedSet;
 pub use unknown::UnknownAttr;
 

@@ -56,6 +56,32 @@ pub(crate) fn split_before(attributes: &[u8], code: u8) -> (&[u8], &[u8]) {
     attributes.split_at_checked(attributes.len() - rest.len()).unwrap_or((attributes, &[]))
 }
 
+/// One attribute of a list, cut out and not looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawAttr<'a> {
+    /// Its first octet, counted in the list.
+    pub offset: usize,
+    /// Octets with its header.
+    pub len: usize,
+    /// Its flags as they stand.
+    pub flags: AttrFlags,
+    /// Attribute type code.
+    pub code: u8,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+/// Cuts a list of attributes apart; ends before one that the list does not hold to its end.
+pub fn each(list: &[u8]) -> impl Iterator<Item = RawAttr<'_>> + Clone {
+    let mut rest = list;
+    core::iter::from_fn(move || {
+        let (after, Tlv { flags, code, value }) = tlv(rest).ok()?;
+        let (offset, len) = (list.len() - rest.len(), rest.len() - after.len());
+        rest = after;
+        Some(RawAttr { offset, len, flags, code, value })
+    })
+}
+
 /// The attributes of an UPDATE less MP_REACH_NLRI and MP_UNREACH_NLRI, as bytes.
 ///
 /// Two equal byte strings under one [`crate::DecodeContext`] have one outcome, so that can be
