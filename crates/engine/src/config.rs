@@ -144,6 +144,8 @@ pub enum ProbeKind {
     Stamp,
     /// ICMP or ICMPv6 echo (RFC 792, RFC 4443).
     Icmp,
+    /// STUN binding requests (RFC 8489), which media relays answer.
+    Stun,
 }
 
 /// One service: what we announce, what we reach, over which paths.

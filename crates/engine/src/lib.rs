@@ -44,4 +44,4 @@ pub use event::{Event, EventKind, Move, Signal};
 pub use ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
 pub use io::{Command, Direction, Input, Output, ProbeOut, ProbePacket, Via};
 pub use signal::Role;
-pub use view::{PathView, PeerView, ServiceView, Told};
+pub use view::{PathView, PeerView, ServiceView, StreamView, Told};

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use pathvane_clock::{Alarms, Duration, Instant};
+use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Sender, Timestamp};
 use pathvane_score::{
@@ -97,14 +97,9 @@ impl Measure {
     }
 
     /// What became of each of a path's probes, stream by stream.
-    pub(crate) fn streams(
-        &self,
-        path: PathId,
-    ) -> impl Iterator<Item = (StreamId, &pathvane_probe::Counters, Duration)> {
-        self.paths[path.index()].streams.clone().map(|at| {
-            let sender = &self.streams[at].sender;
-            (stream_id(at), sender.counters(), sender.interval())
-        })
+    pub(crate) fn streams(&self, path: PathId) -> impl Iterator<Item = (StreamId, &Sender)> {
+        let streams = self.paths[path.index()].streams.clone();
+        streams.map(|at| (stream_id(at), &self.streams[at].sender))
     }
 
     /// When [`Self::handle_timeout`] has something to do.
@@ -262,6 +257,7 @@ fn kind(path: &Path, nth: usize, number: u16) -> Kind {
             version: if ip.is_ipv4() { Version::V4 } else { Version::V6 },
             identifier: StreamId(number).icmp_identifier(),
         },
+        (ProbeKind::Stun, _) => Kind::Stun,
     }
 }
 

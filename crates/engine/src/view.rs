@@ -1,6 +1,7 @@
 //! What the engine shows: a look at peers, paths and services as they are now.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
@@ -43,8 +44,21 @@ pub struct Told {
 pub struct PathView<'a> {
     /// The verdict.
     pub verdict: &'a Verdict,
-    /// Its probe streams: what became of the probes, and the interval now.
-    pub streams: Vec<(StreamId, pathvane_probe::Counters, Duration)>,
+    /// Its probe streams.
+    pub streams: Vec<StreamView>,
+}
+
+/// One probe stream.
+#[derive(Debug)]
+pub struct StreamView {
+    /// Which.
+    pub id: StreamId,
+    /// What became of its probes.
+    pub counters: pathvane_probe::Counters,
+    /// The time between two probes now.
+    pub interval: Duration,
+    /// The address by which the far end sees our probes, if it told (STUN).
+    pub mapped: Option<SocketAddr>,
 }
 
 /// One service.
@@ -108,10 +122,15 @@ impl Engine {
 
     /// One path.
     pub fn path(&self, id: PathId) -> PathView<'_> {
-        let streams = self.measure.streams(id);
+        let stream = |(id, sender): (StreamId, &pathvane_probe::Sender)| StreamView {
+            id,
+            counters: *sender.counters(),
+            interval: sender.interval(),
+            mapped: sender.mapped(),
+        };
         PathView {
             verdict: self.measure.verdict(id),
-            streams: streams.map(|(id, counters, interval)| (id, *counters, interval)).collect(),
+            streams: self.measure.streams(id).map(stream).collect(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Probe packets and their state machines: packets in, samples out.
 //!
-//! - [`Sender`]: one stream of probes (a path to a target), STAMP or ICMP echo: its schedule,
-//!   its packets, the matching of replies, loss by timeout.
+//! - [`Sender`]: one stream of probes (a path to a target), STAMP, ICMP echo or STUN: its
+//!   schedule, its packets, the matching of replies, loss by timeout.
 //! - [`stamp`]: the packets of RFC 8762 (with the SSID of RFC 8972), [`reflect`] and the
 //!   reflector's [`Sessions`].
 //! - [`icmp`]: echo request and reply for IPv4 and IPv6.
 //! - [`bfd`]: control packets, sessions and their demultiplexing (RFC 5880, 5881, 5883).
+//! - [`stun`]: binding requests and responses (RFC 8489).
 //!
 //! Promises: any bytes may come from the network; none panics, and none makes memory grow.
 //! A probe allocates nothing. Time and seed are passed in; the same inputs give the same outputs.
@@ -25,6 +26,7 @@ mod schedule;
 mod sender;
 mod sessions;
 pub mod stamp;
+pub mod stun;
 mod time;
 
 pub use reflect::{Stamps, reflect};

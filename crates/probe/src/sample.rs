@@ -69,6 +69,8 @@ pub struct Counters {
     pub duplicates: u64,
     /// Answers that a later probe's overtook.
     pub reordered: u64,
+    /// Answers that were STUN error responses: the server refuses, but the path works.
+    pub declined: u64,
     /// Probes that the shell could not send.
     pub send_failed: u64,
     /// Turns of the schedule left out because they were noticed too late.

@@ -1,7 +1,9 @@
 //! One stream of probes: its schedule, its packets, the matching of replies.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
+use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
 
 use crate::icmp::{self, Version};
@@ -9,6 +11,7 @@ use crate::ring::{Ring, State};
 use crate::sample::{Counters, Lost, OneWay, Sample};
 use crate::schedule::Schedule;
 use crate::stamp::{ErrorEstimate, Reply, Request};
+use crate::stun::{self, TransactionId};
 use crate::{Timestamp, WireTime};
 
 /// The protocol of a stream.
@@ -26,6 +29,8 @@ pub enum Kind {
         /// Different for each stream of the host.
         identifier: u16,
     },
+    /// STUN binding requests over UDP (RFC 8489).
+    Stun,
 }
 
 /// How a stream probes.
@@ -43,7 +48,7 @@ pub struct Config {
     /// Wall clock at `Instant::ZERO`. Packets carry this plus monotonic time, so that a step of
     /// the wall clock never looks like a change of delay.
     pub epoch: Timestamp,
-    /// Draws the phase of the schedule.
+    /// Draws the phase of the schedule and STUN's transaction ids.
     pub seed: u64,
 }
 
@@ -62,14 +67,19 @@ pub struct Sender {
     ring: Ring,
     highest: Option<u32>,
     stateful: bool,
+    /// The key of STUN's transaction ids.
+    key: u64,
+    mapped: Option<SocketAddr>,
     counters: Counters,
 }
 
-/// What a reply of either protocol tells.
+/// What a reply of any protocol tells.
 struct Answer {
     seq: u32,
-    time: WireTime,
+    /// What only the far end of probe `seq` can know; see [`Sender::proof`].
+    proof: u64,
     reflected: Option<Reply>,
+    stun: Option<stun::Response>,
 }
 
 impl Sender {
@@ -94,6 +104,8 @@ impl Sender {
             ring: Ring::new(capacity, 0),
             highest: None,
             stateful: false,
+            key: Rng::with_seed(!config.seed).u64(..),
+            mapped: None,
             counters: Counters::default(),
         }
     }
@@ -106,6 +118,11 @@ impl Sender {
     /// What became of the probes so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The address by which a STUN server saw us last, behind whatever translates addresses.
+    pub fn mapped(&self) -> Option<SocketAddr> {
+        self.mapped
     }
 
     /// When the next probe is due or the oldest pending one is lost.
@@ -179,13 +196,13 @@ impl Sender {
         ttl: Option<u8>,
     ) -> Option<Sample> {
         let answer = self.decode(bytes)?;
-        let epoch = self.epoch;
         let Some(slot) = self.ring.get(answer.seq).filter(|slot| slot.state != State::Unsent)
         else {
             self.counters.unsolicited += 1;
             return None;
         };
-        if answer.time != WireTime::ntp(wall(epoch, slot.stamped_at)) {
+        let slot = *slot;
+        if answer.proof != self.proof(answer.seq, slot.stamped_at) {
             self.counters.mismatched += 1;
             return None;
         }
@@ -208,6 +225,10 @@ impl Sender {
         if let Some(reply) = answer.reflected {
             self.stateful |= reply.seq != answer.seq;
             self.subtract_reflector(&reply, &mut sample);
+        }
+        if let Some(response) = answer.stun {
+            self.counters.declined += u64::from(response.error && !sample.duplicate);
+            self.mapped = response.mapped.or(self.mapped);
         }
         sample.reflector_stateful = self.stateful;
         self.count(&mut sample);
@@ -268,7 +289,38 @@ impl Sender {
                 let body = Request { seq, time, error, ssid: 0 }.encode();
                 icmp::encode_request(version, identifier, seq as u16, &body, out);
             }
+            Kind::Stun => {
+                out.clear();
+                out.extend_from_slice(&stun::encode_request(self.transaction_id(seq, now)));
+            }
         }
+    }
+
+    /// What a genuine answer to probe `seq` carries beside the number: its timestamp, or for
+    /// STUN the half of the transaction id that is drawn anew for each probe.
+    fn proof(&self, seq: u32, stamped_at: Instant) -> u64 {
+        match self.kind {
+            Kind::Stamp { .. } | Kind::Icmp { .. } => WireTime::ntp(wall(self.epoch, stamped_at)).0,
+            Kind::Stun => {
+                let probe = Rng::with_seed(self.key ^ stamped_at.as_nanos()).u64(..);
+                Rng::with_seed(probe.wrapping_add(seq.into())).u64(..)
+            }
+        }
+    }
+
+    /// The number, hidden behind the proof, and the proof: as good as random (RFC 8489
+    /// section 5), and nothing has to be remembered.
+    fn transaction_id(&self, seq: u32, stamped_at: Instant) -> TransactionId {
+        let proof = self.proof(seq, stamped_at);
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&(seq ^ self.mask(proof)).to_be_bytes());
+        id[4..].copy_from_slice(&proof.to_be_bytes());
+        TransactionId(id)
+    }
+
+    /// Hides the numbers of STUN probes.
+    fn mask(&self, proof: u64) -> u32 {
+        Rng::with_seed(self.key.rotate_left(32) ^ proof).u32(..)
     }
 
     /// Reads a reply of this stream's protocol; counts what is none.
@@ -284,8 +336,8 @@ impl Sender {
                     self.counters.mismatched += 1;
                     return None;
                 }
-                let (seq, time) = (reply.sender_seq, reply.sender_time);
-                Some(Answer { seq, time, reflected: Some(reply) })
+                let (seq, proof) = (reply.sender_seq, reply.sender_time.0);
+                Some(Answer { seq, proof, reflected: Some(reply), stun: None })
             }
             Kind::Icmp { version, identifier } => {
                 let Some(echo) =
@@ -299,7 +351,17 @@ impl Sender {
                     self.counters.malformed += 1;
                     return None;
                 };
-                Some(Answer { seq: body.seq, time: body.time, reflected: None })
+                Some(Answer { seq: body.seq, proof: body.time.0, reflected: None, stun: None })
+            }
+            Kind::Stun => {
+                let Some(response) = stun::decode_response(bytes) else {
+                    self.counters.malformed += 1;
+                    return None;
+                };
+                let TransactionId([a, b, c, d, proof @ ..]) = response.id;
+                let proof = u64::from_be_bytes(proof);
+                let seq = u32::from_be_bytes([a, b, c, d]) ^ self.mask(proof);
+                Some(Answer { seq, proof, reflected: None, stun: Some(response) })
             }
         }
     }

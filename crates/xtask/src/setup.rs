@@ -20,6 +20,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("bgpdump", "bgpdump"),
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
+    ("turnserver", "coturn"),
 ];
 
 /// Debian asks this script before it starts a service; 101 forbids it.

@@ -1,5 +1,7 @@
 //! A stream under test and the far end that answers it.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use pathvane_clock::{Duration, Instant};
 use pathvane_probe::icmp::{HEADER, Version};
 use pathvane_probe::{Config, Kind, Sender, Stamps, Timestamp, reflect};

@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use pathvane_engine::PathId;
 use pathvane_engine::config::ProbeKind;
+use pathvane_probe::{stamp, stun};
 use pathvane_rib::PeerId;
 use toml::Spanned;
 
@@ -16,10 +17,10 @@ use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
 use super::value::{Interface, Number, words};
 
-words!(ProbeKind, "a kind of probe", "stamp" => ProbeKind::Stamp, "icmp" => ProbeKind::Icmp);
-
-/// The port of STAMP (RFC 8762 section 4.1).
-const STAMP_PORT: u32 = 862;
+words!(
+    ProbeKind, "a kind of probe",
+    "stamp" => ProbeKind::Stamp, "icmp" => ProbeKind::Icmp, "stun" => ProbeKind::Stun
+);
 
 /// The fwmark of the first path's probes; the following ones count up.
 const FIRST_MARK: u32 = 0x7076_0001;
@@ -152,12 +153,13 @@ fn probes(section: &Section<'_>) -> Vec<Probe> {
 fn probe(section: &Section<'_>) -> Option<Probe> {
     let kind = section.required("kind", "\"stamp\"").map(Spanned::into_inner);
     let target = section.required("target", "\"10.128.0.9\"");
-    let port = section.or("port", Number::<1, 65535>(STAMP_PORT)).small();
+    let usual = if kind == Some(ProbeKind::Stun) { stun::PORT } else { stamp::PORT };
+    let port = section.or("port", Number::<1, 65535>(usual.into())).small();
     if kind == Some(ProbeKind::Icmp) && section.has("port") {
         section.findings().borrow_mut().error(
             section.span_of("port"),
             format!("{} has a port, but ICMP knows none", section.what),
-            "remove `port`, or set `kind = \"stamp\"`",
+            "remove `port`, or set `kind` to \"stamp\" or \"stun\"",
         );
     }
     Some(Probe { kind: kind?, target: target?, port })

@@ -96,9 +96,11 @@ fn numbers_follow_the_order_of_the_file_and_names_resolve() {
 #[test]
 fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
     let Loaded { engine, shell } = good("site-with-frr.toml");
-    assert_eq!(shell.streams.len(), 4);
+    assert_eq!(shell.streams.len(), 5);
     assert_eq!((shell.streams[2].path, shell.streams[2].target.port()), (PathId(1), 8620));
     assert_eq!(shell.streams[3].kind, ProbeKind::Icmp);
+    let relay = &shell.streams[4];
+    assert_eq!((relay.kind, relay.target.port()), (ProbeKind::Stun, 3478));
     assert!(shell.streams.iter().all(|stream| stream.dscp == 46));
     assert_eq!((shell.paths[1].mark, shell.paths[1].table), (Some(4242), 4242));
     assert_eq!(engine.paths[0].probes.len(), 2);

@@ -1,8 +1,8 @@
 //! Status, peers and paths.
 
-use pathvane_clock::{Duration, Instant};
+use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
-use pathvane_engine::{Engine, PathId, PeerId, Signal};
+use pathvane_engine::{Engine, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
 use pathvane_wire::PeerKind;
 
@@ -183,19 +183,21 @@ fn path(engine: &Engine, now: Instant, id: PathId) -> Path {
         reflectors: evidence.reflectors,
         silent: evidence.silent,
         may_withdraw: verdict.may_withdraw(),
-        probes: streams.map(|(probe, (_, count, pause))| stream(probe, count, *pause)).collect(),
+        probes: streams.map(|(probe, view)| stream(probe, view)).collect(),
     }
 }
 
-fn stream(config: &ProbeConfig, counters: &pathvane_probe::Counters, interval: Duration) -> Probe {
+fn stream(config: &ProbeConfig, view: &StreamView) -> Probe {
+    let counters = &view.counters;
     let (kind, target) = match config.kind {
         ProbeKind::Stamp => ("stamp", config.target.to_string()),
         ProbeKind::Icmp => ("icmp", config.target.ip().to_string()),
+        ProbeKind::Stun => ("stun", config.target.to_string()),
     };
     Probe {
         kind: kind.to_owned(),
         target,
-        interval_ns: nanos(interval),
+        interval_ns: nanos(view.interval),
         sent: counters.sent,
         answered: counters.answered,
         lost: counters.lost,
@@ -203,5 +205,7 @@ fn stream(config: &ProbeConfig, counters: &pathvane_probe::Counters, interval: D
         reordered: counters.reordered,
         send_failed: counters.send_failed,
         refused: counters.malformed + counters.mismatched + counters.implausible,
+        declined: counters.declined,
+        mapped: view.mapped,
     }
 }

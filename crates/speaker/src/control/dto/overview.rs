@@ -1,6 +1,6 @@
 //! Status, peers, paths and services.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -238,7 +238,7 @@ pub struct Path {
 /// One probe stream.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Probe {
-    /// `stamp` or `icmp`.
+    /// `stamp`, `icmp` or `stun`.
     pub kind: String,
     /// The far end; without a port for ICMP.
     pub target: String,
@@ -258,6 +258,12 @@ pub struct Probe {
     pub send_failed: u64,
     /// Answers that were not to be believed: forged, malformed, or of impossible times.
     pub refused: u64,
+    /// Answers that were STUN error responses; they prove the path all the same.
+    #[serde(default)]
+    pub declined: u64,
+    /// The address by which the STUN server sees our probes.
+    #[serde(default)]
+    pub mapped: Option<SocketAddr>,
 }
 
 /// One element of `GET /v1/services`
