@@ -3,7 +3,7 @@
 //! A [`ProbeSocket`] carries any number of streams that share a source, an interface and a mark.
 //! It never blocks, allocates nothing per probe, and works for one hot loop:
 //! [`ProbeSocket::drain_sent`] (so that departures precede replies), [`ProbeSocket::recv_batch`],
-//! [`ProbeSocket::try_send`]; [`ProbeSocket::poll_recv_ready`] wakes the task.
+//! [`ProbeSocket::try_send`]. A [`Watch`] over all sockets tells which have something, and wakes the task.
 //!
 //! Times are the kernel's where it gives them, on the engine's monotonic scale ([`KernelClock`]).
 
@@ -13,9 +13,11 @@ mod open;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use clock::{KernelClock, Stamp};
 pub(crate) use message::{Inbox, Message, send_from};
 pub use open::{Carrier, Spec};
 pub(crate) use open::{apply, enable_stamps, receive_details};
 pub use socket::{Counters, Datagram, ProbeSocket};
+pub use watch::{Waiting, Watch};

@@ -1,15 +1,12 @@
 //! One probe socket: send, receive, and learn when each probe left.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket as StdSocket};
-use std::os::fd::AsFd;
-use std::task::{Context, Poll};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant as Monotonic;
 
 use pathvane_clock::{Duration, Instant};
 use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
 use super::clock::KernelClock;
 use super::message::{Inbox, Message};
@@ -63,17 +60,15 @@ pub struct ProbeSocket {
 }
 
 impl ProbeSocket {
-    /// Opens the socket; `origin` is the engine's `Instant::ZERO`. Call within a tokio runtime.
+    /// Opens the socket; `origin` is the engine's `Instant::ZERO`.
     ///
     /// An error names the option that was refused and the remedy. Missing kernel
     /// timestamps are no error: times are then ours, and [`Counters::user_stamped`] says so.
     pub fn open(spec: &Spec, origin: Monotonic) -> Result<Self, OsError> {
         let (socket, has_header) = open(spec)?;
         let stamps = enable_stamps(&socket, true);
-        let socket = UdpSocket::from_std(StdSocket::from(socket))
-            .map_err(|error| OsError::new("watch a probe socket", error))?;
         Ok(Self {
-            socket,
+            socket: UdpSocket::from(socket),
             has_header,
             icmp: matches!(spec.carrier, Carrier::Icmp { .. }),
             inbox: Inbox::new(),
@@ -118,7 +113,10 @@ impl ProbeSocket {
     /// Hands over the departures that the kernel has stamped since, `limit` at most.
     ///
     /// Call it before [`recv_batch`](Self::recv_batch): a reply's round trip starts with the stamp.
+    /// When all that were sent are told it does not ask for more.
     pub fn drain_sent(&mut self, limit: usize, mut each: impl FnMut(u64, Instant)) -> usize {
+        // At least once: what is not ours must not stay in the queue.
+        let limit = limit.min(self.departures.waiting.max(1));
         for taken in 0..limit {
             let Ok(message) = self.inbox.receive_error(self.socket.as_fd()) else { return taken };
             let details = message.details;
@@ -138,45 +136,31 @@ impl ProbeSocket {
         limit
     }
 
-    /// Ready when datagrams may be waiting.
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_recv_ready(cx)
-    }
-
     /// Hands over what has arrived, `limit` at most; as many as `limit` means there may be more.
     ///
-    /// It asks the kernel itself, not the runtime's idea of readiness: call it before looking at
-    /// timers, so that a stall of ours is never taken for a silence of the path.
+    /// Call it before looking at timers, so that a stall of ours is never taken for a silence of
+    /// the path.
     pub fn recv_batch(&mut self, limit: usize, mut each: impl FnMut(Datagram<'_>)) -> usize {
         for taken in 0..limit {
             match self.receive_one(&mut each) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.confirm_empty(&mut each) {
-                        return taken;
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
                 Err(_) => self.counters.receive_errors += 1,
             }
         }
         limit
     }
 
-    /// Lets the runtime know that nothing waits; `false` if something just came.
-    fn confirm_empty(&mut self, each: &mut impl FnMut(Datagram<'_>)) -> bool {
-        let Self { socket, inbox, clock, counters, has_header, .. } = self;
-        let result = socket.try_io(Interest::READABLE, || {
-            let message = inbox.receive(socket.as_fd())?;
-            deliver(message, *has_header, clock, counters, each);
-            Ok(())
-        });
-        result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-
     fn receive_one(&mut self, each: &mut impl FnMut(Datagram<'_>)) -> io::Result<()> {
         let message = self.inbox.receive(self.socket.as_fd())?;
         deliver(message, self.has_header, &mut self.clock, &mut self.counters, each);
         Ok(())
+    }
+}
+
+impl AsFd for ProbeSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
@@ -210,6 +194,8 @@ struct Departures {
     stamps: bool,
     /// The kernel's number of the next send.
     next: u32,
+    /// How many are remembered.
+    waiting: usize,
     slots: Box<[Departure; Departures::SLOTS]>,
 }
 
@@ -229,13 +215,15 @@ impl Departures {
 
     fn new(stamps: bool) -> Self {
         let empty = Departure { key: 0, tag: 0, before: Instant::ZERO, waits: false };
-        Self { stamps, next: 0, slots: Box::new([empty; Self::SLOTS]) }
+        Self { stamps, next: 0, waiting: 0, slots: Box::new([empty; Self::SLOTS]) }
     }
 
     /// Notes a send that succeeded.
     fn note(&mut self, tag: u64, before: Instant) {
         if self.stamps {
-            self.slots[index(self.next)] = Departure { key: self.next, tag, before, waits: true };
+            let slot = &mut self.slots[index(self.next)];
+            self.waiting += usize::from(!slot.waits);
+            *slot = Departure { key: self.next, tag, before, waits: true };
             self.next = self.next.wrapping_add(1);
         }
     }
@@ -247,6 +235,7 @@ impl Departures {
             return None;
         }
         slot.waits = false;
+        self.waiting -= 1;
         Some(slot.tag)
     }
 
@@ -254,6 +243,7 @@ impl Departures {
     fn restart(&mut self, stamps: bool) {
         self.stamps = stamps;
         self.next = 0;
+        self.waiting = 0;
         self.slots.iter_mut().for_each(|slot| slot.waits = false);
     }
 }

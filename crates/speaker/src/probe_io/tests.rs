@@ -10,7 +10,7 @@ use pathvane_probe::{Config, Kind, Sample, Sender, Stamps, reflect};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::{Carrier, KernelClock, ProbeSocket, Spec};
+use super::{Carrier, KernelClock, ProbeSocket, Spec, Waiting, Watch};
 use crate::os_error::OsError;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -64,10 +64,7 @@ async fn samples(
         if let Some(seq) = sender.poll_transmit(clock.now(), &mut out) {
             socket.try_send(&out, to, seq.into()).unwrap();
         }
-        let ready = poll_fn(|cx| socket.poll_recv_ready(cx));
-        if let Ok(ready) = timeout(Duration::from_millis(1), ready).await {
-            ready.unwrap();
-        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
         socket.drain_sent(64, |tag, at| sender.handle_sent(tag as u32, at));
         socket.recv_batch(64, |datagram| {
             assert_eq!(datagram.from.ip(), to.ip());
@@ -148,22 +145,41 @@ async fn a_batch_is_bounded_and_says_when_more_may_wait() {
     assert_eq!(socket.recv_batch(4, |datagram| got.push(datagram.bytes[0])), 4);
     assert_eq!(socket.recv_batch(64, |datagram| got.push(datagram.bytes[0])), 6);
     assert_eq!(got, (0..10).collect::<Vec<_>>());
-    peer.send_to(&[10], to).unwrap();
-    let ready = timeout(PATIENCE, poll_fn(|cx| socket.poll_recv_ready(cx))).await;
-    ready.expect("an emptied socket wakes again").unwrap();
-    assert_eq!(socket.recv_batch(64, |_| ()), 1);
 }
 
 #[tokio::test]
-async fn departure_stamps_that_wait_wake_nobody() {
+async fn a_watch_tells_what_waits_where_until_it_is_read() {
     let spec = Spec::new(Carrier::Udp, (V4, 0).into());
-    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
-    let silent = std::net::UdpSocket::bind((V4, 0)).unwrap();
-    socket.try_send(&[0; 44], silent.local_addr().unwrap(), 7).unwrap();
-    let ready = poll_fn(|cx| socket.poll_recv_ready(cx));
-    assert!(timeout(Duration::from_millis(50), ready).await.is_err(), "the loop would spin");
-    assert_eq!(socket.drain_sent(64, |tag, _| assert_eq!(tag, 7)), 1);
-    assert_eq!(socket.drain_sent(64, |_, _| ()), 0);
+    let mut watch = Watch::new().unwrap();
+    let mut sockets = [0, 1, 2].map(|_| ProbeSocket::open(&spec, origin()).unwrap());
+    for (number, socket) in (10..).zip(&sockets) {
+        watch.add(socket, number).unwrap();
+    }
+    assert_eq!(watch.ready().count(), 0);
+    let silence = timeout(Duration::from_millis(20), poll_fn(|cx| watch.poll_any(cx)));
+    assert!(silence.await.is_err(), "nothing waits");
+
+    let peer = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    for _ in 0..3 {
+        peer.send_to(&[1], sockets[1].local_addr().unwrap()).unwrap();
+        let any = timeout(PATIENCE, poll_fn(|cx| watch.poll_any(cx))).await;
+        any.expect("each arrival wakes").unwrap();
+        let arrived = Waiting { number: 11, departures: false, arrivals: true };
+        assert_eq!(watch.ready().collect::<Vec<_>>(), [arrived]);
+        assert_eq!(watch.ready().collect::<Vec<_>>(), [arrived], "not read yet");
+        assert_eq!(sockets[1].recv_batch(1, |_| ()), 1);
+        assert_eq!(watch.ready().count(), 0);
+        let silence = timeout(Duration::from_millis(20), poll_fn(|cx| watch.poll_any(cx)));
+        assert!(silence.await.is_err(), "read by the way, and no spinning");
+    }
+
+    sockets[2].try_send(&[0; 44], peer.local_addr().unwrap(), 7).unwrap();
+    let any = timeout(PATIENCE, poll_fn(|cx| watch.poll_any(cx))).await;
+    any.expect("a departure wakes").unwrap();
+    let left = Waiting { number: 12, departures: true, arrivals: false };
+    assert_eq!(watch.ready().collect::<Vec<_>>(), [left]);
+    assert_eq!(sockets[2].drain_sent(64, |tag, _| assert_eq!(tag, 7)), 1);
+    assert_eq!(watch.ready().count(), 0);
 }
 
 #[tokio::test]

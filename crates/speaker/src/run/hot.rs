@@ -94,7 +94,7 @@ impl Hot {
         let Self { engine, ready, peers, probes, outside, .. } = self;
         match token {
             Token::Alarm => self.ring()?,
-            Token::Probe(lane) => probes.serve(engine, lane),
+            Token::Probes => probes.serve(engine)?,
             Token::Dial(peer) => peers.serve_dial(ready, engine, peer),
             Token::Listener(at) => peers.serve_listener(ready, engine, at),
             Token::Conn(conn) => peers.serve(ready, engine, conn),

@@ -33,8 +33,8 @@ use probes::Probes;
 enum Token {
     /// The engine's alarm.
     Alarm,
-    /// A probe socket.
-    Probe(usize),
+    /// Probe sockets.
+    Probes,
     /// A connection being dialled.
     Dial(PeerId),
     /// A listening socket.

@@ -1,7 +1,9 @@
 //! The probes' sockets: one per path for STAMP, one per stream for ICMP.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
 use std::time::Instant as Monotonic;
 
 use pathvane_engine::config::ProbeKind;
@@ -11,16 +13,18 @@ use super::Token;
 use crate::alarm::now;
 use crate::config::ShellConfig;
 use crate::os_error::OsError;
-use crate::probe_io::{Carrier, ProbeSocket, Spec};
+use crate::probe_io::{Carrier, ProbeSocket, Spec, Waiting, Watch};
 use crate::ready::{Class, ReadySet, Source};
 
-/// Datagrams and departures taken from one socket per turn.
-const BATCH: usize = 64;
+/// Departures taken from one socket at a time.
+const DEPARTURES: usize = 64;
+/// Times that the sockets are looked through per turn: what floods one of them must not
+/// hold up the loop.
+const ROUNDS: usize = 64;
 
 /// One socket and the streams on it.
 struct Lane {
     socket: ProbeSocket,
-    source: Source,
     /// Whose replies come from where.
     streams: Vec<(SocketAddr, StreamId)>,
 }
@@ -28,6 +32,8 @@ struct Lane {
 /// Every probe socket of the speaker.
 pub(super) struct Probes {
     lanes: Vec<Lane>,
+    watch: Watch,
+    source: Source,
     /// By stream: its lane and its target.
     streams: Vec<(usize, SocketAddr)>,
     /// Streams whose last probe could not be sent, so that each failure is told once.
@@ -50,7 +56,13 @@ impl Probes {
         ready: &mut ReadySet<Token>,
         origin: Monotonic,
     ) -> Result<Self, OsError> {
-        let mut probes = Self { lanes: Vec::new(), streams: Vec::new(), failing: Vec::new() };
+        let mut probes = Self {
+            lanes: Vec::new(),
+            watch: Watch::new()?,
+            source: ready.add(Class::Urgent, Token::Probes),
+            streams: Vec::new(),
+            failing: Vec::new(),
+        };
         let mut by_key: HashMap<Key, usize> = HashMap::new();
         for (id, stream) in (0u16..).map(StreamId).zip(&config.streams) {
             let icmp = (stream.kind == ProbeKind::Icmp).then_some(id);
@@ -70,8 +82,8 @@ impl Probes {
                     spec.traffic_class = stream.dscp << 2;
                     let socket = ProbeSocket::open(&spec, origin)?;
                     let lane = probes.lanes.len();
-                    let source = ready.add(Class::Urgent, Token::Probe(lane));
-                    probes.lanes.push(Lane { socket, source, streams: Vec::new() });
+                    probes.watch.add(&socket, lane)?;
+                    probes.lanes.push(Lane { socket, streams: Vec::new() });
                     by_key.insert(key, lane);
                     lane
                 }
@@ -109,37 +121,51 @@ impl Probes {
         }
     }
 
-    /// A socket may have replies.
-    pub(super) fn serve(&mut self, engine: &mut Engine, lane: usize) {
-        let lane = &mut self.lanes[lane];
-        lane.read(engine);
-        if lane.socket.poll_recv_ready(&mut lane.source.context()).is_ready() {
-            lane.source.wake();
+    /// Some socket may have something.
+    pub(super) fn serve(&mut self, engine: &mut Engine) -> io::Result<()> {
+        self.read_all(engine);
+        if let Poll::Ready(any) = self.watch.poll_any(&mut self.source.context()) {
+            self.source.wake();
+            any?;
         }
+        Ok(())
     }
 
-    /// Reads every socket: replies that have arrived come before timers that say they have not.
+    /// Reads what has arrived: replies come before timers that say they have not.
     pub(super) fn read_all(&mut self, engine: &mut Engine) {
-        for lane in &mut self.lanes {
-            while lane.read(engine) == BATCH {}
+        let Self { lanes, watch, .. } = self;
+        for _ in 0..ROUNDS {
+            let mut idle = true;
+            for waiting in watch.ready() {
+                lanes[waiting.number].read(engine, waiting);
+                idle = false;
+            }
+            if idle {
+                break;
+            }
         }
     }
 }
 
 impl Lane {
-    /// Departures, then replies. Returns how many replies there were, [`BATCH`] at most.
-    fn read(&mut self, engine: &mut Engine) -> usize {
-        self.socket.drain_sent(BATCH, |tag, at| {
-            let (stream, seq) = (StreamId((tag >> 32) as u16), tag as u32);
-            engine.handle(now(), Input::ProbeStamped { stream, seq, at });
-        });
+    /// Departures, then one datagram: if there are more, the socket is told again.
+    fn read(&mut self, engine: &mut Engine, waiting: Waiting) {
+        if waiting.departures {
+            self.socket.drain_sent(DEPARTURES, |tag, at| {
+                let (stream, seq) = (StreamId((tag >> 32) as u16), tag as u32);
+                engine.handle(now(), Input::ProbeStamped { stream, seq, at });
+            });
+        }
+        if !waiting.arrivals {
+            return;
+        }
         let streams = &self.streams;
-        self.socket.recv_batch(BATCH, |datagram| {
+        self.socket.recv_batch(1, |datagram| {
             let from = |(target, _): &&(SocketAddr, StreamId)| *target == datagram.from;
             for &(_, stream) in streams.iter().filter(from) {
                 let (bytes, at, ttl) = (datagram.bytes, datagram.at, datagram.ttl);
                 engine.handle(now(), Input::ProbeReceived { stream, bytes, at, ttl });
             }
-        })
+        });
     }
 }
