@@ -101,7 +101,7 @@ fn configuration(active: usize, standby: usize, port: u16, control: &str) -> Str
 
 fn load(text: &str) -> Loaded {
     let outcome = config::parse("bench.toml", text);
-    let mut loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings));
+    let mut loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)));
     loaded.engine.timing.monitor.rates =
         ProbeRates { active_mpps: 2_000, standby_mpps: 2_000, boost_mpps: 2_000 };
     loaded

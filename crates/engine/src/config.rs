@@ -39,6 +39,9 @@ pub struct Config {
     pub timing: Timing,
     /// How long a probe waits for its reply before it counts as lost.
     pub probe_timeout: Duration,
+    /// The most probes a second of all streams together. Streams that would exceed it keep the
+    /// rate they have until others slow down.
+    pub probe_rate: u32,
 }
 
 impl Config {
@@ -135,6 +138,8 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// The far end; the port is unused by ICMP.
     pub target: SocketAddr,
+    /// Constant source ports used in turn (probe `seq` leaves from port `seq % ports`), 1 to [`pathvane_score::MAX_PORTS`]; ICMP has none, says 1.
+    pub ports: u8,
 }
 
 /// A probe protocol.

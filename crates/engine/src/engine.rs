@@ -16,7 +16,7 @@ use crate::forward::Forward;
 use crate::ids::{ConnId, PathId, ServiceId};
 use crate::io::{Command, Input, Output};
 use crate::ledger::Ledger;
-use crate::measure::Measure;
+use crate::measure::{Arrival, Measure};
 use crate::peer::Peer;
 use crate::record::Record;
 use crate::signal::Role;
@@ -167,8 +167,9 @@ impl Engine {
             Input::ProbeSent { stream, seq } => self.measure.handle_sent(now, stream, seq),
             Input::ProbeStamped { stream, seq, at } => self.measure.handle_stamped(stream, seq, at),
             Input::ProbeFailed { stream, seq } => self.measure.handle_send_failed(stream, seq),
-            Input::ProbeReceived { stream, bytes, at, ttl } => {
-                self.measure.handle_received(now, stream, bytes, (at, ttl), &mut self.changed);
+            Input::ProbeReceived { stream, bytes, at, ttl, stamped } => {
+                let arrival = Arrival { at, ttl, stamped };
+                self.measure.handle_received(now, stream, bytes, arrival, &mut self.changed);
             }
             Input::Stalled { .. } => self.measure.handle_stall(now),
             Input::Link { path, up } => {

@@ -75,7 +75,7 @@ pub enum Input<'a> {
         /// When it left.
         at: Instant,
     },
-    /// A datagram arrived on a stream's socket; `at` is the kernel's receive stamp where there is one.
+    /// A datagram arrived on a stream's socket.
     ProbeReceived {
         /// The stream.
         stream: StreamId,
@@ -85,6 +85,8 @@ pub enum Input<'a> {
         at: Instant,
         /// TTL or hop limit it arrived with, if the socket told.
         ttl: Option<u8>,
+        /// `at` is the kernel's receive timestamp; otherwise it is when the shell looked.
+        stamped: bool,
     },
     /// A probe could not be sent (interface down, no buffer): it measures nothing.
     ProbeFailed {

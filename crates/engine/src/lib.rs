@@ -30,6 +30,7 @@ mod io;
 mod ledger;
 mod measure;
 mod peer;
+mod rate_budget;
 mod record;
 mod routes;
 mod sessions;

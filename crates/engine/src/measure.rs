@@ -7,12 +7,15 @@ use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Sender, Timestamp};
 use pathvane_score::{
-    Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample, Verdict,
+    Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample, StreamSpec,
+    Verdict,
 };
 
 use crate::config::{Config, Path, ProbeKind};
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
+use crate::rate_budget::RateBudget;
+use crate::view::StreamView;
 
 /// One probe stream: a path's probe to one target.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ struct Stream {
     /// Which of the path's streams it is.
     nth: usize,
     sender: Sender,
+    /// Source ports used in turn.
+    ports: u8,
+    /// Round trips of which one end or both are by our clock, not the kernel's.
+    user_stamped: u64,
 }
 
 /// One path: its monitor and its streams.
@@ -29,6 +36,15 @@ struct Measured {
     monitor: PathMonitor,
     streams: core::ops::Range<usize>,
     role: Role,
+}
+
+/// How a datagram arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) ttl: Option<u8>,
+    /// `at` is the kernel's.
+    pub(crate) stamped: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,6 +59,7 @@ pub(crate) struct Measure {
     streams: Vec<Stream>,
     paths: Vec<Measured>,
     alarms: Alarms<Alarm>,
+    budget: RateBudget,
     /// Scratch for packets.
     packet: Vec<u8>,
 }
@@ -54,13 +71,14 @@ impl Measure {
             streams: Vec::new(),
             paths: Vec::new(),
             alarms: Alarms::default(),
+            budget: RateBudget::new(config.probe_rate),
             packet: Vec::with_capacity(ProbePacket::MAX),
         };
         let mut rng = fastrand::Rng::with_seed(seed);
         for (index, path) in (0u16..).zip(&config.paths) {
             let monitor_config = monitor_config(config, PathId(index));
             let first = measure.streams.len();
-            for (nth, _) in path.probes.iter().enumerate() {
+            for (nth, probe) in path.probes.iter().enumerate() {
                 let number = u16::try_from(measure.streams.len()).unwrap_or(u16::MAX);
                 let sender = pathvane_probe::Config {
                     kind: kind(path, nth, number),
@@ -71,9 +89,11 @@ impl Measure {
                     seed: rng.u64(..),
                 };
                 let sender = Sender::new(now, &sender);
-                measure.streams.push(Stream { path: PathId(index), nth, sender });
+                measure.budget.take(sender.interval());
+                let (path, ports) = (PathId(index), probe.ports);
+                measure.streams.push(Stream { path, nth, sender, ports, user_stamped: 0 });
             }
-            let monitor = PathMonitor::new(now, monitor_config, &reflectors(path));
+            let monitor = PathMonitor::new(now, monitor_config, &specs(path));
             let streams = first..measure.streams.len();
             measure.paths.push(Measured { monitor, streams, role: Role::Standby });
         }
@@ -97,9 +117,18 @@ impl Measure {
     }
 
     /// What became of each of a path's probes, stream by stream.
-    pub(crate) fn streams(&self, path: PathId) -> impl Iterator<Item = (StreamId, &Sender)> {
+    pub(crate) fn streams(&self, path: PathId) -> impl Iterator<Item = StreamView> {
         let streams = self.paths[path.index()].streams.clone();
-        streams.map(|at| (stream_id(at), &self.streams[at].sender))
+        streams.map(|at| {
+            let Stream { sender, user_stamped, .. } = &self.streams[at];
+            StreamView {
+                id: stream_id(at),
+                counters: *sender.counters(),
+                interval: sender.interval(),
+                mapped: sender.mapped(),
+                user_stamped: *user_stamped,
+            }
+        })
     }
 
     /// When [`Self::handle_timeout`] has something to do.
@@ -153,18 +182,17 @@ impl Measure {
         now: Instant,
         stream: StreamId,
         bytes: &[u8],
-        (at, ttl): (Instant, Option<u8>),
+        Arrival { at, ttl, stamped }: Arrival,
         changed: &mut Vec<(PathId, Verdict)>,
     ) {
-        let Some(Stream { path, nth, sender }) = self.streams.get_mut(stream.index()) else {
-            return;
-        };
-        let Some(reply) = sender.handle_received(bytes, at, ttl) else { return };
+        let Some(stream) = self.streams.get_mut(stream.index()) else { return };
+        let Some(reply) = stream.sender.handle_received(bytes, at, ttl) else { return };
         if reply.duplicate {
             return;
         }
-        let (path, nth) = (*path, *nth);
-        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply));
+        stream.user_stamped += u64::from(!stamped || !reply.kernel_sent);
+        let (path, nth) = (stream.path, stream.nth);
+        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply, stream.ports));
         self.conclude(now, path, changed);
     }
 
@@ -222,7 +250,8 @@ impl Measure {
         self.alarms.set(Alarm::Path(path), measured.monitor.poll_timeout());
         let interval = measured.monitor.probe_interval(measured.role);
         for at in measured.streams.clone() {
-            if self.streams[at].sender.interval() != interval {
+            let before = self.streams[at].sender.interval();
+            if before != interval && self.budget.change(before, interval) {
                 self.streams[at].sender.set_interval(now, interval);
                 self.rearm_stream(at);
             }
@@ -261,8 +290,8 @@ fn kind(path: &Path, nth: usize, number: u16) -> Kind {
     }
 }
 
-/// For each stream of a path the number of its reflector: streams to one address share it.
-fn reflectors(path: &Path) -> Vec<u8> {
+/// What each stream of a path probes: streams to one address share the reflector's number.
+fn specs(path: &Path) -> Vec<StreamSpec> {
     let mut seen: Vec<IpAddr> = Vec::new();
     let number = |probe: &crate::config::Probe| {
         let ip = probe.target.ip();
@@ -270,20 +299,23 @@ fn reflectors(path: &Path) -> Vec<u8> {
             seen.push(ip);
             seen.len() - 1
         });
-        u8::try_from(at).unwrap_or(u8::MAX)
+        StreamSpec::new(u8::try_from(at).unwrap_or(u8::MAX), probe.ports)
     };
     path.probes.iter().map(number).collect()
 }
 
 /// A sample in the words of the scoring crate.
-fn sample(reply: &pathvane_probe::Sample) -> Sample {
+///
+/// A stateful reflector counts each source port for itself, so only the numbers of a stream from
+/// a single port can be compared one after the other.
+fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
     Sample {
         seq: reply.seq,
         at: reply.received_at,
         rtt_ns: reply.rtt_ns,
         fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
-        reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful),
+        reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful && ports <= 1),
         remarked: false,
     }
 }

@@ -59,6 +59,8 @@ pub struct StreamView {
     pub interval: Duration,
     /// The address by which the far end sees our probes, if it told (STUN).
     pub mapped: Option<SocketAddr>,
+    /// Round trips of which one end or both are by our clock: the kernel gave no timestamp.
+    pub user_stamped: u64,
 }
 
 /// One service.
@@ -122,16 +124,7 @@ impl Engine {
 
     /// One path.
     pub fn path(&self, id: PathId) -> PathView<'_> {
-        let stream = |(id, sender): (StreamId, &pathvane_probe::Sender)| StreamView {
-            id,
-            counters: *sender.counters(),
-            interval: sender.interval(),
-            mapped: sender.mapped(),
-        };
-        PathView {
-            verdict: self.measure.verdict(id),
-            streams: self.measure.streams(id).map(stream).collect(),
-        }
+        PathView { verdict: self.measure.verdict(id), streams: self.measure.streams(id).collect() }
     }
 
     /// One service.

@@ -4,24 +4,32 @@ use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
 
 /// Turns at a fixed interval from a random phase; the interval may change at any time.
+///
+/// Turns are due on a grid that all streams share, so that thousands of them wake the loop a
+/// few times a millisecond at most, and not once each.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     interval: Duration,
-    /// The turn last taken; before the first, the virtual turn one interval earlier.
+    /// The turn last taken; `None` before the first.
     last: Option<Instant>,
-    due: Instant,
+    /// The next turn, not on the grid.
+    next: Instant,
 }
 
 impl Schedule {
+    /// Small against every interval, and a divisor of the usual ones.
+    const GRID: Duration = Duration::from_micros(500);
+
     /// The first turn falls within one interval of `now`, where the seed says.
     pub(crate) fn new(now: Instant, interval: Duration, seed: u64) -> Self {
         let span = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         let phase = Duration::from_nanos(Rng::with_seed(seed).u64(0..span));
-        Self { interval, last: None, due: now + phase }
+        Self { interval, last: None, next: now + phase }
     }
 
     pub(crate) fn due(&self) -> Instant {
-        self.due
+        let grid = Self::GRID.as_nanos() as u64;
+        Instant::from_nanos(self.next.as_nanos().div_ceil(grid).saturating_mul(grid))
     }
 
     pub(crate) fn interval(&self) -> Duration {
@@ -34,22 +42,22 @@ impl Schedule {
             return;
         }
         self.interval = interval;
-        self.due = match self.last {
+        self.next = match self.last {
             Some(last) => (last + interval).max(now),
-            None => self.due.min(now + interval),
+            None => self.next.min(now + interval),
         };
     }
 
     /// Takes the turn if it is due and returns how many were missed since; turns stay in phase.
     pub(crate) fn take(&mut self, now: Instant) -> Option<u64> {
-        if now < self.due {
+        if now < self.due() {
             return None;
         }
         let step = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let missed = (now.as_nanos() - self.due.as_nanos()) / step;
-        let turn = self.due + Duration::from_nanos(missed.saturating_mul(step));
+        let missed = (now.as_nanos() - self.next.as_nanos()) / step;
+        let turn = self.next + Duration::from_nanos(missed.saturating_mul(step));
         self.last = Some(turn);
-        self.due = turn + self.interval;
+        self.next = turn + self.interval;
         Some(missed)
     }
 }
@@ -67,12 +75,26 @@ mod tests {
     #[test]
     fn phases_differ_by_seed_and_stay_within_one_interval() {
         let mut dues: alloc::vec::Vec<_> =
-            (0..50).map(|seed| Schedule::new(at(5), 20 * MS, seed).due()).collect();
-        assert!(dues.iter().all(|&due| due >= at(5) && due < at(25)));
+            (0..50).map(|seed| Schedule::new(at(5), 1000 * MS, seed).due()).collect();
+        assert!(dues.iter().all(|&due| due >= at(5) && due <= at(1005)));
         dues.sort();
         dues.dedup();
         assert!(dues.len() > 45, "phases are spread: {}", dues.len());
         assert_eq!(Schedule::new(at(5), 20 * MS, 7).due(), Schedule::new(at(5), 20 * MS, 7).due());
+    }
+
+    #[test]
+    fn streams_are_due_together_and_none_is_shifted_for_good() {
+        let third = Duration::from_nanos(1_000_000_000 / 3);
+        let mut schedule = Schedule::new(at(5), third, 3);
+        let first = schedule.due();
+        let mut turns = 0;
+        while schedule.due() < first + Duration::from_secs(60) {
+            assert_eq!(schedule.due().as_nanos() % 500_000, 0);
+            assert_eq!(schedule.take(schedule.due()), Some(0));
+            turns += 1;
+        }
+        assert!((180..=181).contains(&turns), "three a second for a minute: {turns}");
     }
 
     #[test]

@@ -224,7 +224,13 @@ impl World {
             Datagram::Reply { stream, bytes } => {
                 let stream = pathvane_engine::StreamId(stream);
                 let at = self.now;
-                self.tell(Input::ProbeReceived { stream, bytes: &bytes, at, ttl: None });
+                self.tell(Input::ProbeReceived {
+                    stream,
+                    bytes: &bytes,
+                    at,
+                    ttl: None,
+                    stamped: true,
+                });
             }
         }
     }

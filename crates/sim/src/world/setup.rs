@@ -133,6 +133,7 @@ fn engine(regions: &[&str]) -> Config {
         med: MedPlan::default(),
         timing: Timing::default(),
         probe_timeout: Duration::from_secs(1),
+        probe_rate: 50_000,
     }
 }
 
@@ -166,7 +167,7 @@ fn peer(region: &str, nth: usize) -> Peer {
 
 fn path(region: &str, nth: usize) -> Path {
     let target = |of| SocketAddr::new(reflector(nth, of), STAMP);
-    let probe = |of| Probe { kind: ProbeKind::Stamp, target: target(of) };
+    let probe = |of| Probe { kind: ProbeKind::Stamp, target: target(of), ports: 1 };
     Path {
         name: region.to_owned(),
         interface: Some(format!("vti-{region}")),

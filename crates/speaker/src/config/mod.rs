@@ -196,6 +196,7 @@ impl File {
             med: MedPlan::default(),
             timing: self.timing.clone(),
             probe_timeout: self.probe_timeout,
+            probe_rate: speaker.probe_rate.get_ref().0,
         };
         let shell = ShellConfig {
             listen: speaker.listen.clone(),

@@ -8,6 +8,7 @@ use pathvane_engine::PathId;
 use pathvane_engine::config::ProbeKind;
 use pathvane_probe::{stamp, stun};
 use pathvane_rib::PeerId;
+use pathvane_score::MAX_PORTS;
 use toml::Spanned;
 
 use super::finding::Findings;
@@ -52,6 +53,7 @@ pub(super) struct Probe {
     pub(super) kind: ProbeKind,
     pub(super) target: Spanned<IpAddr>,
     pub(super) port: u16,
+    pub(super) ports: u8,
 }
 
 impl Path {
@@ -106,6 +108,7 @@ impl Path {
         let probe = |probe: &Probe| pathvane_engine::config::Probe {
             kind: probe.kind,
             target: SocketAddr::new(*probe.target.get_ref(), probe.port),
+            ports: probe.ports,
         };
         Some(pathvane_engine::config::Path {
             name: self.name().to_owned(),
@@ -140,6 +143,7 @@ impl Path {
             kind: probe.kind,
             source,
             target: SocketAddr::new(*probe.target.get_ref(), probe.port),
+            ports: probe.ports,
             dscp,
         };
         Some(self.probes.iter().map(socket).collect())
@@ -155,12 +159,15 @@ fn probe(section: &Section<'_>) -> Option<Probe> {
     let target = section.required("target", "\"10.128.0.9\"");
     let usual = if kind == Some(ProbeKind::Stun) { stun::PORT } else { stamp::PORT };
     let port = section.or("port", Number::<1, 65535>(usual.into())).small();
-    if kind == Some(ProbeKind::Icmp) && section.has("port") {
-        section.findings().borrow_mut().error(
-            section.span_of("port"),
-            format!("{} has a port, but ICMP knows none", section.what),
-            "remove `port`, or set `kind` to \"stamp\" or \"stun\"",
-        );
+    let ports = section.or("ports", Number::<1, { MAX_PORTS as u32 }>(1)).small();
+    for key in ["port", "ports"] {
+        if kind == Some(ProbeKind::Icmp) && section.has(key) {
+            section.findings().borrow_mut().error(
+                section.span_of(key),
+                format!("{} has `{key}`, but ICMP knows no ports", section.what),
+                format!("remove `{key}`, or set `kind` to \"stamp\" or \"stun\""),
+            );
+        }
     }
-    Some(Probe { kind: kind?, target: target?, port })
+    Some(Probe { kind: kind?, target: target?, port, ports })
 }

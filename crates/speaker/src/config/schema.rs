@@ -6,8 +6,17 @@
 pub const FILE: &[&str] = &["speaker", "peers", "policies", "paths", "services", "timing"];
 
 /// `[speaker]`
-pub const SPEAKER: &[&str] =
-    &["asn", "bgp_identifier", "steering", "listen", "control", "fib", "log", "drain_wait"];
+pub const SPEAKER: &[&str] = &[
+    "asn",
+    "bgp_identifier",
+    "steering",
+    "listen",
+    "control",
+    "fib",
+    "log",
+    "drain_wait",
+    "probe_rate",
+];
 
 /// `[peers.NAME]`
 pub const PEER: &[&str] = &[
@@ -76,7 +85,7 @@ pub const PATH: &[&str] = &[
 ];
 
 /// An element of `probes`.
-pub const PROBE: &[&str] = &["kind", "target", "port"];
+pub const PROBE: &[&str] = &["kind", "target", "port", "ports"];
 
 /// `[services.NAME]`
 pub const SERVICE: &[&str] =

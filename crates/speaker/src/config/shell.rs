@@ -85,6 +85,8 @@ pub struct StreamSocket {
     pub source: IpAddr,
     /// The far end; the port is unused by ICMP.
     pub target: SocketAddr,
+    /// Constant source ports used in turn, each a socket.
+    pub ports: u8,
     /// The DSCP of the most demanding class that uses the path, so that probes share its queue.
     pub dscp: u8,
 }

@@ -10,13 +10,16 @@ use toml::Spanned;
 
 use super::read::{Section, nearest};
 use super::shell::FibMode;
-use super::value::words;
+use super::value::{Number, words};
 
 /// Where the control interface is unless the file says otherwise.
 pub const DEFAULT_CONTROL: &str = "/run/pathvane/control.sock";
 
 /// The port of BGP (RFC 4271 section 4.2 of the IANA considerations).
 pub(super) const BGP_PORT: u16 = 179;
+
+/// What one core sends, receives and judges with room to spare (`docs/SCORING.md`).
+const PROBE_RATE: u32 = 50_000;
 
 words!(Mode, "a way of steering", "observe" => Mode::Observe, "act" => Mode::Act);
 
@@ -31,6 +34,7 @@ pub(super) struct Speaker {
     pub(super) fib: Spanned<FibMode>,
     pub(super) log: Spanned<String>,
     pub(super) drain_wait: Duration,
+    pub(super) probe_rate: Spanned<Number<1, 1_000_000>>,
 }
 
 impl Speaker {
@@ -44,6 +48,7 @@ impl Speaker {
             fib: section.spanned_or("fib", FibMode::Kernel),
             log: section.spanned_or("log", "info".to_owned()),
             drain_wait: section.or("drain_wait", Duration::from_secs(2)),
+            probe_rate: section.spanned_or("probe_rate", Number(PROBE_RATE)),
         };
         speaker.note_what_is_not_done(section);
         check_log(section, &speaker.log);

@@ -1,4 +1,4 @@
-//! The probes' sockets: one per path for STAMP, one per stream for ICMP.
+//! The probes' sockets: one per path and source port for UDP, one per stream for ICMP.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,9 +11,9 @@ use pathvane_engine::{Engine, Input, ProbeOut, StreamId};
 
 use super::Token;
 use crate::alarm::now;
-use crate::config::ShellConfig;
+use crate::config::{PathLink, ShellConfig};
 use crate::os_error::OsError;
-use crate::probe_io::{Carrier, ProbeSocket, Spec, Waiting, Watch};
+use crate::probe_io::{Carrier, Datagram, ProbeSocket, Spec, Waiting, Watch};
 use crate::ready::{Class, ReadySet, Source};
 
 /// Departures taken from one socket at a time.
@@ -34,10 +34,17 @@ pub(super) struct Probes {
     lanes: Vec<Lane>,
     watch: Watch,
     source: Source,
-    /// By stream: its lane and its target.
-    streams: Vec<(usize, SocketAddr)>,
-    /// Streams whose last probe could not be sent, so that each failure is told once.
-    failing: Vec<bool>,
+    /// By [`StreamId`].
+    streams: Vec<Stream>,
+}
+
+/// Where the probes of one stream leave.
+struct Stream {
+    /// Its lanes, used in turn: one for each source port.
+    lanes: Vec<usize>,
+    target: SocketAddr,
+    /// The last probe could not be sent, so that each failure is told once.
+    failing: bool,
 }
 
 /// Streams that may share a socket.
@@ -47,6 +54,8 @@ struct Key {
     path: usize,
     dscp: u8,
     icmp: Option<StreamId>,
+    /// Which of the source ports.
+    port: u8,
 }
 
 impl Probes {
@@ -61,51 +70,45 @@ impl Probes {
             watch: Watch::new()?,
             source: ready.add(Class::Urgent, Token::Probes),
             streams: Vec::new(),
-            failing: Vec::new(),
         };
         let mut by_key: HashMap<Key, usize> = HashMap::new();
         for (id, stream) in (0u16..).map(StreamId).zip(&config.streams) {
             let icmp = (stream.kind == ProbeKind::Icmp).then_some(id);
-            let path = stream.path.index();
-            let key = Key { source: stream.source, path, dscp: stream.dscp, icmp };
-            let lane = match by_key.get(&key) {
-                Some(&lane) => lane,
-                None => {
-                    let carrier = match icmp {
-                        Some(id) => Carrier::Icmp { identifier: id.icmp_identifier() },
-                        None => Carrier::Udp,
-                    };
-                    let mut spec = Spec::new(carrier, SocketAddr::new(stream.source, 0));
-                    let link = &config.paths[path];
-                    spec.device.clone_from(&link.interface);
-                    spec.mark = link.mark;
-                    spec.traffic_class = stream.dscp << 2;
-                    let socket = ProbeSocket::open(&spec, origin)?;
-                    let lane = probes.lanes.len();
-                    probes.watch.add(&socket, lane)?;
-                    probes.lanes.push(Lane { socket, streams: Vec::new() });
-                    by_key.insert(key, lane);
-                    lane
-                }
-            };
             let target = match icmp {
                 Some(_) => SocketAddr::new(stream.target.ip(), 0),
                 None => stream.target,
             };
-            probes.lanes[lane].streams.push((target, id));
-            probes.streams.push((lane, target));
-            probes.failing.push(false);
+            let path = stream.path.index();
+            let mut lanes = Vec::new();
+            for port in 0..stream.ports.max(1) {
+                let key = Key { source: stream.source, path, dscp: stream.dscp, icmp, port };
+                let lane = match by_key.get(&key) {
+                    Some(&lane) => lane,
+                    None => probes.add_lane(&spec(&key, &config.paths[path]), origin)?,
+                };
+                by_key.insert(key, lane);
+                probes.lanes[lane].streams.push((target, id));
+                lanes.push(lane);
+            }
+            probes.streams.push(Stream { lanes, target, failing: false });
         }
         Ok(probes)
+    }
+
+    fn add_lane(&mut self, spec: &Spec, origin: Monotonic) -> Result<usize, OsError> {
+        let (lane, socket) = (self.lanes.len(), ProbeSocket::open(spec, origin)?);
+        self.watch.add(&socket, lane)?;
+        self.lanes.push(Lane { socket, streams: Vec::new() });
+        Ok(lane)
     }
 
     /// Sends a probe and tells the engine whether it left.
     pub(super) fn send(&mut self, engine: &mut Engine, probe: &ProbeOut) {
         let ProbeOut { stream, seq, packet } = probe;
-        let (lane, target) = self.streams[stream.index()];
+        let Stream { lanes, target, failing } = &mut self.streams[stream.index()];
+        let lane = lanes[*seq as usize % lanes.len()];
         let tag = u64::from(stream.0) << 32 | u64::from(*seq);
-        let sent = self.lanes[lane].socket.try_send(packet.bytes(), target, tag);
-        let failing = &mut self.failing[stream.index()];
+        let sent = self.lanes[lane].socket.try_send(packet.bytes(), *target, tag);
         let (stream, seq) = (*stream, *seq);
         match sent {
             Ok(()) => {
@@ -163,9 +166,23 @@ impl Lane {
         self.socket.recv_batch(1, |datagram| {
             let from = |(target, _): &&(SocketAddr, StreamId)| *target == datagram.from;
             for &(_, stream) in streams.iter().filter(from) {
-                let (bytes, at, ttl) = (datagram.bytes, datagram.at, datagram.ttl);
-                engine.handle(now(), Input::ProbeReceived { stream, bytes, at, ttl });
+                let Datagram { bytes, at, ttl, kernel_stamped: stamped, .. } = datagram;
+                engine.handle(now(), Input::ProbeReceived { stream, bytes, at, ttl, stamped });
             }
         });
+    }
+}
+
+/// How probes of `key` leave over `path`.
+fn spec(key: &Key, path: &PathLink) -> Spec {
+    let carrier = match key.icmp {
+        Some(id) => Carrier::Icmp { identifier: id.icmp_identifier() },
+        None => Carrier::Udp,
+    };
+    Spec {
+        device: path.interface.clone(),
+        mark: path.mark,
+        traffic_class: key.dscp << 2,
+        ..Spec::new(carrier, SocketAddr::new(key.source, 0))
     }
 }

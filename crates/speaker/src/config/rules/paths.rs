@@ -3,12 +3,14 @@
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use pathvane_score::{Class, ProbeRates};
 use pathvane_wire::Family;
 
 use super::super::File;
 use super::super::finding::Findings;
 use super::super::path::Path;
 use super::super::peer::Peer;
+use super::super::service::Service;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
     for path in &file.paths {
@@ -17,6 +19,36 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         families(path, findings);
         announced(file, path, findings);
         used(file, path, findings);
+    }
+    rate(file, findings);
+}
+
+/// The standing rate of all probes, boosts not counted: each path on standby, and the neediest
+/// path of each service leading.
+fn rate(file: &File, findings: &mut Findings) {
+    let rates = |path: &Path| {
+        let users = file.services.iter().filter(|service| service.uses(path.name()));
+        let rates = users.filter_map(|service| service.class).map(ProbeRates::of);
+        let rates = rates.reduce(ProbeRates::fastest);
+        let rates = rates.unwrap_or(ProbeRates::of(Class::Voice));
+        let streams = path.probes.len() as u64;
+        let (standby, active) = (u64::from(rates.standby_mpps), u64::from(rates.active_mpps));
+        (streams * standby, streams * active.saturating_sub(standby))
+    };
+    let standby: u64 = file.paths.iter().map(|path| rates(path).0).sum();
+    let leading = |service: &Service| {
+        let own = file.paths.iter().filter(|path| service.uses(path.name()));
+        own.map(|path| rates(path).1).max().unwrap_or(0)
+    };
+    let leading: u64 = file.services.iter().map(leading).sum();
+    let (total, limit) = ((standby + leading) / 1_000, file.speaker.probe_rate.get_ref().0);
+    if total > u64::from(limit) {
+        findings.warning(
+            file.speaker.probe_rate.span(),
+            format!("the paths want {total} probes a second, more than the {limit} of `probe_rate`"),
+            "leave out probes or paths, or set `probe_rate` in [speaker] higher: above it paths are \
+             probed no faster than on standby, and faults are found later",
+        );
     }
 }
 

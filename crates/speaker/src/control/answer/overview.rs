@@ -182,6 +182,7 @@ fn path(engine: &Engine, now: Instant, id: PathId) -> Path {
         last_reply_ns: evidence.last_reply.map(|at| ago(now, at)),
         reflectors: evidence.reflectors,
         silent: evidence.silent,
+        silent_ports: evidence.silent_ports,
         may_withdraw: verdict.may_withdraw(),
         probes: streams.map(|(probe, view)| stream(probe, view)).collect(),
     }
@@ -207,5 +208,7 @@ fn stream(config: &ProbeConfig, view: &StreamView) -> Probe {
         refused: counters.malformed + counters.mismatched + counters.implausible,
         declined: counters.declined,
         mapped: view.mapped,
+        ports: config.ports,
+        user_stamped: view.user_stamped,
     }
 }

@@ -229,6 +229,9 @@ pub struct Path {
     pub reflectors: u8,
     /// Those of them that are silent.
     pub silent: u8,
+    /// Source ports that are silent while others are answered: broken members of bundles.
+    #[serde(default)]
+    pub silent_ports: u8,
     /// Whether silence may withdraw: the path is down and that is certain.
     pub may_withdraw: bool,
     /// Its probe streams.
@@ -264,6 +267,12 @@ pub struct Probe {
     /// The address by which the STUN server sees our probes.
     #[serde(default)]
     pub mapped: Option<SocketAddr>,
+    /// Source ports used in turn.
+    #[serde(default)]
+    pub ports: u8,
+    /// Answers whose times are not both the kernel's, and so less exact.
+    #[serde(default)]
+    pub user_stamped: u64,
 }
 
 /// One element of `GET /v1/services`
