@@ -106,6 +106,50 @@ pub struct Peer {
     pub next_hop_self: bool,
     /// The routing domain (VPC, region, routing mode) in which "the last usable way" is counted (law 3).
     pub domain: String,
+    /// How many prefixes the peer may announce.
+    pub max_in: MaxPrefixes,
+    /// How many prefixes of each family (IPv4, IPv6) the peer is told at most.
+    pub max_out: [Option<u32>; 2],
+    /// What the peer ranks our routes by.
+    pub ranking: Ranking,
+    /// A route with GRACEFUL_SHUTDOWN from this peer is the least preferred (RFC 8326).
+    pub graceful_shutdown: bool,
+}
+
+/// What a peer ranks our routes by, beside MED, which everybody is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ranking {
+    /// MED.
+    #[default]
+    Med,
+    /// Direct Connect's communities for low, medium and high preference, which it heeds before
+    /// AS path and MED.
+    AwsCommunities,
+    /// The length of the AS path; MED is not looked at.
+    AsPath,
+}
+
+/// A limit on the prefixes that a peer announces (RFC 4271 section 6.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MaxPrefixes {
+    /// At most so many by family (IPv4, IPv6); `None`: any number.
+    pub most: [Option<u32>; 2],
+    /// At this share of the limit it is told once, in percent.
+    pub warn_at: u8,
+    /// What happens beyond the limit.
+    pub beyond: Beyond,
+}
+
+/// What happens when a peer announces more prefixes than it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Beyond {
+    /// It is told, and nothing else.
+    Warn,
+    /// The session is closed and stays closed until the operator resets it.
+    #[default]
+    Close,
+    /// The session is closed and opened again after this time.
+    Reopen(Duration),
 }
 
 /// One forwarding path.

@@ -1,5 +1,6 @@
 //! Leaving without cutting a call: raise MED, wait, withdraw, CEASE, close (law 10).
 
+use alloc::string::String;
 use core::time::Duration;
 
 use pathvane_clock::Instant;
@@ -10,6 +11,7 @@ use crate::engine::{Alarm, Engine};
 use crate::event::EventKind;
 use crate::io::Output;
 use crate::peer::Peer;
+use crate::policies::peer_config;
 
 /// How long the last UPDATEs may take to be acknowledged, and the last NOTIFICATIONs to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -46,12 +48,32 @@ impl Life {
     }
 }
 
+/// A Cease with the operator's words, if there are any (RFC 9003).
+pub(crate) fn said(subcode: u8, text: &str) -> Notification {
+    match (text, subcode) {
+        ("", _) => Notification::cease(subcode),
+        (text, cease::ADMINISTRATIVE_SHUTDOWN) => Notification::administrative_shutdown(text),
+        (text, _) => Notification::administrative_reset(text),
+    }
+}
+
 impl Engine {
     /// Begins to leave; nothing happens if it has begun.
-    pub(crate) fn drain(&mut self, now: Instant) {
+    pub(crate) fn drain(&mut self, now: Instant, text: String) {
         if self.life == Life::Running {
+            self.last_words = text;
+            self.end_deferral();
+            self.mark_graceful_shutdown();
             self.enter(now, Life::Raised, self.config.timing.drain_wait, "MED raised");
         }
+    }
+
+    /// Marks everything that peers are told, not only what is steered (RFC 8326 section 4.1).
+    fn mark_graceful_shutdown(&mut self) {
+        for peer in self.config.peer_ids() {
+            self.rib.set_policy(peer, peer_config(&self.config, peer, true));
+        }
+        self.busy = true;
     }
 
     /// The next step is due.
@@ -60,9 +82,9 @@ impl Engine {
             Life::Raised => self.enter(now, Life::Withdrawn, LAST_WORDS, "prefixes withdrawn"),
             Life::Withdrawn => {
                 self.enter(now, Life::Closing, LAST_WORDS, "sessions closed");
+                let text = core::mem::take(&mut self.last_words);
                 for peer in self.config.peer_ids() {
-                    let farewell =
-                        Farewell::Notify(Notification::cease(cease::ADMINISTRATIVE_SHUTDOWN));
+                    let farewell = Farewell::Notify(said(cease::ADMINISTRATIVE_SHUTDOWN, &text));
                     self.with_session(now, peer, |session| session.handle_stop(now, farewell));
                 }
             }

@@ -1,5 +1,6 @@
 //! The engine itself: one input in, outputs out.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::BytesMut;
@@ -31,6 +32,8 @@ pub(crate) enum Alarm {
     Stale(PeerId),
     /// A lost peer cannot hold our routes any longer.
     Held(PeerId),
+    /// A session that was closed for its limit of prefixes may open again.
+    Reopen(PeerId),
     /// A selector wants to decide again.
     Check(ServiceId),
     /// A paced signal may be sent.
@@ -39,6 +42,8 @@ pub(crate) enum Alarm {
     Prune,
     /// The next step of a drain.
     Drain,
+    /// Peers have had time to tell what they have (RFC 4724).
+    Deferral,
 }
 
 /// What a service's traffic and its peers follow at present.
@@ -68,6 +73,10 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) alarms: Alarms<Alarm>,
     pub(crate) life: Life,
+    /// Selection waits for what peers have to tell after our restart.
+    pub(crate) deferring: bool,
+    /// What peers are told when we leave (RFC 9003).
+    pub(crate) last_words: String,
     pub(crate) frozen: bool,
     pub(crate) last_move: u64,
     /// Per service the number of its latest move that was carried out.
@@ -96,7 +105,8 @@ impl Engine {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut rib = Rib::new(RibConfig::new(config.asn, config.id, rng.u64(..)));
         for peer in config.peer_ids() {
-            rib.add_peer(peer, crate::routes::peer_config(&config, peer));
+            rib.add_peer(peer, crate::policies::peer_config(&config, peer, false));
+            rib.set_quota(peer, crate::limits::quota(&config, peer));
         }
         let sessions = config.peers.iter();
         let peers = sessions
@@ -118,6 +128,8 @@ impl Engine {
             ledger: Ledger::new(&config),
             alarms: Alarms::default(),
             life: Life::Running,
+            deferring: crate::deferral::is_due(&config),
+            last_words: String::new(),
             frozen: false,
             last_move: 0,
             moves_of: config.services.iter().map(|_| 0).collect(),
@@ -132,6 +144,7 @@ impl Engine {
         };
         engine.alarms.set(Alarm::Prune, Some(now + engine.config.timing.prune_after));
         engine.set_up_routes();
+        engine.begin_deferral(now);
         engine.settle(now);
         engine
     }
@@ -201,9 +214,13 @@ impl Engine {
                 }
                 Alarm::Stale(peer) => self.drop_stale(now, peer),
                 Alarm::Held(peer) => self.purge(peer),
+                Alarm::Reopen(peer) => {
+                    self.reopen(now, peer);
+                }
                 Alarm::Check(_) | Alarm::Signals => self.dirty = true,
                 Alarm::Prune => self.sync_fib(),
                 Alarm::Drain => self.drain_step(now),
+                Alarm::Deferral => self.end_deferral(),
             }
         }
     }
@@ -215,10 +232,10 @@ impl Engine {
                     self.with_session(now, peer, |session| session.handle_start(now));
                 }
             }
-            Command::Drain => self.drain(now),
+            Command::Drain { text } => self.drain(now, text),
             Command::Freeze => self.freeze(now, true),
             Command::Unfreeze => self.freeze(now, false),
-            Command::Reset(peer) => self.reset(now, peer),
+            Command::Reset { peer, text } => self.reset(now, peer, &text),
         }
     }
 
@@ -244,7 +261,9 @@ impl Engine {
         out: &mut BytesMut,
         limit: usize,
     ) -> usize {
+        let limit = if self.deferring { 0 } else { limit };
         let bytes = self.peers[peer.index()].transmit(now, (peer, conn), &mut self.rib, out, limit);
+        self.watch_withheld(now, peer);
         self.after_session(now, peer);
         bytes
     }

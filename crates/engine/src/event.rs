@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
+use pathvane_wire::Family;
 
 use crate::ids::{PathId, PeerId, ServiceId};
 
@@ -49,6 +50,19 @@ pub enum EventKind {
     StaleDropped {
         /// Whose.
         peer: PeerId,
+    },
+    /// A peer came near a limit on prefixes, or beyond it.
+    PrefixLimit {
+        /// Whose.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+        /// Prefixes of the family; of those withheld if [`LimitStep::Withheld`] or [`LimitStep::Room`].
+        count: u32,
+        /// The limit.
+        limit: u32,
+        /// What it came to.
+        step: LimitStep,
     },
     /// An UPDATE carried errors; the session stayed up (RFC 7606).
     Fault {
@@ -151,6 +165,21 @@ pub enum EventKind {
     Frozen(bool),
     /// A drain began or went on to its next step.
     Drain(&'static str),
+}
+
+/// What a limit on prefixes came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitStep {
+    /// The peer announces nearly as much as it may.
+    Near,
+    /// The peer announces more than it should; only told.
+    Beyond,
+    /// The session was closed for it, for this time or until the operator resets it.
+    Closed(Option<Duration>),
+    /// The peer would be told more than it may; the rest is withheld.
+    Withheld,
+    /// Nothing is withheld any more.
+    Room,
 }
 
 /// What a peer is told about a prefix.

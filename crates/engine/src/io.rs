@@ -1,5 +1,6 @@
 //! The one contract: what the shell tells the engine, and what the engine asks of it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -142,18 +143,26 @@ pub enum Input<'a> {
 }
 
 /// What operators can ask of a running speaker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Open the sessions.
     Start,
     /// Leave: raise MED, wait, withdraw, CEASE, close (law 10).
-    Drain,
+    Drain {
+        /// What peers are told with the CEASE (RFC 9003); may be empty.
+        text: String,
+    },
     /// Stop all moves; measuring goes on (law 11).
     Freeze,
     /// Move again.
     Unfreeze,
     /// Close and reopen one session with an administrative reset (RFC 4486).
-    Reset(PeerId),
+    Reset {
+        /// Whose.
+        peer: PeerId,
+        /// What the peer is told (RFC 9003); may be empty.
+        text: String,
+    },
 }
 
 /// What the engine asks of the shell. Drain until [`Output::Timeout`].

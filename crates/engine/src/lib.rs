@@ -20,6 +20,7 @@
 extern crate alloc;
 
 pub mod config;
+mod deferral;
 mod delivery;
 mod drain;
 mod engine;
@@ -28,8 +29,10 @@ mod forward;
 mod ids;
 mod io;
 mod ledger;
+mod limits;
 mod measure;
 mod peer;
+mod policies;
 mod rate_budget;
 mod record;
 mod routes;
@@ -41,7 +44,7 @@ mod view;
 
 pub use config::Config;
 pub use engine::Engine;
-pub use event::{Event, EventKind, Move, Signal};
+pub use event::{Event, EventKind, LimitStep, Move, Signal};
 pub use ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
 pub use io::{Command, Direction, Input, Output, ProbeOut, ProbePacket, Via};
 pub use signal::Role;

@@ -13,8 +13,10 @@ use pathvane_wire::{
     DecodeContext, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
 };
 
+use crate::config::MaxPrefixes;
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
+use crate::limits::{self, Standing};
 
 /// One open connection of a peer.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) stale_until: Option<Instant>,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
+    /// Where it stands with its limits of prefixes.
+    pub(crate) standing: Standing,
     conns: Vec<Conn>,
 }
 
@@ -48,6 +52,7 @@ impl Peer {
             delivery: Delivery::default(),
             stale_until: None,
             held_until: None,
+            standing: Standing::default(),
             conns: Vec::new(),
         }
     }
@@ -150,6 +155,7 @@ fn count_messages(mut bytes: &[u8]) -> u64 {
 pub(crate) struct Routes<'a> {
     pub(crate) rib: &'a mut Rib,
     pub(crate) peer: PeerId,
+    pub(crate) limits: MaxPrefixes,
     /// The first fault that the session survived (RFC 7606), with the octets it is about.
     pub(crate) fault: Option<String>,
     /// UPDATEs with faults after that one.
@@ -168,7 +174,10 @@ impl Sink for Routes<'_> {
                 Some(_) => self.more_faults += 1,
             }
         }
-        Ok(())
+        match limits::refusal(self.rib, self.peer, &self.limits) {
+            Some(notification) => Err(notification),
+            None => Ok(()),
+        }
     }
 
     fn route_refresh(&mut self, refresh: RouteRefresh) {

@@ -1,14 +1,11 @@
-//! How peers and services look to the routes, and what routes mean to the kernel.
+//! How sessions and services look to the routes, and what routes mean to the kernel.
 
-use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use pathvane_clock::Instant;
-use pathvane_rib::policy::{Match, PrefixRange, Term, Verdict};
-use pathvane_rib::{OriginAttrs, Outcome, PeerConfig, PeerId, PeerUp, Policy};
+use pathvane_rib::{OriginAttrs, Outcome, PeerId, PeerUp};
 use pathvane_session::Negotiated;
 
 use crate::config::{Condition, Config};
@@ -16,43 +13,6 @@ use crate::engine::{Alarm, Engine};
 use crate::event::EventKind;
 use crate::ids::ServiceId;
 use crate::io::Output;
-
-/// The policies of a peer. What services announce over it, and the probe sources of its paths, are
-/// announced by that very configuration: a term in front of the export policy says so.
-pub(crate) fn peer_config(config: &Config, id: PeerId) -> PeerConfig {
-    let peer = &config.peers[id.index()];
-    let named = |index: Option<usize>| index.map(|index| config.policies[index].clone());
-    let own = own_prefixes(config, id);
-    let export = match (named(peer.export), own.is_empty()) {
-        (policy, true) => policy,
-        (policy, false) => Some(Arc::new(with_own(policy.as_deref(), own))),
-    };
-    PeerConfig { import: named(peer.import), export, next_hop_self: peer.next_hop_self }
-}
-
-/// The service prefixes and probe sources announced over the paths that a peer speaks for.
-fn own_prefixes(config: &Config, peer: PeerId) -> Vec<IpNet> {
-    let speaks = |path: &&crate::config::Path| path.announce_via.contains(&peer);
-    let probes = config.paths.iter().filter(speaks).map(|path| IpNet::from(path.probe_source));
-    let services = config
-        .services
-        .iter()
-        .filter(|service| service.paths.iter().any(|path| speaks(&&config.paths[path.index()])));
-    let announced = services.flat_map(|service| service.announce.iter().map(|a| a.prefix));
-    announced.chain(probes).collect()
-}
-
-fn with_own(policy: Option<&Policy>, own: Vec<IpNet>) -> Policy {
-    let first = Term {
-        name: "services".into(),
-        matches: vec![Match::Prefix(own.into_iter().map(PrefixRange::exact).collect())],
-        actions: Vec::new(),
-        verdict: Some(Verdict::Accept),
-    };
-    let (name, terms) = policy.map_or(("services", &[][..]), |p| (p.name(), p.terms()));
-    let terms = core::iter::once(first).chain(terms.iter().cloned()).collect();
-    Policy::new(name, terms).unwrap_or_else(|_| Policy::accept_all(name))
-}
 
 /// What the routes need to know of an Established session.
 pub(crate) fn peer_up(
@@ -101,6 +61,9 @@ impl Engine {
 
     /// Follows changes of the Loc-RIB into the kernel and into conditions on peers' routes.
     pub(crate) fn follow_routes(&mut self, now: Instant) {
+        if self.deferring {
+            return;
+        }
         while let Some(change) = self.rib.poll_change() {
             if self.acts()
                 && let Some(output) =
@@ -200,6 +163,7 @@ impl Engine {
             self.peers[id.index()].stale_until = None;
             self.alarms.set(Alarm::Stale(id), None);
         }
+        self.end_deferral_if_complete();
         let mut speakers = self.config.paths.iter().flat_map(|path| &path.announce_via);
         if speakers.all(|&peer| self.has_told_all(peer)) {
             self.sync_fib();
@@ -207,7 +171,7 @@ impl Engine {
     }
 
     /// Whether End-of-RIB came for every family of the peer's session.
-    fn has_told_all(&self, id: PeerId) -> bool {
+    pub(crate) fn has_told_all(&self, id: PeerId) -> bool {
         let ended = self.rib.end_of_rib_received(id);
         let session = &self.peers[id.index()].session;
         session.established().is_some_and(|(_, terms)| terms.families & ended == terms.families)

@@ -7,8 +7,9 @@ use core::time::Duration;
 use pathvane_clock::Instant;
 use pathvane_rib::PeerId;
 use pathvane_session::{Action, DownCause, DownReason, Farewell, Negotiated, Session};
-use pathvane_wire::{FamilySet, Notification};
+use pathvane_wire::{Family, FamilySet, cease};
 
+use crate::drain::said;
 use crate::engine::{Alarm, Engine};
 use crate::event::EventKind;
 use crate::ids::ConnId;
@@ -33,7 +34,9 @@ impl Engine {
     /// Takes bytes from a peer: session, UPDATEs, routes.
     pub(crate) fn handle_bytes(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8]) {
         let ends = self.rib.end_of_rib_received(id);
-        let mut routes = Routes { rib: &mut self.rib, peer: id, fault: None, more_faults: 0 };
+        let limits = self.config.peers[id.index()].max_in;
+        let rib = &mut self.rib;
+        let mut routes = Routes { rib, peer: id, limits, fault: None, more_faults: 0 };
         self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
         let Routes { fault, more_faults, .. } = routes;
         if let Some(mut detail) = fault {
@@ -43,6 +46,7 @@ impl Engine {
             }
             self.record.event(now, EventKind::Fault { peer: id, detail });
         }
+        self.watch_announced(now, id);
         if self.rib.end_of_rib_received(id) != ends {
             self.end_of_rib(id);
         }
@@ -61,7 +65,10 @@ impl Engine {
                     self.record.ask(Output::Close { peer, conn });
                 }
                 Action::Up { conn, negotiated } => self.session_up(now, peer, conn, &negotiated),
-                Action::Down(reason) => self.session_down(now, peer, &reason),
+                Action::Down(reason) => {
+                    self.session_down(now, peer, &reason);
+                    self.close_for_limit(now, peer, &reason);
+                }
                 Action::Failed(reason) => {
                     let reason = format!("{reason}");
                     self.record.event(now, EventKind::PeerFailed { peer, reason });
@@ -80,6 +87,7 @@ impl Engine {
         peer.held_until = None;
         self.alarms.set(Alarm::Held(id), None);
         self.keep_stale(now, id, terms);
+        self.end_deferral_if_complete();
         self.rib.peer_up(id, crate::routes::peer_up(&self.config, id, terms, local));
         self.record.event(now, EventKind::PeerUp { peer: id, detail: terms_text(terms) });
         self.dirty = true;
@@ -93,11 +101,17 @@ impl Engine {
         if peer.stale_until.is_none() {
             return;
         }
-        let keeps = |gr: &pathvane_session::PeerGr| !(gr.forwarding & gr.families).is_empty();
-        let Some(gr) = terms.graceful_restart.filter(keeps) else {
+        let preserved = terms.graceful_restart.map(|gr| gr.forwarding & gr.families);
+        let Some(gr) = terms.graceful_restart.filter(|_| !preserved.unwrap_or_default().is_empty())
+        else {
             self.drop_stale(now, id);
             return;
         };
+        for family in [Family::IPV4_UNICAST, Family::IPV6_UNICAST] {
+            if !preserved.is_some_and(|preserved| preserved.contains(family)) {
+                self.rib.end_stale(id, family);
+            }
+        }
         peer.stale_until = Some(now + gr.restart_time);
         self.alarms.set(Alarm::Stale(id), peer.stale_until);
     }
@@ -105,12 +119,13 @@ impl Engine {
     fn session_down(&mut self, now: Instant, id: PeerId, reason: &DownReason) {
         let retained = reason.retain.is_some();
         self.rib.peer_down(id, reason.retain.map_or(FamilySet::EMPTY, |gr| gr.families));
+        let bridged = self.is_bridged(id, reason);
         let peer = &mut self.peers[id.index()];
         peer.stale_until = reason.retain.map(|gr| now + gr.restart_time);
         self.alarms.set(Alarm::Stale(id), peer.stale_until);
         peer.delivery.down();
         self.ledger.lose(id);
-        if matches!(reason.cause, DownCause::Received(_)) {
+        if matches!(&reason.cause, DownCause::Received(n) if !bridged || n.is_hard_reset()) {
             self.purge(id);
         } else {
             self.expect_purge(now, id);
@@ -119,6 +134,13 @@ impl Engine {
         self.record.event(now, EventKind::PeerDown { peer: id, reason, retained });
         self.busy = true;
         self.dirty = true;
+    }
+
+    /// Whether the peer keeps our routes though a NOTIFICATION ended the session (RFC 8538).
+    fn is_bridged(&self, id: PeerId, reason: &DownReason) -> bool {
+        let ours = self.config.peers[id.index()].session.graceful_restart;
+        let theirs = reason.retain.is_some_and(|gr| gr.notification);
+        theirs && ours.is_some_and(|gr| gr.notification && !gr.families.is_empty())
     }
 
     /// Until when a peer that lost us without a word may hold our routes: its HoldTimer, and our
@@ -186,16 +208,18 @@ impl Engine {
     }
 
     /// Closes and reopens a session at the operator's wish.
-    pub(crate) fn reset(&mut self, now: Instant, peer: PeerId) {
-        let farewell =
-            Farewell::Notify(Notification::cease(pathvane_wire::cease::ADMINISTRATIVE_RESET));
+    pub(crate) fn reset(&mut self, now: Instant, peer: PeerId, text: &str) {
+        if self.reopen(now, peer) {
+            return;
+        }
+        let farewell = Farewell::Notify(said(cease::ADMINISTRATIVE_RESET, text));
         self.with_session(now, peer, |session| session.handle_reset(now, farewell));
     }
 
     /// Says once for each connection with something to say that bytes wait.
     pub(crate) fn ask_transmits(&mut self) {
         for id in self.config.peer_ids() {
-            let pending = self.rib.has_pending(id);
+            let pending = !self.deferring && self.rib.has_pending(id);
             for conn in self.peers[id.index()].unasked(pending) {
                 self.record.ask(Output::Transmit { peer: id, conn });
             }

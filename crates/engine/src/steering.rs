@@ -1,13 +1,15 @@
 //! Decisions into deeds: next hops here, then signals there (law 2).
 
 use alloc::string::ToString;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_rib::{Directive, PeerId};
 use pathvane_score::{Reasons, Role as ProbeRole, State, Verdict};
+use pathvane_wire::Community;
 
-use crate::config::Service;
+use crate::config::{Ranking, Service};
 use crate::engine::{Acting, Alarm, Engine};
 use crate::event::{EventKind, Move, Signal};
 use crate::ids::{PathId, ServiceId};
@@ -19,6 +21,10 @@ use crate::steer::{Facts, numbers, path_of};
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Paths that come out of a shared fault do so within this time of each other.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// High, medium and low preference at Direct Connect, heeded before AS path and MED.
+const DIRECT_CONNECT: [Community; 3] =
+    [Community::new(7224, 7300), Community::new(7224, 7200), Community::new(7224, 7100)];
 
 /// Whether a prefix may be withdrawn from the peer of a dead path (law 3).
 enum Withdrawal {
@@ -77,6 +83,8 @@ impl Engine {
         decided.done = self.acts();
         let id = decided.done.then_some(decided.id);
         if id.is_some() {
+            // What is measured now outranks what peers may yet have to tell.
+            self.end_deferral();
             self.moves_of[decided.service.index()] = decided.id;
         }
         self.record.event(now, EventKind::Move(decided));
@@ -325,15 +333,25 @@ impl Engine {
         let Steered { prefix, .. } = self.ledger.steered()[at];
         self.ledger.told_mut(peer, at).tell(now, wish.signal);
         let directive = match wish.signal {
-            Signal::Announce { med } => {
-                Directive::Announce { med: Some(med), communities: Vec::new() }
-            }
+            Signal::Announce { med } => self.announcement(peer, med),
             Signal::Withhold => Directive::Withhold,
         };
         self.rib.direct(peer, prefix, Some(directive));
         self.peers[peer.index()].delivery.decided(move_id);
         let Wish { signal, reason, .. } = *wish;
         self.record.event(now, EventKind::Signal { move_id, peer, prefix, signal, reason });
+    }
+
+    /// How a peer is told of a rank that MED expresses, in the terms that it ranks by.
+    fn announcement(&self, peer: PeerId, med: u32) -> Directive {
+        let plan = &self.config.med;
+        let rank = u8::from(med > plan.primary) + u8::from(med > plan.backup);
+        let (communities, prepend) = match self.config.peers[peer.index()].ranking {
+            Ranking::Med => (Vec::new(), 0),
+            Ranking::AwsCommunities => (vec![DIRECT_CONNECT[usize::from(rank)]], 0),
+            Ranking::AsPath => (Vec::new(), rank),
+        };
+        Directive::Announce { med: Some(med), communities, prepend }
     }
 
     /// A path's verdict changed.

@@ -24,6 +24,9 @@ pub struct PeerView<'a> {
     pub stale_until: Option<Instant>,
     /// Until when it may hold what it was told on its lost session.
     pub held_until: Option<Instant>,
+    /// Its session was closed for its limit of prefixes; with the time at which it is opened again,
+    /// `None`: by the operator.
+    pub closed: Option<Option<Instant>>,
     /// What it was told about steered prefixes.
     pub told: Vec<Told>,
 }
@@ -118,6 +121,7 @@ impl Engine {
             session: &peer.session,
             stale_until: peer.stale_until,
             held_until: peer.held_until,
+            closed: peer.standing.closed,
             told: told.collect(),
         }
     }

@@ -78,6 +78,9 @@ pub(crate) enum Question {
         /// Return only when the speaker has gone.
         #[arg(long)]
         wait: bool,
+        /// What the peers are told with the CEASE, up to 255 octets (RFC 9003).
+        #[arg(long, default_value = "")]
+        text: String,
     },
     /// Stop all moves; measuring goes on.
     Freeze,
@@ -87,6 +90,9 @@ pub(crate) enum Question {
     Reset {
         /// The peer's name.
         peer: String,
+        /// What the peer is told with the CEASE, up to 255 octets (RFC 9003).
+        #[arg(long, default_value = "")]
+        text: String,
     },
 }
 
@@ -216,6 +222,8 @@ mod tests {
             "pathvane --socket /tmp/x.sock explain voice --json",
             "pathvane drain --wait --socket /tmp/x.sock",
             "pathvane reset cr-east",
+            "pathvane reset cr-east --text maintenance",
+            "pathvane drain --text maintenance --wait",
             "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

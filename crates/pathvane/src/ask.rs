@@ -43,11 +43,12 @@ async fn answer(client: &Client, question: Question) -> Result<(), Error> {
     match question {
         Question::Show(show) => self::show(client, show).await,
         Question::Explain { target, json } => explain(client, &target, json).await,
-        Question::Drain { wait } => drain(client, wait).await,
+        Question::Drain { wait, text } => drain(client, wait, &text).await,
         Question::Freeze => command(client, "/v1/freeze").await,
         Question::Unfreeze => command(client, "/v1/unfreeze").await,
-        Question::Reset { peer } => {
-            command(client, &format!("/v1/peers/{}/reset", encode(&peer))).await
+        Question::Reset { peer, text } => {
+            let (peer, text) = (encode(&peer), encode(&text));
+            command(client, &format!("/v1/peers/{peer}/reset?text={text}")).await
         }
     }
 }
@@ -172,9 +173,9 @@ async fn command(client: &Client, path: &str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn drain(client: &Client, wait: bool) -> Result<(), Error> {
+async fn drain(client: &Client, wait: bool, text: &str) -> Result<(), Error> {
     let mut stream = client.events(None).await?;
-    command(client, "/v1/drain").await?;
+    command(client, &format!("/v1/drain?text={}", encode(text))).await?;
     if !wait {
         return Ok(());
     }

@@ -136,7 +136,9 @@ impl Rib {
     pub fn not_advertised(&self, peer: PeerId, prefix: &IpNet) -> Option<Reason> {
         let id = self.find(prefix)?;
         self.table.best(id)?;
-        self.export_of(peer, id, self.terms(peer)?).err()
+        let over = self.session(peer)?.withheld.contains(id);
+        let refused = self.export_of(peer, id, self.terms(peer)?).err();
+        refused.or(over.then_some(Reason::OverQuota))
     }
 
     /// What a peer is to be told about the best route of an entry, on the terms of a group.

@@ -76,6 +76,8 @@ pub enum Directive {
         med: Option<u32>,
         /// Communities to add.
         communities: Vec<Community>,
+        /// How often to prepend our own AS, beside the one time that is always done.
+        prepend: u8,
     },
     /// Do not announce; withdraw if announced.
     Withhold,

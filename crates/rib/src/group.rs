@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bytes::BytesMut;
 use foldhash::fast::FixedState;
 use ipnet::IpNet;
-use pathvane_wire::{Attrs, EncodeContext, Family, FamilySet, NextHop, PeerKind};
+use pathvane_wire::{Asn, Attrs, EncodeContext, Family, FamilySet, NextHop, PeerKind};
 
 use crate::peer::{PeerConfig, PeerUp};
 use crate::policy::Speaker;
@@ -135,7 +135,7 @@ impl GroupKey {
         let attrs = prepared(attrs.clone(), kind, source, subject.preference);
         let mut attrs = self.filtered(attrs, subject.bitmap, speaker)?;
         if let Some(directive) = directive {
-            directed(&mut attrs, directive)?;
+            directed(&mut attrs, speaker.asn, directive)?;
         }
         if kind == PeerKind::External {
             attrs.local_pref = None;
@@ -185,11 +185,12 @@ fn prepared(mut attrs: Attrs, to: PeerKind, source: Source, preference: u32) -> 
     attrs
 }
 
-fn directed(attrs: &mut Attrs, directive: &Directive) -> Result<(), Reason> {
+fn directed(attrs: &mut Attrs, asn: Asn, directive: &Directive) -> Result<(), Reason> {
     match directive {
         Directive::Withhold => Err(Reason::Withheld),
-        Directive::Announce { med, communities } => {
+        Directive::Announce { med, communities, prepend } => {
             attrs.med = med.or(attrs.med);
+            attrs.as_path.prepend(asn, usize::from(*prepend));
             for community in communities {
                 attrs.communities.insert(*community);
             }

@@ -41,6 +41,7 @@ mod net_set;
 mod peer;
 pub mod policy;
 mod queue;
+mod quota;
 mod rib;
 mod round;
 mod sets;
@@ -56,6 +57,7 @@ pub use browse::Totals;
 pub use config::{Budget, Directive, OriginAttrs, RibConfig};
 pub use peer::{Counts, Faults, PeerConfig, PeerId, PeerUp};
 pub use policy::Policy;
+pub use quota::Quota;
 pub use rib::Rib;
 pub use step::Step;
 pub use view::{

@@ -16,7 +16,7 @@ use crate::group::GroupKey;
 use crate::net_set::ZoneKey;
 use crate::store::Bits;
 use crate::table::{Meta, Route};
-use crate::{Directive, Policy};
+use crate::{Directive, Policy, Quota};
 
 /// A peer: its place in the caller's list of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +166,7 @@ pub(crate) struct Peer {
     /// Offsets to the degree of preference.
     pub(crate) offsets: Vec<(IpNet, i32)>,
     pub(crate) directives: BTreeMap<IpNet, Directive>,
+    pub(crate) quota: Quota,
 }
 
 /// What exists while a session is Established.
@@ -176,6 +177,9 @@ pub(crate) struct Session {
     pub(crate) reader: usize,
     /// The prefixes that the peer was told and not told otherwise since.
     pub(crate) held: Bits,
+    /// The prefixes that its quota keeps from the peer, and how many there are by family.
+    pub(crate) withheld: Bits,
+    pub(crate) withheld_count: [u32; 2],
     /// Prefixes to be settled with this peer alone.
     pub(crate) urgent: BTreeSet<u32>,
     pub(crate) walks: [Option<Walk>; 2],
@@ -231,6 +235,7 @@ impl Peer {
             heard_end_of_rib: FamilySet::EMPTY,
             offsets: Vec::new(),
             directives: BTreeMap::new(),
+            quota: Quota::default(),
         }
     }
 

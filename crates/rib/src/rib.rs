@@ -17,7 +17,7 @@ use crate::sets::Sets;
 use crate::store::Bits;
 use crate::table::Table;
 use crate::work::{Job, Task};
-use crate::{Counts, Faults, PeerConfig, PeerId, PeerUp, RibConfig};
+use crate::{Counts, Faults, PeerConfig, PeerId, PeerUp, Quota, RibConfig};
 
 /// All routes of a speaker.
 #[derive(Debug)]
@@ -82,6 +82,7 @@ impl Rib {
             peer.faults = Faults::default();
             peer.offsets.clear();
             peer.directives.clear();
+            peer.quota = Quota::default();
         }
     }
 
@@ -123,6 +124,8 @@ impl Rib {
                 group,
                 reader,
                 held: Bits::default(),
+                withheld: Bits::default(),
+                withheld_count: [0; 2],
                 urgent: Default::default(),
                 walks,
                 former: None,
@@ -152,7 +155,8 @@ impl Rib {
         FAMILIES.into_iter().for_each(|family| self.end_stale(peer, family));
     }
 
-    fn end_stale(&mut self, peer: PeerId, family: Family) {
+    /// As [`Rib::flush_stale`], for one family.
+    pub fn end_stale(&mut self, peer: PeerId, family: Family) {
         if self.peer_mut(peer).is_some_and(|peer| peer.kill_stale(family)) {
             self.start(Task::Sweep(peer));
         }
@@ -184,7 +188,7 @@ impl Rib {
         session.walks[place_of(family == Family::IPV6_UNICAST)] = Some(walk);
     }
 
-    fn walk(&self, again: bool, frame: Frame) -> Walk {
+    pub(crate) fn walk(&self, again: bool, frame: Frame) -> Walk {
         Walk {
             services: Some(ZoneKey::START),
             next: 0,
@@ -266,6 +270,7 @@ impl Rib {
             if self.table.entry(id).has(crate::table::Entry::ZONE) {
                 self.zone.remove(&self.table.prefix(id));
             }
+            self.forget_withheld(id);
             self.table.remove(id);
         }
     }

@@ -85,6 +85,7 @@ impl Rib {
         });
         if all {
             self.finish_walks(peer, out);
+            self.tell_withheld(peer);
         }
         self.round = round;
         self.reap_done();
@@ -229,7 +230,11 @@ impl Rib {
         let (max_len, held) = (session.up.encode.max_len, session.held.contains(id));
         let prefix = self.table.prefix(id);
         let v6 = matches!(prefix, IpNet::V6(_));
-        match self.bucket_for(peer, id, round) {
+        let bucket = self.bucket_for(peer, id, round);
+        let withheld = bucket.is_some() && !held && self.is_over_quota(peer, id, v6);
+        self.note_withheld(peer, id, v6, withheld);
+        match bucket {
+            Some(_) if withheld => true,
             Some(at) => round.announce(at, prefix, max_len, || {
                 self.hold(peer, id, v6);
                 (id, held)

@@ -113,6 +113,8 @@ pub enum Reason {
     Withheld,
     /// It does not fit into one message.
     TooBig,
+    /// The peer was told as many prefixes as it may be told.
+    OverQuota,
 }
 
 impl fmt::Display for Reason {
@@ -143,6 +145,7 @@ impl fmt::Display for Reason {
             Reason::NextHopIsPeer => "its next hop is the peer",
             Reason::Withheld => "withheld by steering",
             Reason::TooBig => "it does not fit into one message",
+            Reason::OverQuota => "the peer was told as many prefixes as it may be told",
         })
     }
 }

@@ -131,9 +131,10 @@ fn op() -> impl Strategy<Value = Op> {
     let directive = prop_oneof![
         Just(None),
         Just(Some(Directive::Withhold)),
-        (0..3_u32).prop_map(|med| Some(Directive::Announce {
+        (0..3_u32, 0..3_u8).prop_map(|(med, prepend)| Some(Directive::Announce {
             med: Some(med),
             communities: vec![Community::new(1, 1)],
+            prepend,
         })),
     ];
     prop_oneof![
@@ -299,8 +300,9 @@ impl Model {
         let service = self.services.iter().any(|net| net.contains(prefix));
         match self.directives.get(&(peer, *prefix)).filter(|_| service) {
             Some(Directive::Withhold) => return None,
-            Some(Directive::Announce { med, communities }) => {
+            Some(Directive::Announce { med, communities, prepend }) => {
                 attrs.med = med.or(attrs.med);
+                attrs.as_path.prepend(OUR_AS, usize::from(*prepend));
                 communities.iter().for_each(|community| {
                     attrs.communities.insert(*community);
                 });

@@ -10,7 +10,11 @@ use pathvane_wire::{BgpId, Community};
 const VOICE: &str = "10.20.0.0/16";
 
 fn undercut(med: u32) -> Option<Directive> {
-    Some(Directive::Announce { med: Some(med), communities: vec![Community::new(65000, 7)] })
+    Some(Directive::Announce {
+        med: Some(med),
+        communities: vec![Community::new(65000, 7)],
+        prepend: 0,
+    })
 }
 
 /// Three external peers; VOICE is a service and originated with MED 20000.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pathvane_wire::{Asn, BgpId, FamilySet, Invalid};
+use pathvane_wire::{Asn, BgpId, FamilySet, Invalid, Role};
 
 /// One session's attributes and the capabilities it offers.
 ///
@@ -39,6 +39,10 @@ pub struct Config {
     pub extended_messages: bool,
     /// Offer to restart gracefully, or only to help peers that do (RFC 4724).
     pub graceful_restart: Option<GracefulRestart>,
+    /// What we are to the peer, if it is external (RFC 9234).
+    pub role: Option<Role>,
+    /// Refuse a peer that does not say its role (RFC 9234 section 4.2).
+    pub role_strict: bool,
     /// Families in which we can take several routes per prefix (RFC 7911).
     pub add_path_receive: FamilySet,
     /// Families in which we can send several routes per prefix (RFC 7911).
@@ -58,7 +62,8 @@ pub struct GracefulRestart {
     pub notification: bool,
     /// Families whose routes the peer should keep; empty: we only help restarting peers.
     pub families: FamilySet,
-    /// F bits: the families whose forwarding state did survive our last restart.
+    /// F bits: the families whose forwarding state did survive our last restart. Once Established,
+    /// these are all of `families`: a lost session alone stops no forwarding.
     pub forwarding: FamilySet,
 }
 
@@ -104,6 +109,8 @@ impl Config {
             enhanced_refresh: true,
             extended_messages: false,
             graceful_restart: None,
+            role: None,
+            role_strict: false,
             add_path_receive: FamilySet::EMPTY,
             add_path_send: FamilySet::EMPTY,
             extended_next_hop: FamilySet::EMPTY,

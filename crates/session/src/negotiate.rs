@@ -7,7 +7,7 @@ use core::time::Duration;
 use pathvane_wire::{
     AddPathMode, Asn, BgpId, Capability, DecodeContext, EncodeContext, Family, FamilySet, GrFamily,
     GracefulRestart, MAX_LEN, MAX_LEN_EXTENDED, NextHopEncoding, Notification, Open, PeerKind,
-    cease, code,
+    Role, cease, code,
 };
 
 use crate::action::{DownCause, Farewell};
@@ -38,6 +38,8 @@ pub struct Negotiated {
     pub refresh: bool,
     /// Both sides offered enhanced route refresh (RFC 7313).
     pub enhanced_refresh: bool,
+    /// What the peer says it is to us, if we say what we are to it (RFC 9234).
+    pub remote_role: Option<Role>,
     /// The peer's graceful restart, if both sides know it (RFC 4724).
     pub graceful_restart: Option<PeerGr>,
 }
@@ -126,6 +128,9 @@ fn our_capabilities(config: &Config) -> Vec<Capability> {
     if !add_path.is_empty() {
         offer.push(Capability::AddPath(add_path));
     }
+    if let Some(role) = config.role.filter(|_| config.local_asn != config.remote_asn) {
+        offer.push(Capability::Role(role));
+    }
     if let Some(gr) = &config.graceful_restart {
         let family = |family| GrFamily { family, forwarding: gr.forwarding.contains(family) };
         offer.push(Capability::GracefulRestart(GracefulRestart {
@@ -166,6 +171,10 @@ pub(crate) fn negotiate(config: &Config, open: &Open) -> Result<Negotiated, Noti
     if kind == PeerKind::Internal && open.id == config.local_id {
         return Err(Notification::bad_bgp_identifier());
     }
+    let remote_role = match (kind, config.role) {
+        (PeerKind::External, Some(ours)) => peer_role(ours, config.role_strict, open)?,
+        _ => None,
+    };
     let families = config.families & open.families();
     if families.is_empty() {
         let wanted: Vec<_> = config.families.iter().map(Capability::Multiprotocol).collect();
@@ -187,8 +196,25 @@ pub(crate) fn negotiate(config: &Config, open: &Open) -> Result<Negotiated, Noti
         enhanced_refresh: refresh
             && config.enhanced_refresh
             && open.has(&Capability::EnhancedRouteRefresh),
+        remote_role,
         graceful_restart: peer_gr(config, open, families),
     })
+}
+
+/// The peer's role, which has to fit ours (RFC 9234 section 4.2). One that says different things
+/// fits nobody.
+fn peer_role(ours: Role, strict: bool, open: &Open) -> Result<Option<Role>, Notification> {
+    let mut said = open.capabilities.iter().filter_map(|capability| match capability {
+        Capability::Role(role) => Some(*role),
+        _ => None,
+    });
+    let Some(theirs) = said.next() else {
+        return if strict { Err(Notification::role_mismatch()) } else { Ok(None) };
+    };
+    if ours.fits(theirs) && said.all(|role| role == theirs) {
+        return Ok(Some(theirs));
+    }
+    Err(Notification::role_mismatch())
 }
 
 fn decode_context(

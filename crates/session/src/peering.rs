@@ -190,6 +190,7 @@ impl Peering {
         self.stats.last_up = Some(now);
         if let Some(gr) = &mut self.config.graceful_restart {
             gr.restarting = false;
+            gr.forwarding = gr.families;
         }
     }
 

@@ -15,6 +15,7 @@ const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
 const EXTENDED_NEXT_HOP: u8 = 5;
 const EXTENDED_MESSAGES: u8 = 6;
+const ROLE: u8 = 9;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_AS: u8 = 65;
 const ADD_PATH: u8 = 69;
@@ -33,6 +34,8 @@ pub enum Capability {
     ExtendedMessages,
     /// Next hops of another protocol than the routes (RFC 8950).
     ExtendedNextHop(Vec<NextHopEncoding>),
+    /// What the sender is to the receiver (RFC 9234 section 4.1).
+    Role(Role),
     /// Graceful restart (RFC 4724, RFC 8538).
     GracefulRestart(GracefulRestart),
     /// The sender's AS number in four octets (RFC 6793).
@@ -125,6 +128,40 @@ impl AddPathMode {
     }
 }
 
+/// What one side of an external session is to the other (RFC 9234 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Role(pub u8);
+
+impl Role {
+    /// The sender provides transit to the receiver.
+    pub const PROVIDER: Role = Role(0);
+    /// The sender is a route server.
+    pub const ROUTE_SERVER: Role = Role(1);
+    /// The sender is a route server's client.
+    pub const ROUTE_SERVER_CLIENT: Role = Role(2);
+    /// The sender buys transit of the receiver.
+    pub const CUSTOMER: Role = Role(3);
+    /// Each side sends its own and its customers' routes.
+    pub const PEER: Role = Role(4);
+
+    /// Whether a session may be between this role and `other` (RFC 9234 section 4.2).
+    pub const fn fits(self, other: Role) -> bool {
+        matches!((self.0, other.0), (0, 3) | (3, 0) | (1, 2) | (2, 1) | (4, 4))
+    }
+
+    /// The name, as configurations write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::PROVIDER => "provider",
+            Role::ROUTE_SERVER => "rs",
+            Role::ROUTE_SERVER_CLIENT => "rs-client",
+            Role::CUSTOMER => "customer",
+            Role::PEER => "peer",
+            _ => "unknown",
+        }
+    }
+}
+
 impl Capability {
     /// The capability code.
     pub const fn code(&self) -> u8 {
@@ -134,6 +171,7 @@ impl Capability {
             Capability::EnhancedRouteRefresh => ENHANCED_ROUTE_REFRESH,
             Capability::ExtendedMessages => EXTENDED_MESSAGES,
             Capability::ExtendedNextHop(_) => EXTENDED_NEXT_HOP,
+            Capability::Role(_) => ROLE,
             Capability::GracefulRestart(_) => GRACEFUL_RESTART,
             Capability::FourOctetAs(_) => FOUR_OCTET_AS,
             Capability::AddPath(_) => ADD_PATH,
@@ -149,6 +187,7 @@ impl Capability {
             ENHANCED_ROUTE_REFRESH => value.is_empty().then_some(Capability::EnhancedRouteRefresh),
             EXTENDED_MESSAGES => value.is_empty().then_some(Capability::ExtendedMessages),
             EXTENDED_NEXT_HOP => whole(extended_next_hop, value),
+            ROLE => whole(role, value),
             GRACEFUL_RESTART => whole(graceful_restart, value),
             FOUR_OCTET_AS => whole(four_octet_as, value),
             ADD_PATH => whole(add_path, value),
@@ -185,6 +224,7 @@ impl Capability {
                     out.put_u16(encoding.next_hop_afi);
                 }
             }
+            Capability::Role(role) => out.put_u8(role.0),
             Capability::GracefulRestart(restart) => restart.put_value(out),
             Capability::FourOctetAs(asn) => out.put_u32(asn.0),
             Capability::AddPath(families) => {
@@ -245,6 +285,10 @@ fn multiprotocol(input: &[u8]) -> Parsed<'_, Capability> {
 
 fn four_octet_as(input: &[u8]) -> Parsed<'_, Capability> {
     map(be_u32, |asn| Capability::FourOctetAs(Asn(asn))).parse(input)
+}
+
+fn role(input: &[u8]) -> Parsed<'_, Capability> {
+    map(be_u8, |role| Capability::Role(Role(role))).parse(input)
 }
 
 fn extended_next_hop(input: &[u8]) -> Parsed<'_, Capability> {

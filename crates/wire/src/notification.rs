@@ -254,6 +254,11 @@ impl Notification {
         Notification::new(code::OPEN, open_error::UNACCEPTABLE_HOLD_TIME)
     }
 
+    /// The roles of both sides do not fit, or the peer has to have one and has none (RFC 9234).
+    pub const fn role_mismatch() -> Notification {
+        Notification::new(code::OPEN, open_error::ROLE_MISMATCH)
+    }
+
     /// We require capabilities that the peer lacks; they are the data (RFC 5492 section 3).
     pub fn unsupported_capability(missing: &[Capability]) -> Notification {
         let mut data = BytesMut::new();
@@ -376,9 +381,10 @@ impl fmt::Display for Notification {
             None if self.subcode != 0 => write!(f, "/subcode {}", self.subcode)?,
             None => {}
         }
-        match self.hard_reset_reason() {
-            Some(reason) => write!(f, " ({reason})"),
-            None => Ok(()),
+        match (self.hard_reset_reason(), self.shutdown_text()) {
+            (Some(reason), _) => write!(f, " ({reason})"),
+            (None, Some(text)) => write!(f, ": \"{}\"", text.escape_debug()),
+            (None, None) => Ok(()),
         }
     }
 }

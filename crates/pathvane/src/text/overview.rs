@@ -63,6 +63,16 @@ pub(crate) fn peers(peers: &[Peer]) -> String {
 
 /// What an operator should know about a peer and would not see in the numbers.
 fn peer_note(peer: &Peer) -> String {
+    if peer.closed_for_limit {
+        return match peer.reopens_in_ns {
+            Some(left) => format!("announced too many prefixes; opens again in {}", age(left)),
+            None => format!("announced too many prefixes; `pathvane reset {}` opens it", peer.name),
+        };
+    }
+    let withheld: u32 = peer.families.iter().map(|family| family.withheld).sum();
+    if withheld > 0 {
+        return format!("{withheld} prefixes are withheld: it may be told no more");
+    }
     if let Some(left) = peer.stale_for_ns {
         return format!("its routes are kept for {} yet", age(left));
     }

@@ -5,7 +5,7 @@ use alloc::borrow::Cow;
 use ipnet::IpNet;
 use pathvane_wire::{Asn, Attrs};
 
-use super::{Action, Match, Policy, Term, Verdict};
+use super::{Action, Match, Otc, Policy, Term, Verdict};
 
 /// What actions need to know of the speaker.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +73,20 @@ impl Term {
                 Match::LargeCommunity(community) => attrs.large_communities.contains(community),
                 Match::AsPathContains(asn) => attrs.as_path.contains(*asn),
                 Match::NeighborAs(asn) => attrs.as_path.neighbor_as() == Some(*asn),
+                Match::Otc(otc) => otc.holds(attrs.otc),
             };
         }
         all
+    }
+}
+
+impl Otc {
+    fn holds(self, value: Option<Asn>) -> bool {
+        match self {
+            Otc::Absent => value.is_none(),
+            Otc::Present => value.is_some(),
+            Otc::NotBy(asn) => value.is_some_and(|value| value != asn),
+        }
     }
 }
 
@@ -107,6 +118,7 @@ impl Action {
             Action::SetLargeCommunities(all) => {
                 attrs.large_communities = all.iter().copied().collect();
             }
+            Action::SetOtc(asn) => attrs.otc = Some(*asn),
             Action::Prepend(times) => attrs.as_path.prepend(speaker.asn, usize::from(*times)),
         }
     }

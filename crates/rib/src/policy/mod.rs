@@ -110,6 +110,19 @@ pub enum Match {
     AsPathContains(Asn),
     /// This AS announced it to us: the leftmost of its AS path.
     NeighborAs(Asn),
+    /// What its OTC attribute says (RFC 9234).
+    Otc(Otc),
+}
+
+/// A condition on the attribute Only to Customer (RFC 9234 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otc {
+    /// It is not there.
+    Absent,
+    /// It is there.
+    Present,
+    /// It is there, and does not name this AS.
+    NotBy(Asn),
 }
 
 impl Match {
@@ -150,6 +163,8 @@ pub enum Action {
     RemoveLargeCommunity(LargeCommunity),
     /// Replace all large communities.
     SetLargeCommunities(Vec<LargeCommunity>),
+    /// Set the OTC attribute (RFC 9234).
+    SetOtc(Asn),
     /// Prepend our own AS this many times, beside the one that export to an external peer adds.
     Prepend(u8),
 }

@@ -7,7 +7,7 @@ use crate::net::config;
 use pathvane_session::{Config, GracefulRestart, Negotiated};
 use pathvane_wire::{
     AddPathMode, Asn, BgpId, Capability, Family, FamilySet, GrFamily, Kind, MAX_LEN,
-    MAX_LEN_EXTENDED, NextHopEncoding, Open, PeerKind,
+    MAX_LEN_EXTENDED, NextHopEncoding, Open, PeerKind, Role,
 };
 
 const V4: Family = Family::IPV4_UNICAST;
@@ -166,4 +166,49 @@ fn settings_no_peer_could_agree_to_are_refused() {
         assert_eq!(config.check().expect_err(field).field, field);
     }
     assert_eq!(config(1, 2).check(), Ok(()));
+}
+
+/// The peer's OPEN with these roles in it, to a speaker of the role `ours`.
+fn roles(ours: Option<Role>, strict: bool, said: &[Role]) -> Result<Option<Role>, (u8, u8)> {
+    let mut config = config(1, 2);
+    config.role = ours;
+    config.role_strict = strict;
+    let mut capabilities = plain(&config);
+    capabilities.extend(said.iter().map(|role| Capability::Role(*role)));
+    let open = open_for(&config, capabilities);
+    match refusal(config.clone(), &encoded(|out| open.encode(out))) {
+        Some((code, subcode, _)) => Err((code, subcode)),
+        None => Ok(agreed(config, &open).remote_role),
+    }
+}
+
+#[test]
+fn only_roles_that_fit_make_a_session() {
+    const MISMATCH: Result<Option<Role>, (u8, u8)> = Err((2, 11));
+    let all = (0..=5).map(Role);
+    let fit = [(0, 3), (1, 2), (2, 1), (3, 0), (4, 4)];
+    for ours in all.clone().take(5) {
+        for theirs in all.clone() {
+            let expected = match fit.contains(&(ours.0, theirs.0)) {
+                true => Ok(Some(theirs)),
+                false => MISMATCH,
+            };
+            assert_eq!(roles(Some(ours), false, &[theirs]), expected, "{ours:?} {theirs:?}");
+        }
+    }
+    let (customer, provider) = (Some(Role::CUSTOMER), Role::PROVIDER);
+    assert_eq!(roles(customer, false, &[]), Ok(None), "no role is taken for the fitting one");
+    assert_eq!(roles(customer, true, &[]), MISMATCH, "unless strict");
+    assert_eq!(roles(customer, false, &[provider, provider]), Ok(Some(provider)));
+    assert_eq!(roles(customer, false, &[provider, Role::PEER]), MISMATCH, "it cannot be both");
+    assert_eq!(roles(None, false, &[provider]), Ok(None), "we have none, and do not mind");
+}
+
+#[test]
+fn internal_sessions_have_no_roles() {
+    let mut internal = Config::new(Asn(65_001), BgpId(77), Asn(65_001));
+    internal.role = Some(Role::PEER);
+    let mut open = open_for(&internal, plain(&internal));
+    open.id = BgpId(78);
+    assert_eq!(refusal(internal, &encoded(|out| open.encode(out))), None);
 }

@@ -318,7 +318,8 @@ fn a_restarted_peer_is_taken_back_before_its_old_connection_ends() {
     // B crashes without a FIN and comes back.
     let old = pair.ends[B].established_on().expect("Established");
     let mut again = graceful(2, 1, false);
-    again.graceful_restart.as_mut().expect("set").restarting = true;
+    let restart = again.graceful_restart.as_mut().expect("set");
+    (restart.restarting, restart.forwarding) = (true, FamilySet::EMPTY);
     pair.ends[B].session = pathvane_session::Session::new(again, 99);
     pair.ends[B].open.clear();
     pair.with_session(B, |session, now| session.handle_start(now));
@@ -331,6 +332,7 @@ fn a_restarted_peer_is_taken_back_before_its_old_connection_ends() {
     assert!(terms.graceful_restart.expect("negotiated").restarting);
     let config = pair.ends[B].session.config().graceful_restart.expect("set");
     assert!(!config.restarting, "the R bit is for the first OPEN only");
+    assert_eq!(config.forwarding, config.families, "a lost session alone stops no forwarding");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_session::Sink;
 use pathvane_wire::{
-    Asn, Attrs, DecodeContext, Disposition, Family, FamilySet, NextHop, Notification, Origin,
-    RefreshSubtype, RouteRefresh, UpdateView,
+    Asn, Attrs, Community, DecodeContext, Disposition, Family, FamilySet, NextHop, Notification,
+    Origin, RefreshSubtype, RouteRefresh, UpdateView,
 };
 
 /// A route as the emulated router compares it.
@@ -21,11 +21,14 @@ pub struct Route {
     pub origin: Origin,
     /// Where the peer wants the traffic.
     pub next_hop: NextHop,
+    /// It has the community GRACEFUL_SHUTDOWN, which the product does not heed.
+    pub graceful_shutdown: bool,
 }
 
 impl Route {
     fn new(attrs: &Attrs, next_hop: NextHop) -> Self {
         Self {
+            graceful_shutdown: attrs.communities.contains(&Community::GRACEFUL_SHUTDOWN),
             med: attrs.med.unwrap_or(0),
             as_path_len: attrs.as_path.len(),
             origin: attrs.origin,

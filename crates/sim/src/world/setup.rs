@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use pathvane_engine::config::{
-    Announce, Check, Condition, Config, MedPlan, Mode, Path, Peer, Probe, ProbeKind, Service,
-    Timing,
+    Announce, Check, Condition, Config, MaxPrefixes, MedPlan, Mode, Path, Peer, Probe, ProbeKind,
+    Ranking, Service, Timing,
 };
 use pathvane_engine::{PathId, PeerId};
 use pathvane_rib::Policy;
@@ -162,6 +162,10 @@ fn peer(region: &str, nth: usize) -> Peer {
         export: None,
         next_hop_self: false,
         domain: "vpc".to_owned(),
+        max_in: MaxPrefixes::default(),
+        max_out: [None; 2],
+        ranking: Ranking::Med,
+        graceful_shutdown: false,
     }
 }
 

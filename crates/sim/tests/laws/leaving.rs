@@ -12,7 +12,7 @@ use crate::{MS, SECOND, established, settled};
 fn a_drain_raises_then_withdraws_then_says_administrative_shutdown() {
     let (mut world, leader, other) = settled();
     let start = world.now();
-    world.tell(Input::Command(Command::Drain));
+    world.tell(Input::Command(Command::Drain { text: String::new() }));
     world.run_for(100 * MS);
     assert_eq!((world.held(leader), world.held(other)), (Some(40_000), Some(40_000)));
     world.run_until(10 * SECOND, |world| world.held(leader).is_none()).expect("withdrawn");
@@ -52,7 +52,7 @@ fn drained_comes_last(world: &World, since: Instant) {
 fn no_verdict_moves_traffic_while_leaving() {
     let (mut world, leader, _) = settled();
     let start = world.now();
-    world.tell(Input::Command(Command::Drain));
+    world.tell(Input::Command(Command::Drain { text: String::new() }));
     world.impair(leader, |link| link.blackhole = true);
     world.run_for(1_500 * MS);
     assert_eq!((world.moves(start).len(), world.leader()), (0, Some(leader)));

@@ -8,6 +8,7 @@ mod failing;
 mod faults;
 mod flapping;
 mod leaving;
+mod limits;
 mod malformed;
 mod measuring;
 mod recovering;

@@ -12,7 +12,7 @@ fn update(attributes: &[u8]) -> Vec<u8> {
     update_with(attributes, &[24, 192, 0, 2])
 }
 
-fn update_with(attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
+pub(crate) fn update_with(attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
     let len = |len: usize| u16::try_from(len).expect("short").to_be_bytes();
     let mut message = vec![0xff; 16];
     message.extend(len(23 + attributes.len() + nlri.len()));
@@ -23,9 +23,9 @@ fn update_with(attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
     message
 }
 
-const ORIGIN: &[u8] = &[0x40, 1, 1, 0];
-const AS_PATH: &[u8] = &[0x40, 2, 6, 2, 1, 0, 0, 0x40, 0xa6];
-const NEXT_HOP: &[u8] = &[0x40, 3, 4, 169, 254, 10, 1];
+pub(crate) const ORIGIN: &[u8] = &[0x40, 1, 1, 0];
+pub(crate) const AS_PATH: &[u8] = &[0x40, 2, 6, 2, 1, 0, 0, 0x40, 0xa6];
+pub(crate) const NEXT_HOP: &[u8] = &[0x40, 3, 4, 169, 254, 10, 1];
 
 /// The mandatory attributes and one more.
 fn with(last: &[u8]) -> Vec<u8> {

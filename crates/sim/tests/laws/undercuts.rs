@@ -54,7 +54,7 @@ fn an_undercut_outlives_the_session_that_left_the_dead_route_behind() {
     world.impair(leader, |link| link.blackhole = true);
     world.run_for(SECOND);
     // Our end of the session goes; the NOTIFICATION drowns in the same hole.
-    world.tell(Input::Command(Command::Reset(peer_of(leader))));
+    world.tell(Input::Command(Command::Reset { peer: peer_of(leader), text: String::new() }));
     for _ in 0..200 {
         if world.held(leader).is_none() {
             return;

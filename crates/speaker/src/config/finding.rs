@@ -84,7 +84,14 @@ impl Findings {
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Finding) {
-        self.list.push(finding);
+        // What a group says is read for each of its peers: the same mistake is told once.
+        if !self
+            .list
+            .iter()
+            .any(|known| known.span == finding.span && known.message == finding.message)
+        {
+            self.list.push(finding);
+        }
     }
 
     /// Adds an error: the speaker will not start.

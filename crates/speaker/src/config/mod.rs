@@ -9,10 +9,12 @@
 //! `path`, `service`, `policy`, `timing`) -> rules between them (`rules`) -> [`Loaded`].
 
 mod finding;
+mod limits;
 mod names;
 mod path;
 mod peer;
 mod policy;
+mod profile;
 mod read;
 mod rules;
 pub mod schema;
@@ -131,7 +133,9 @@ impl File {
                 "begin it with [speaker], `asn = ...` and `bgp_identifier = \"...\"`",
             );
         }
-        let peers = root.named_sections("peers", "peer", schema::PEER);
+        let groups = root.named_sections("groups", "group", schema::GROUP);
+        let mut peers = root.named_sections("peers", "peer", schema::PEER);
+        join_groups(&mut peers, &groups);
         let paths = root.named_sections("paths", "path", schema::PATH);
         let services = root.named_sections("services", "service", schema::SERVICE);
         let policies = root.named_sections("policies", "policy", schema::POLICY);
@@ -217,6 +221,30 @@ impl File {
         let uses = |service: &&Service| service.uses(path.name());
         let class = self.services.iter().filter(uses).filter_map(|service| service.class).min();
         service::dscp(class.unwrap_or(Class::Bulk))
+    }
+}
+
+/// Lets each peer that names a group inherit from it.
+fn join_groups<'a>(
+    peers: &mut [(Spanned<String>, Section<'a>)],
+    groups: &[(Spanned<String>, Section<'a>)],
+) {
+    let names = NameList::new("group", names_of(groups));
+    let mut used = vec![false; groups.len()];
+    for (name, section) in peers {
+        let Some(group) = section.own::<String>("group") else { continue };
+        let user = format!("peer `{}`", name.get_ref());
+        if let Some(at) = names.resolve(&user, &group, section.findings()).map(usize::from) {
+            used[at] = true;
+            section.within(&groups[at].1);
+        }
+    }
+    for ((name, section), _) in groups.iter().zip(used).filter(|(_, used)| !used) {
+        section.findings().borrow_mut().warning(
+            section.span.clone(),
+            format!("no peer is in group `{}`, and what it says is not checked", name.get_ref()),
+            "add `group = \"...\"` to its peers, or remove it",
+        );
     }
 }
 

@@ -6,10 +6,12 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use pathvane_session::GracefulRestart;
-use pathvane_wire::{Asn, Family, FamilySet};
+use pathvane_wire::{Asn, Family, FamilySet, Role};
 use toml::Spanned;
 
+use super::limits::{Limits, MaxOut};
 use super::names::Names;
+use super::profile::Profile;
 use super::read::Section;
 use super::secret::Secret;
 use super::shell::PeerTcp;
@@ -17,14 +19,14 @@ use super::speaker::{BGP_PORT, Speaker};
 use super::value::{Interface, Number, words};
 use crate::tcp::{Hops, Options};
 
-/// The product at the far end, which decides defaults and checks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Profile {
-    Generic,
-    CloudRouter,
-}
-
-words!(Profile, "a profile", "generic" => Profile::Generic, "cloud-router" => Profile::CloudRouter);
+words!(
+    Role, "a role",
+    "provider" => Role::PROVIDER,
+    "rs" => Role::ROUTE_SERVER,
+    "rs-client" => Role::ROUTE_SERVER_CLIENT,
+    "customer" => Role::CUSTOMER,
+    "peer" => Role::PEER
+);
 words!(Family, "a family", "ipv4" => Family::IPV4_UNICAST, "ipv6" => Family::IPV6_UNICAST);
 
 /// Our side of graceful restart (RFC 4724).
@@ -45,15 +47,15 @@ words!(
 
 /// How long a peer keeps our routes while we are gone: enough to reconnect or to be restarted, and
 /// the longest that a path may be dead unnoticed once its session ended without a word.
-const RESTART_TIME_SECS: u16 = 10;
+const RESTART_TIME: Duration = Duration::from_secs(10);
 
 impl Restart {
     /// What we offer for the session's `families`.
-    fn offer(self, families: FamilySet) -> Option<GracefulRestart> {
+    fn offer(self, families: FamilySet, time: Duration) -> Option<GracefulRestart> {
         let (restart_time, kept) = match self {
             Self::Off => return None,
             Self::Helper => (0, FamilySet::EMPTY),
-            Self::Full => (RESTART_TIME_SECS, families),
+            Self::Full => (u16::try_from(time.as_secs()).unwrap_or(u16::MAX), families),
         };
         Some(GracefulRestart {
             restart_time,
@@ -62,24 +64,6 @@ impl Restart {
             families: kept,
             forwarding: kept,
         })
-    }
-}
-
-impl Profile {
-    /// Cloud routers ask for 60 s, so that their maintenance is harmless; 90 s is RFC 4271's advice.
-    fn hold_time(self) -> Duration {
-        match self {
-            Self::Generic => Duration::from_secs(90),
-            Self::CloudRouter => Duration::from_secs(60),
-        }
-    }
-
-    /// What an external session sends with: cloud routers behind an interconnect are a few hops away.
-    fn external_ttl(self) -> u8 {
-        match self {
-            Self::Generic => 1,
-            Self::CloudRouter => 4,
-        }
     }
 }
 
@@ -105,10 +89,17 @@ pub(super) struct Peer {
     pub(super) ttl_security: Option<Spanned<Number<1, 254>>>,
     pub(super) multihop: Option<Spanned<Number<1, 255>>>,
     pub(super) graceful_restart: Restart,
+    pub(super) restart_time: Spanned<Duration>,
     pub(super) import: Option<Spanned<String>>,
     pub(super) export: Option<Spanned<String>>,
     pub(super) next_hop_self: bool,
     pub(super) domain: String,
+    pub(super) max_prefixes: Limits,
+    pub(super) max_prefixes_out: MaxOut,
+    pub(super) graceful_shutdown: bool,
+    pub(super) role: Option<Spanned<Role>>,
+    pub(super) role_strict: bool,
+    pub(super) restart_after_notification: bool,
     pub(super) user_timeout: Option<Spanned<Duration>>,
 }
 
@@ -135,10 +126,17 @@ impl Peer {
             ttl_security: section.optional("ttl_security"),
             multihop: section.optional("multihop"),
             graceful_restart: section.or("graceful_restart", Restart::Helper),
+            restart_time: section.spanned_or("restart_time", RESTART_TIME),
             import: section.optional("import"),
             export: section.optional("export"),
             next_hop_self: section.or("next_hop_self", false),
             domain: section.or("domain", "default".to_owned()),
+            max_prefixes: Limits::read(section),
+            max_prefixes_out: MaxOut::read(section),
+            graceful_shutdown: section.or("graceful_shutdown", false),
+            role: section.optional("role"),
+            role_strict: section.or("role_strict", false),
+            restart_after_notification: section.or("restart_after_notification", false),
             user_timeout: section.optional("user_timeout"),
         }
     }
@@ -181,6 +179,10 @@ impl Peer {
             export: policy(&self.export),
             next_hop_self: self.next_hop_self,
             domain: self.domain.clone(),
+            max_in: self.max_prefixes.engine(),
+            max_out: self.max_prefixes_out.engine(self.profile.budget(), self.family_set()),
+            ranking: self.profile.ranking(),
+            graceful_shutdown: self.graceful_shutdown,
         })
     }
 
@@ -196,7 +198,13 @@ impl Peer {
         config.passive = self.passive;
         config.delay_open = (!self.delay_open.is_zero()).then_some(self.delay_open);
         config.families = families;
-        config.graceful_restart = self.graceful_restart.offer(families);
+        config.graceful_restart =
+            self.graceful_restart.offer(families, *self.restart_time.get_ref());
+        if let Some(restart) = &mut config.graceful_restart {
+            restart.notification = self.restart_after_notification;
+        }
+        config.role = self.role.as_ref().map(|role| *role.get_ref());
+        config.role_strict = self.role_strict;
         if v4_over_v6 && families.contains(Family::IPV4_UNICAST) {
             config.extended_next_hop = FamilySet::IPV4;
         }

@@ -62,10 +62,14 @@ fn policy(name: &Spanned<String>, section: &Section<'_>) -> Policy {
         let verdict = Some(Verdict::Accept);
         terms.push(Term { name: "default".to_owned(), verdict, ..Term::default() });
     }
-    Policy::new(name.get_ref().as_str(), terms).unwrap_or_else(|invalid| {
+    let by_prefix = |matching: &&Match| matches!(matching, Match::Prefix(_) | Match::Family(_));
+    let count = terms.iter().flat_map(|term| &term.matches).filter(by_prefix).count();
+    // One more is added for a peer with services.
+    let made = Policy::new(name.get_ref().as_str(), terms).ok();
+    made.filter(|_| count < Policy::MAX_PREFIX_MATCHES).unwrap_or_else(|| {
         section.findings().borrow_mut().error(
             section.span.clone(),
-            format!("{}: {}", section.what, invalid.reason),
+            format!("{} has {count} matches on prefixes or families, of at most 63", section.what),
             "split the policy, or put several prefixes into one match",
         );
         reject_all()

@@ -20,6 +20,8 @@ pub(super) struct Section<'a> {
     /// Where it is.
     pub(super) span: Range<usize>,
     table: &'a DeTable<'a>,
+    /// What a group says where the table says nothing.
+    group: Option<&'a DeTable<'a>>,
     keys: &'static [&'static str],
     findings: &'a RefCell<Findings>,
 }
@@ -33,7 +35,7 @@ impl<'a> Section<'a> {
         keys: &'static [&'static str],
         findings: &'a RefCell<Findings>,
     ) -> Self {
-        let section = Self { what: what.into(), span, table, keys, findings };
+        let section = Self { what: what.into(), span, table, group: None, keys, findings };
         section.refuse_unknown_keys();
         section
     }
@@ -71,12 +73,24 @@ impl<'a> Section<'a> {
 
     fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         debug_assert!(self.keys.contains(&key), "{key} is not in the schema of {}", self.what);
-        self.table.get(key)
+        self.table.get(key).or_else(|| self.group?.get(key))
+    }
+
+    /// From now on `group` answers for what this section does not say.
+    pub(super) fn within(&mut self, group: &Self) {
+        self.group = Some(group.table);
+    }
+
+    /// As [`Self::optional`], whatever a group says.
+    pub(super) fn own<T: FromToml>(&self, key: &str) -> Option<Spanned<T>> {
+        self.table.get(key).and_then(|value| self.convert(key, value))
     }
 
     /// Where the key is written, or the section if it is not.
     pub(super) fn span_of(&self, key: &str) -> Range<usize> {
-        self.table.get_key_value(key).map_or(self.span.clone(), |(key, _)| key.span())
+        let inherited = || self.group?.get_key_value(key);
+        let found = self.table.get_key_value(key).or_else(inherited);
+        found.map_or(self.span.clone(), |(key, _)| key.span())
     }
 
     /// The value of `key` if it is there and sound; otherwise `None`, with a mistake reported.

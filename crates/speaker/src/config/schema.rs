@@ -3,7 +3,8 @@
 //! `docs/OPERATING.md` names every one of them; a test compares.
 
 /// The top of the file.
-pub const FILE: &[&str] = &["speaker", "peers", "policies", "paths", "services", "timing"];
+pub const FILE: &[&str] =
+    &["speaker", "peers", "groups", "policies", "paths", "services", "timing"];
 
 /// `[speaker]`
 pub const SPEAKER: &[&str] = &[
@@ -20,6 +21,7 @@ pub const SPEAKER: &[&str] = &[
 
 /// `[peers.NAME]`
 pub const PEER: &[&str] = &[
+    "group",
     "profile",
     "address",
     "port",
@@ -38,12 +40,58 @@ pub const PEER: &[&str] = &[
     "ttl_security",
     "multihop",
     "graceful_restart",
+    "restart_time",
     "import",
     "export",
     "next_hop_self",
     "domain",
     "user_timeout",
+    "max_prefixes",
+    "max_prefixes_out",
+    "graceful_shutdown",
+    "role",
+    "role_strict",
+    "restart_after_notification",
 ];
+
+/// `[groups.NAME]`: what peers have in common, so neither names of groups nor addresses.
+pub const GROUP: &[&str] = &[
+    "profile",
+    "port",
+    "local_address",
+    "interface",
+    "asn",
+    "hold_time",
+    "connect_retry",
+    "passive",
+    "delay_open",
+    "families",
+    "next_hop_ipv4",
+    "next_hop_ipv6",
+    "password",
+    "password_file",
+    "ttl_security",
+    "multihop",
+    "graceful_restart",
+    "restart_time",
+    "import",
+    "export",
+    "next_hop_self",
+    "domain",
+    "user_timeout",
+    "max_prefixes",
+    "max_prefixes_out",
+    "graceful_shutdown",
+    "role",
+    "role_strict",
+    "restart_after_notification",
+];
+
+/// `max_prefixes` of a peer.
+pub const MAX_PREFIXES: &[&str] = &["ipv4", "ipv6", "warn_at", "beyond", "restart"];
+
+/// `max_prefixes_out` of a peer.
+pub const MAX_PREFIXES_OUT: &[&str] = &["ipv4", "ipv6"];
 
 /// `[policies.NAME]`
 pub const POLICY: &[&str] = &["default", "terms"];
@@ -116,6 +164,9 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("the file", FILE),
     ("[speaker]", SPEAKER),
     ("[peers.NAME]", PEER),
+    ("[groups.NAME]", GROUP),
+    ("max_prefixes", MAX_PREFIXES),
+    ("max_prefixes_out", MAX_PREFIXES_OUT),
     ("[policies.NAME]", POLICY),
     ("terms", TERM),
     ("match", MATCH),

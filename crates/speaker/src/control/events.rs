@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pathvane_clock::Instant;
-use pathvane_engine::{Engine, EventKind, Move, ServiceId};
+use pathvane_engine::{Engine, EventKind, LimitStep, Move, ServiceId};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{path_name, peer_name, said};
@@ -176,6 +176,9 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
             Kind::PeerFailed { peer: peer_name(engine, peer), reason }
         }
         EventKind::StaleDropped { peer } => Kind::StaleDropped { peer: peer_name(engine, peer) },
+        EventKind::PrefixLimit { peer, family, count, limit, step } => {
+            prefix_limit(peer_name(engine, peer), family.to_string(), (count, limit), step)
+        }
         EventKind::Fault { peer, detail } => Kind::Fault { peer: peer_name(engine, peer), detail },
         EventKind::Verdict { path, from, to, evidence, detected_at } => Kind::Verdict {
             path: path_name(engine, path),
@@ -214,6 +217,18 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
         EventKind::Frozen(frozen) => Kind::Frozen { frozen },
         EventKind::Drain(step) => Kind::Drain { step: step.to_owned() },
     }
+}
+
+fn prefix_limit(peer: String, family: String, (count, limit): (u32, u32), step: LimitStep) -> Kind {
+    let (step, pause) = match step {
+        LimitStep::Near => ("near", None),
+        LimitStep::Beyond => ("beyond", None),
+        LimitStep::Closed(pause) => ("closed", pause),
+        LimitStep::Withheld => ("withheld", None),
+        LimitStep::Room => ("room", None),
+    };
+    let reopens_in_ns = pause.map(|pause| u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+    Kind::PrefixLimit { peer, family, count, limit, step: step.to_owned(), reopens_in_ns }
 }
 
 fn move_kind(engine: &Engine, moved: Move) -> Kind {

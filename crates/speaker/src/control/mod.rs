@@ -69,10 +69,10 @@ pub enum Query {
     Freeze,
     /// Move again.
     Unfreeze,
-    /// Leave.
-    Drain,
-    /// Close and reopen one session.
-    Reset(String),
+    /// Leave, with these last words to the peers.
+    Drain(String),
+    /// Close and reopen the session with this peer, with these words to it.
+    Reset(String, String),
 }
 
 /// A table of routes.
@@ -134,11 +134,15 @@ fn command(engine: &Engine, query: &Query) -> Option<Result<(Command, String), R
     match query {
         Query::Freeze => known(Command::Freeze, "all moves are stopped; measuring goes on"),
         Query::Unfreeze => known(Command::Unfreeze, "moves are carried out again"),
-        Query::Drain => {
-            known(Command::Drain, "leaving: MED is raised, then prefixes are withdrawn")
-        }
-        Query::Reset(name) => Some(answer::peer_id(engine, name).map(|peer| {
-            (Command::Reset(peer), format!("the session with {name} is closed and reopened"))
+        Query::Drain(text) => known(
+            Command::Drain { text: text.clone() },
+            "leaving: MED is raised, then prefixes are withdrawn",
+        ),
+        Query::Reset(name, text) => Some(answer::peer_id(engine, name).map(|peer| {
+            (
+                Command::Reset { peer, text: text.clone() },
+                format!("the session with {name} is closed and reopened"),
+            )
         })),
         _ => None,
     }

@@ -50,6 +50,11 @@ impl Server {
         Ok(Self { listener, socket })
     }
 
+    /// Whether the speaker before ended without leaving: its socket was still there.
+    pub fn follows_a_crash(&self) -> bool {
+        self.socket.replaced
+    }
+
     /// Serves until `shutdown` completes, then removes the socket and lets answers under way and
     /// streams come to their ends for a moment.
     ///
@@ -229,15 +234,39 @@ async fn unfreeze(State(desk): State<Desk>) -> Result<Json<dto::Done>, Refusal> 
     done(&desk, Query::Unfreeze).await
 }
 
-async fn drain(State(desk): State<Desk>) -> Result<Json<dto::Done>, Refusal> {
-    done(&desk, Query::Drain).await
+/// What peers are told with a CEASE (RFC 9003).
+#[derive(Deserialize)]
+struct Words {
+    #[serde(default)]
+    text: String,
+}
+
+impl Words {
+    /// The most octets that a peer can be told.
+    const MAX: usize = 255;
+
+    fn checked(self) -> Result<String, Refusal> {
+        if self.text.len() <= Self::MAX {
+            return Ok(self.text);
+        }
+        let error = format!("the text has {} octets", self.text.len());
+        Err(Refusal::new(StatusCode::BAD_REQUEST, error, "use at most 255 (RFC 9003)"))
+    }
+}
+
+async fn drain(
+    State(desk): State<Desk>,
+    Params(words): Params<Words>,
+) -> Result<Json<dto::Done>, Refusal> {
+    done(&desk, Query::Drain(words.checked()?)).await
 }
 
 async fn reset(
     State(desk): State<Desk>,
     Path(name): Path<String>,
+    Params(words): Params<Words>,
 ) -> Result<Json<dto::Done>, Refusal> {
-    done(&desk, Query::Reset(name)).await
+    done(&desk, Query::Reset(name, words.checked()?)).await
 }
 
 async fn done(desk: &Desk, command: Query) -> Result<Json<dto::Done>, Refusal> {

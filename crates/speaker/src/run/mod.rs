@@ -17,10 +17,11 @@ use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
 use pathvane_clock::Duration;
 use pathvane_engine::{ConnId, Engine, PeerId};
 use pathvane_probe::Timestamp;
+use pathvane_wire::FamilySet;
 
 use crate::OsError;
 use crate::alarm::{Alarm, now};
-use crate::config::{Loaded, ShellConfig};
+use crate::config::{FibMode, Loaded, ShellConfig};
 use crate::ready::{Class, ReadySet};
 use crate::tcp::Listener;
 use hot::Hot;
@@ -97,15 +98,32 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 
 /// Opens everything; the engine is at rest until the loop runs.
 fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
-    let Loaded { engine, shell } = loaded;
+    let Loaded { mut engine, shell } = loaded;
     let mut ready = ReadySet::default();
     let outside = Outside::open(&shell, &mut ready, channels)?;
+    if shell.fib == FibMode::Kernel {
+        claim_forwarding(&mut engine, outside.restarts());
+    }
     let probes = Probes::open(&shell, &mut ready, origin())?;
     let peers = listen(&shell, &mut ready)?;
     let alarm = Alarm::new()?;
     let alarm_source = ready.add(Class::Urgent, Token::Alarm);
     let engine = Engine::new(now(), engine, seed()?, epoch());
     Ok(Hot::new(engine, ready, peers, probes, outside, (alarm, alarm_source)))
+}
+
+/// Graceful restart claims what is true (RFC 4724 section 3): after a restart that the kernel
+/// forwarded through, both R and F bits; after anything else, such as a reboot, neither.
+fn claim_forwarding(engine: &mut pathvane_engine::Config, restarts: bool) {
+    for peer in &mut engine.peers {
+        if let Some(restart) = &mut peer.session.graceful_restart {
+            restart.restarting = restarts;
+            restart.forwarding = if restarts { restart.families } else { FamilySet::EMPTY };
+        }
+    }
+    if restarts {
+        tracing::info!("this run follows another one; peers are told that we restart");
+    }
 }
 
 fn listen(shell: &ShellConfig, ready: &mut ReadySet<Token>) -> Result<Peers, Failure> {

@@ -39,6 +39,8 @@ pub(super) struct Channels {
     pub(super) requests: mpsc::Receiver<Request>,
     /// Events for whoever listens.
     pub(super) publisher: Publisher,
+    /// The run before ended without leaving.
+    pub(super) follows_a_crash: bool,
 }
 
 /// The kernel, the checks and the operators, as the loop sees them.
@@ -85,6 +87,11 @@ impl Outside {
             leaving: false,
             sources,
         })
+    }
+
+    /// Whether this run follows another one on this machine, whose routes the kernel still has.
+    pub(super) fn restarts(&self) -> bool {
+        self.channels.follows_a_crash || self.fib.stats().adopted > 0
     }
 
     /// Serves one of them.
@@ -149,7 +156,7 @@ impl Outside {
                     return Err(Failure::Interrupted);
                 }
                 tracing::info!("leaving: MED is raised, prefixes are withdrawn, sessions closed");
-                engine.handle(now(), Input::Command(Command::Drain));
+                engine.handle(now(), Input::Command(Command::Drain { text: String::new() }));
             }
         }
         Ok(())

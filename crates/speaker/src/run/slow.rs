@@ -27,6 +27,7 @@ pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
         let _inside = runtime.enter();
         Server::bind(&loaded.shell.control)?
     };
+    let follows_a_crash = server.follows_a_crash();
     let (asking, requests) = control::requests();
     let (publisher, events) = control::events();
     let (outcomes, health) = mpsc::channel(OUTCOMES);
@@ -35,7 +36,7 @@ pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
     let thread = std::thread::Builder::new().name("slow".into()).spawn(move || {
         runtime.block_on(serve(server, (asking, events), (checks, outcomes), stop))
     })?;
-    Ok((Slow { shutdown, thread }, Channels { health, requests, publisher }))
+    Ok((Slow { shutdown, thread }, Channels { health, requests, publisher, follows_a_crash }))
 }
 
 async fn serve(

@@ -129,6 +129,7 @@ fn describe_capability(capability: &Capability) -> String {
             };
             format!("extended-next-hop {}", listed(all.iter().map(one).collect()))
         }
+        Capability::Role(role) => format!("role {}", role.name()),
         Capability::GracefulRestart(restart) => {
             let marks =
                 [(restart.restarting, "restarting"), (restart.notification, "notification")];

@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pathvane_wire::{
     AddPathMode, Aggregator, AsPath, Asn, AttrFlags, Attrs, BgpId, Capability, Community,
     DecodeContext, ExtCommunity, Family, FamilySet, GrFamily, GracefulRestart, LargeCommunity,
-    NextHop, NextHopEncoding, Notification, Open, Origin, PeerKind, UnknownAttr,
+    NextHop, NextHopEncoding, Notification, Open, Origin, PeerKind, Role, UnknownAttr,
     encode_announcements, encode_withdrawals,
 };
 use proptest::collection::vec;
@@ -70,6 +70,7 @@ fn capability() -> impl Strategy<Value = Capability> {
         Just(Capability::ExtendedMessages),
         vec(encoding, 0..4).prop_map(Capability::ExtendedNextHop),
         graceful_restart().prop_map(Capability::GracefulRestart),
+        any::<u8>().prop_map(|role| Capability::Role(Role(role))),
         vec((family(), add_path()), 0..4).prop_map(Capability::AddPath),
         (71u8.., vec(any::<u8>(), 0..255))
             .prop_map(|(code, value)| Capability::Unknown { code, value }),

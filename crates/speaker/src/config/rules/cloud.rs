@@ -1,60 +1,94 @@
-//! What cloud routers demand of their peers.
+//! What clouds demand of a session.
 
+use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
 use pathvane_wire::Asn;
 
 use super::super::File;
 use super::super::finding::Findings;
-use super::super::path::Path;
-use super::super::peer::{Peer, Profile};
+use super::super::peer::{Peer, Restart};
+use super::super::profile::Profile;
 
 /// AS number of every partner interconnect.
 const PARTNER: Asn = Asn(16550);
 
-/// Cloud routers close a session above 5,000 prefixes, and it stays closed; kept at a distance.
-const SESSION_PREFIXES: usize = 4_500;
+/// AS number of every Azure Route Server.
+const ROUTE_SERVER: Asn = Asn(65515);
 
-/// Cloud regions drop prefixes above 250, longest first; kept at a distance.
-const REGION_PREFIXES: usize = 200;
-
-/// Their maintenance may take this long without harm to forwarding.
+/// Cloud routers' maintenance may take this long without harm to forwarding.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
+/// A bare FIN or RST makes a cloud keep our routes for our restart time, dead or alive.
+const LONGEST_RESTART: Duration = Duration::from_secs(10);
+
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    let cloud = |peer: &&Peer| peer.profile == Profile::CloudRouter;
-    for peer in file.peers.iter().filter(cloud) {
-        asn(file, peer, findings);
+    for peer in file.peers.iter().filter(|peer| peer.profile.is_cloud()) {
+        is_external(file, peer, findings);
+        asn(peer, findings);
+        our_asn(file, peer, findings);
         hold_time(peer, findings);
-        transport(peer, findings);
-        session_quota(file, peer, findings);
+        hops(peer, findings);
+        password(peer, findings);
+        restart_time(peer, findings);
+        address(peer, findings);
+        second_session(file, peer, findings);
     }
-    region_quotas(file, findings);
 }
 
-fn asn(file: &File, peer: &Peer, findings: &mut Findings) {
-    let Some(asn) = &peer.asn else { return };
-    if file.speaker.asn.as_ref().is_some_and(|ours| ours.get_ref() == asn.get_ref()) {
+fn is_external(file: &File, peer: &Peer, findings: &mut Findings) {
+    let (Some(asn), Some(ours)) = (&peer.asn, &file.speaker.asn) else { return };
+    if ours.get_ref() == asn.get_ref() {
+        let title = peer.profile.title();
         findings.error(
             asn.span(),
-            format!("cloud router `{}` has our own AS number", peer.name()),
-            "cloud routers speak external BGP only: use different AS numbers",
+            format!("{title} `{}` has our own AS number", peer.name()),
+            format!("{title}s speak external BGP only: use different AS numbers"),
         );
-    } else if *asn.get_ref() != PARTNER && !asn.get_ref().is_private() {
-        findings.error(
+    }
+}
+
+fn asn(peer: &Peer, findings: &mut Findings) {
+    let Some(asn) = &peer.asn else { return };
+    let theirs = *asn.get_ref();
+    match peer.profile {
+        Profile::CloudRouter | Profile::CloudRouterAppliance
+            if theirs != PARTNER && !theirs.is_private() =>
+        {
+            findings.error(
+                asn.span(),
+                format!("AS {theirs} cannot be a cloud router's"),
+                "use 16550 (partner interconnect) or a private number: 64512-65534, \
+                 4200000000-4294967294 (RFC 6996)",
+            );
+        }
+        Profile::AzureRouteServer if theirs != ROUTE_SERVER => findings.error(
             asn.span(),
-            format!("AS {} cannot be a cloud router's", asn.get_ref()),
-            "use 16550 (partner interconnect) or a private number: 64512-65534, \
-             4200000000-4294967294 (RFC 6996)",
+            format!("AS {theirs} cannot be a route server's"),
+            "every Azure Route Server has AS 65515",
+        ),
+        _ => {}
+    }
+}
+
+/// Azure takes numbers of two octets, but for those that it uses itself.
+fn our_asn(file: &File, peer: &Peer, findings: &mut Findings) {
+    let Some(ours) = file.speaker.asn.as_ref() else { return };
+    let number = ours.get_ref().0;
+    let taken = matches!(number, 8074 | 8075 | 12076 | 65515 | 65517..=65520);
+    if peer.profile == Profile::AzureRouteServer && (number > 65_535 || taken) {
+        findings.error(
+            ours.span(),
+            format!("route server `{}` does not peer with AS {number}", peer.name()),
+            "use a number of two octets that Azure does not use: not 8074, 8075, 12076, 65515 and \
+             65517-65520",
         );
     }
 }
 
 fn hold_time(peer: &Peer, findings: &mut Findings) {
     let hold = *peer.hold_time.get_ref();
-    if hold < MAINTENANCE && !hold.is_zero() {
+    if peer.profile.is_cloud_router() && hold < MAINTENANCE && !hold.is_zero() {
         findings.warning(
             peer.hold_time.span(),
             format!("cloud router `{}`: a hold time below 60 s breaks maintenance", peer.name()),
@@ -63,69 +97,81 @@ fn hold_time(peer: &Peer, findings: &mut Findings) {
     }
 }
 
-fn transport(peer: &Peer, findings: &mut Findings) {
-    if let Some(security) = &peer.ttl_security {
+fn hops(peer: &Peer, findings: &mut Findings) {
+    let title = peer.profile.title();
+    let far = !matches!(peer.profile, Profile::AwsDirectConnect | Profile::AwsVpn);
+    if let Some(security) = peer.ttl_security.as_ref().filter(|_| far) {
         findings.warning(
             security.span(),
-            format!("cloud router `{}` does not send with TTL 255", peer.name()),
+            format!("{title} `{}` does not send with TTL 255", peer.name()),
             "remove `ttl_security`, or the session will not come up",
         );
     }
-    if let Some(password) = &peer.password {
-        let key = password.get_ref().expose();
-        if !key.chars().all(|c| c.is_ascii_graphic()) {
-            findings.error(
-                password.span(),
-                format!("cloud router `{}` will not take this password", peer.name()),
-                "use printable ASCII without blanks",
-            );
-        }
-    }
-}
-
-/// What is announced over a path: the prefixes of its services and its probe source.
-fn announced_over(file: &File, path: &Path) -> BTreeSet<IpNet> {
-    let services = file.services.iter().filter(|service| service.uses(path.name()));
-    let mut prefixes: BTreeSet<IpNet> = services
-        .flat_map(|service| service.announce.iter().map(|each| *each.prefix.get_ref()))
-        .collect();
-    prefixes.extend(path.probe_source.as_ref().map(|source| IpNet::from(*source.get_ref())));
-    prefixes
-}
-
-fn session_quota(file: &File, peer: &Peer, findings: &mut Findings) {
-    let paths = file.paths.iter().filter(|path| path.announced_via(peer.name()));
-    let prefixes: BTreeSet<IpNet> = paths.flat_map(|path| announced_over(file, path)).collect();
-    if prefixes.len() > SESSION_PREFIXES {
-        findings.error(
-            peer.span.clone(),
-            format!("cloud router `{}` would get {} prefixes", peer.name(), prefixes.len()),
-            format!(
-                "announce at most {SESSION_PREFIXES}: above 5,000 the session closes and stays closed"
-            ),
+    if let Some(multihop) = peer.multihop.as_ref().filter(|hops| !far && hops.get_ref().0 > 1) {
+        findings.warning(
+            multihop.span(),
+            format!("{title} `{}` is one hop away", peer.name()),
+            "remove `multihop`: AWS speaks BGP over a single hop",
         );
     }
 }
 
-fn region_quotas(file: &File, findings: &mut Findings) {
-    let cloud = |path: &&Path| {
-        let via = |peer: &Peer| path.announced_via(peer.name());
-        file.peers.iter().any(|peer| peer.profile == Profile::CloudRouter && via(peer))
-    };
-    let mut regions: BTreeMap<&str, (BTreeSet<IpNet>, &Path)> = BTreeMap::new();
-    for path in file.paths.iter().filter(cloud) {
-        let entry = regions.entry(&path.region).or_insert_with(|| (BTreeSet::new(), path));
-        entry.0.extend(announced_over(file, path));
+fn password(peer: &Peer, findings: &mut Findings) {
+    let Some(password) = &peer.password else { return };
+    if !password.get_ref().expose().chars().all(|c| c.is_ascii_graphic()) {
+        findings.error(
+            password.span(),
+            format!("{} `{}` will not take this password", peer.profile.title(), peer.name()),
+            "use printable ASCII without blanks",
+        );
     }
-    for (region, (prefixes, path)) in regions {
-        if prefixes.len() > REGION_PREFIXES {
-            findings.error(
+}
+
+fn restart_time(peer: &Peer, findings: &mut Findings) {
+    if peer.graceful_restart == Restart::Full && *peer.restart_time.get_ref() > LONGEST_RESTART {
+        findings.warning(
+            peer.restart_time.span(),
+            format!(
+                "{} `{}` may keep dead routes for the restart time",
+                peer.profile.title(),
+                peer.name()
+            ),
+            "use \"10s\" or less: a connection that ends without a word starts this clock, too",
+        );
+    }
+}
+
+/// Appliances speak with addresses of their subnet.
+fn address(peer: &Peer, findings: &mut Findings) {
+    let Some(address) = &peer.address else { return };
+    let link_local = matches!(address.get_ref(), IpAddr::V4(v4) if v4.is_link_local());
+    if peer.profile == Profile::CloudRouterAppliance && link_local {
+        findings.error(
+            address.span(),
+            format!("cloud router `{}` does not reach appliances from 169.254.0.0/16", peer.name()),
+            "write the address of its interface in the appliance's subnet",
+        );
+    }
+}
+
+/// An appliance and a route server's peer have two sessions that are told the same.
+fn second_session(file: &File, peer: &Peer, findings: &mut Findings) {
+    let pairs = matches!(peer.profile, Profile::CloudRouterAppliance | Profile::AzureRouteServer);
+    let like = |name: &str| {
+        let same = |other: &&Peer| other.name() == name && other.profile == peer.profile;
+        name != peer.name() && file.peers.iter().any(|other| same(&other))
+    };
+    for path in file.paths.iter().filter(|path| pairs && path.announced_via(peer.name())) {
+        if !file.peers.iter().any(|other| path.announced_via(other.name()) && like(other.name())) {
+            findings.warning(
                 path.span.clone(),
-                format!("region `{region}` would get {} different prefixes", prefixes.len()),
                 format!(
-                    "announce at most {REGION_PREFIXES}, by shorter prefixes: above 250 the cloud \
-                     drops the longest masks"
+                    "path `{}` announces over one session with {} `{}`",
+                    path.name(),
+                    peer.profile.title(),
+                    peer.name()
                 ),
+                "add its second address as a peer, and to `announce_via`: both are told the same",
             );
         }
     }

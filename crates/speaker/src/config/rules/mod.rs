@@ -2,6 +2,7 @@
 
 mod addresses;
 mod cloud;
+mod cloud_routes;
 mod paths;
 mod peers;
 mod services;
@@ -19,4 +20,5 @@ pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
     services::apply(file, findings);
     addresses::apply(file, findings);
     cloud::apply(file, findings);
+    cloud_routes::apply(file, findings);
 }

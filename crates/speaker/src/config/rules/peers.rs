@@ -8,7 +8,8 @@ use pathvane_wire::Family;
 use super::super::File;
 use super::super::finding::Findings;
 use super::super::path::Path;
-use super::super::peer::{Peer, Profile, Restart};
+use super::super::peer::{Peer, Restart};
+use super::super::profile::Profile;
 use super::super::service::Service;
 use super::super::shell::FibMode;
 
@@ -19,6 +20,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         families(peer, findings);
         ttl(peer, findings);
         restart(file, peer, findings);
+        roles(file, peer, findings);
         policies(file, peer, findings);
     }
 }
@@ -135,11 +137,40 @@ fn ttl(peer: &Peer, findings: &mut Findings) {
 
 /// Law 10: graceful restart claims only what is true.
 fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
+    let time = *peer.restart_time.get_ref();
+    if time.subsec_nanos() != 0 || !(1..=4095).contains(&time.as_secs()) {
+        findings.error(
+            peer.restart_time.span(),
+            format!("the restart time of peer `{}` cannot be sent in an OPEN", peer.name()),
+            "use whole seconds, from 1s to 4095s (RFC 4724 section 3)",
+        );
+    }
     if peer.graceful_restart == Restart::Full && *file.speaker.fib.get_ref() == FibMode::Report {
         findings.note(
             peer.span.clone(),
             format!("peer `{}` is told that we forward on without the speaker", peer.name()),
             "that is true only with `fib = \"kernel\"`; elsewhere use `graceful_restart = \"helper\"`",
+        );
+    }
+}
+
+fn roles(file: &File, peer: &Peer, findings: &mut Findings) {
+    let Some(role) = &peer.role else {
+        if peer.role_strict {
+            findings.error(
+                peer.span.clone(),
+                format!("peer `{}` has to have a role, and we have none", peer.name()),
+                "add `role = \"...\"`, what we are to the peer, or remove `role_strict`",
+            );
+        }
+        return;
+    };
+    let internal = peer.asn.as_ref().zip(file.speaker.asn.as_ref());
+    if internal.is_some_and(|(theirs, ours)| theirs.get_ref() == ours.get_ref()) {
+        findings.error(
+            role.span(),
+            format!("peer `{}` is internal: roles are between ASes (RFC 9234)", peer.name()),
+            "remove `role`",
         );
     }
 }

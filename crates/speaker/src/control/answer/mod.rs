@@ -26,7 +26,7 @@ pub(super) fn read(engine: &Engine, fib: fib::Stats, query: &Query) -> Reply {
         Query::Services => Ok(Answer::Services(services::services(engine))),
         Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),
         Query::Explain(prefix) => Ok(Answer::Explain(Box::new(routes::explain(engine, *prefix)))),
-        Query::Freeze | Query::Unfreeze | Query::Drain | Query::Reset(_) => {
+        Query::Freeze | Query::Unfreeze | Query::Drain(_) | Query::Reset(..) => {
             unreachable!("commands are not read")
         }
     }

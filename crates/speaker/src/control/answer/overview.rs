@@ -4,7 +4,7 @@ use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
 use pathvane_engine::{Engine, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
-use pathvane_wire::PeerKind;
+use pathvane_wire::{Family, PeerKind};
 
 use super::super::dto::{
     Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer, Probe, Restart,
@@ -74,6 +74,8 @@ fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
             .faults(id)
             .map(|known| faults(known, stats.session_resets))
             .unwrap_or_default(),
+        closed_for_limit: view.closed.is_some(),
+        reopens_in_ns: view.closed.flatten().map(|at| nanos(at.since(now))),
         stale_for_ns: view.stale_until.map(|until| nanos(until.since(now))),
         told: view.told.iter().take(TOLD).map(told).collect(),
     }
@@ -93,6 +95,7 @@ fn established(terms: &Negotiated) -> Established {
         keepalive_ns: nanos(terms.keepalive),
         families: families(terms.families),
         route_refresh: terms.refresh,
+        role: terms.remote_role.map(|role| role.name().to_owned()),
         graceful_restart: terms.graceful_restart.as_ref().map(|restart| Restart {
             restart_time_ns: nanos(restart.restart_time),
             families: families(restart.families),
@@ -101,17 +104,22 @@ fn established(terms: &Negotiated) -> Established {
 }
 
 fn family_counts(engine: &Engine, id: PeerId) -> Vec<FamilyCounts> {
-    let counts = |family| {
+    let config = &engine.config().peers[id.index()];
+    let counts = |family: Family| {
         let counts = engine.rib().counts(id, family);
+        let place = usize::from(family == Family::IPV6_UNICAST);
         FamilyCounts {
             family: family.to_string(),
             received: counts.received,
             accepted: counts.accepted,
             stale: counts.stale,
             advertised: counts.advertised,
+            limit: config.max_in.most[place],
+            advertised_limit: config.max_out[place],
+            withheld: engine.rib().withheld(id, family),
         }
     };
-    engine.config().peers[id.index()].session.families.iter().map(counts).collect()
+    config.session.families.iter().map(counts).collect()
 }
 
 fn messages(counts: &MessageCounts) -> Messages {

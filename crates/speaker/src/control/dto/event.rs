@@ -54,6 +54,21 @@ pub enum Kind {
         /// Whose.
         peer: String,
     },
+    /// A peer came near a limit on prefixes, or beyond it.
+    PrefixLimit {
+        /// Whose.
+        peer: String,
+        /// `ipv4` or `ipv6`.
+        family: String,
+        /// Prefixes announced, or withheld.
+        count: u32,
+        /// The limit.
+        limit: u32,
+        /// `near`, `beyond`, `closed`, `withheld` or `room`.
+        step: String,
+        /// A closed session opens again after this time; absent: when the operator resets it.
+        reopens_in_ns: Option<u64>,
+    },
     /// An UPDATE carried errors; the session stayed up.
     Fault {
         /// Whose.

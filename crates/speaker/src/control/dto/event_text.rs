@@ -18,6 +18,7 @@ impl fmt::Display for Kind {
                 write!(f, "peer {peer} could not be reached: {reason}")
             }
             Self::StaleDropped { peer } => write!(f, "peer {peer}: kept routes were dropped"),
+            Self::PrefixLimit { .. } => self.fmt_limit(f),
             Self::Fault { peer, detail } => write!(f, "peer {peer} sent a faulty UPDATE: {detail}"),
             Self::Verdict { path, from, to, evidence, .. } => {
                 write!(f, "path {path}: {from} -> {to}: {evidence}")
@@ -63,6 +64,29 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
+    fn fmt_limit(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::PrefixLimit { peer, family, count, limit, step, reopens_in_ns } = self else {
+            return Ok(());
+        };
+        match step.as_str() {
+            "near" => {
+                write!(f, "peer {peer} announces {count} {family} prefixes of at most {limit}")
+            }
+            "beyond" => write!(f, "peer {peer} announces {count} {family} prefixes, above {limit}"),
+            "withheld" => {
+                write!(f, "peer {peer} may be told {limit} {family} prefixes: others are withheld")
+            }
+            "room" => write!(f, "peer {peer}: no {family} prefixes are withheld any more"),
+            _ => {
+                write!(f, "peer {peer} announced more than {limit} {family} prefixes: closed")?;
+                match reopens_in_ns {
+                    Some(pause) => write!(f, " for {} s", pause / 1_000_000_000),
+                    None => write!(f, " until `pathvane reset {peer}`"),
+                }
+            }
+        }
+    }
+
     fn fmt_move(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Move { move_id, service, from, to, cause, evidence, done, .. } = self else {
             return Ok(());

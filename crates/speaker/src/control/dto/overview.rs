@@ -78,6 +78,12 @@ pub struct Peer {
     pub last_error: Option<LastError>,
     /// Faulty UPDATEs.
     pub faults: Faults,
+    /// The session was closed for its limit of prefixes.
+    #[serde(default)]
+    pub closed_for_limit: bool,
+    /// ... and is opened again after this time; absent: when the operator resets it.
+    #[serde(default)]
+    pub reopens_in_ns: Option<u64>,
     /// How long routes of the lost session are kept yet (RFC 4724).
     pub stale_for_ns: Option<u64>,
     /// What it was told about steered prefixes, the first 200.
@@ -99,6 +105,9 @@ pub struct Established {
     pub families: Vec<String>,
     /// Route refresh (RFC 2918).
     pub route_refresh: bool,
+    /// What the peer says it is to us (RFC 9234).
+    #[serde(default)]
+    pub role: Option<String>,
     /// The peer's graceful restart (RFC 4724).
     pub graceful_restart: Option<Restart>,
 }
@@ -125,6 +134,15 @@ pub struct FamilyCounts {
     pub stale: u32,
     /// Prefixes in the Adj-RIB-Out.
     pub advertised: u32,
+    /// Prefixes that the peer may announce.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Prefixes that the peer may be told.
+    #[serde(default)]
+    pub advertised_limit: Option<u32>,
+    /// Prefixes that are withheld for that.
+    #[serde(default)]
+    pub withheld: u32,
 }
 
 /// Messages in one direction.

@@ -18,6 +18,8 @@ const MODE: u32 = 0o660;
 pub(super) struct Socket {
     path: PathBuf,
     inode: u64,
+    /// It took the place of one that a dead speaker left.
+    pub(super) replaced: bool,
 }
 
 impl Socket {
@@ -44,7 +46,7 @@ impl Socket {
         {
             fs::create_dir(directory)?;
         }
-        refuse_the_living(path)?;
+        let replaced = refuse_the_living(path)?;
         // Bound under another name, so that nobody can connect before the mode is set; renaming
         // replaces what a dead speaker left.
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
@@ -53,14 +55,15 @@ impl Socket {
         fs::set_permissions(&fresh, fs::Permissions::from_mode(MODE))?;
         fs::rename(&fresh, path)?;
         let inode = fs::metadata(path)?.ino();
-        Ok((listener, Self { path: path.to_owned(), inode }))
+        Ok((listener, Self { path: path.to_owned(), inode, replaced }))
     }
 }
 
-fn refuse_the_living(path: &Path) -> io::Result<()> {
+/// Tells whether a dead one is there.
+fn refuse_the_living(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::FileTypeExt;
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
         Ok(meta) if !meta.file_type().is_socket() => {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -69,7 +72,7 @@ fn refuse_the_living(path: &Path) -> io::Result<()> {
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
         Err(error) => Err(error),
     }
 }

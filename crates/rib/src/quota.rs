@@ -1,0 +1,108 @@
+//! How many prefixes a peer may be told: what it would not bear is kept from it.
+
+use pathvane_wire::Family;
+
+use crate::PeerId;
+use crate::net_set::ZoneKey;
+use crate::peer::{FAMILIES, Frame, Session};
+use crate::rib::Rib;
+use crate::table::Entry;
+
+/// How many prefixes a peer may be told, by family (IPv4, IPv6).
+///
+/// What a product closes its session over is withheld here, before it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// At most so many; `None`: any number.
+    pub most: [Option<u32>; 2],
+    /// So many of these are kept free for prefixes of services.
+    pub reserved: [u32; 2],
+}
+
+impl Rib {
+    /// Says how many prefixes a peer may be told. What exceeds a new quota and was told already stays
+    /// until it changes; what was withheld and has room now is told by [`Rib::poll_transmit`].
+    pub fn set_quota(&mut self, peer: PeerId, quota: Quota) {
+        if let Some(known) = self.peer_mut(peer) {
+            known.quota = quota;
+        }
+        self.tell_withheld(peer);
+    }
+
+    /// Prefixes of a family that the peer's quota keeps from it.
+    pub fn withheld(&self, peer: PeerId, family: Family) -> u32 {
+        let place = FAMILIES.iter().position(|known| *known == family);
+        self.session(peer).zip(place).map_or(0, |(session, at)| session.withheld_count[at])
+    }
+
+    /// Whether a prefix that the peer does not hold would be one too many.
+    pub(crate) fn is_over_quota(&self, peer: PeerId, id: u32, v6: bool) -> bool {
+        let Some(known) = self.peer(peer) else { return false };
+        let place = usize::from(v6);
+        let Some(most) = known.quota.most[place] else { return false };
+        match self.table.entry(id).has(Entry::SERVICE) {
+            true => known.counts[place].advertised >= most,
+            false => !self.has_quota_left(peer, v6),
+        }
+    }
+
+    /// Whether the peer may be told one more prefix that is no service's.
+    fn has_quota_left(&self, peer: PeerId, v6: bool) -> bool {
+        let Some(known) = self.peer(peer) else { return false };
+        let place = usize::from(v6);
+        let Some(most) = known.quota.most[place] else { return true };
+        let (told, reserved) = (known.counts[place].advertised, known.quota.reserved[place]);
+        let wanted = |reserved: u32| told.saturating_add(reserved) < most;
+        wanted(reserved)
+            || wanted(0) && wanted(reserved.saturating_sub(self.services_told(peer, v6)))
+    }
+
+    /// How many prefixes of services the peer holds.
+    fn services_told(&self, peer: PeerId, v6: bool) -> u32 {
+        let Some(session) = self.session(peer) else { return 0 };
+        let (mut count, mut from) = (0, Some(ZoneKey::START));
+        while let Some((key, id)) = from.and_then(|from| self.zone.first(from)) {
+            let entry = self.table.entry(id);
+            let told =
+                entry.has(Entry::SERVICE) && entry.is_v6() == v6 && session.held.contains(id);
+            count += u32::from(told);
+            from = key.next();
+        }
+        count
+    }
+
+    /// Notes whether the quota keeps a prefix from the peer.
+    pub(crate) fn note_withheld(&mut self, peer: PeerId, id: u32, v6: bool, withheld: bool) {
+        let Some(session) = self.session_mut(peer) else { return };
+        let count = &mut session.withheld_count[usize::from(v6)];
+        if withheld {
+            *count += u32::from(session.withheld.insert(id));
+        } else if *count > 0 {
+            *count -= u32::from(session.withheld.remove(id));
+        }
+    }
+
+    /// An entry is about to go: nobody waits for it any more.
+    pub(crate) fn forget_withheld(&mut self, id: u32) {
+        let place = usize::from(self.table.entry(id).is_v6());
+        let sessions = self.peers.iter_mut().flatten().filter_map(|peer| peer.session.as_mut());
+        for session in sessions.filter(|session| session.withheld_count[place] > 0) {
+            session.withheld_count[place] -= u32::from(session.withheld.remove(id));
+        }
+    }
+
+    /// Goes over the table again for what was withheld, where there is room now.
+    pub(crate) fn tell_withheld(&mut self, peer: PeerId) {
+        let walk = self.walk(false, Frame::Silent);
+        for at in 0..FAMILIES.len() {
+            let waits =
+                |session: &Session| session.withheld_count[at] > 0 && session.walks[at].is_none();
+            if self.session(peer).is_some_and(waits)
+                && self.has_quota_left(peer, at == 1)
+                && let Some(session) = self.session_mut(peer)
+            {
+                session.walks[at] = Some(walk);
+            }
+        }
+    }
+}

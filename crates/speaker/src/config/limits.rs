@@ -1,0 +1,99 @@
+//! `max_prefixes` and `max_prefixes_out` of a peer.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use pathvane_engine::config::{Beyond, MaxPrefixes};
+use pathvane_wire::{Family, FamilySet};
+use toml::Spanned;
+
+use super::read::Section;
+use super::schema;
+use super::value::{Number, words};
+
+/// What happens beyond a limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Word {
+    Close,
+    Warn,
+}
+
+words!(Word, "what happens beyond the limit", "close" => Word::Close, "warn" => Word::Warn);
+
+/// A number of prefixes.
+type Count = Number<1, 4_294_967_295>;
+
+/// How many prefixes a peer may announce.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits(MaxPrefixes);
+
+impl Limits {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let what = format!("`max_prefixes` of {}", section.what);
+        let Some(table) = section.section("max_prefixes", what, schema::MAX_PREFIXES) else {
+            return Self(MaxPrefixes::default());
+        };
+        let restart = table.optional::<Duration>("restart");
+        let beyond = match (table.or("beyond", Word::Close), &restart) {
+            (Word::Warn, _) => Beyond::Warn,
+            (Word::Close, Some(pause)) => Beyond::Reopen(*pause.get_ref()),
+            (Word::Close, None) => Beyond::Close,
+        };
+        if let (Beyond::Warn, Some(pause)) = (beyond, &restart) {
+            table.findings().borrow_mut().error(
+                pause.span(),
+                format!("{}: nothing is closed, so nothing restarts", table.what),
+                "remove `restart`, or write `beyond = \"close\"`",
+            );
+        }
+        if restart.as_ref().is_some_and(|pause| *pause.get_ref() < Duration::from_secs(1)) {
+            table.findings().borrow_mut().error(
+                table.span_of("restart"),
+                format!("{}: a session that restarts at once fills up at once", table.what),
+                "use a minute or more: the peer needs time to withdraw",
+            );
+        }
+        let most = counts(&table);
+        if most == [None, None] {
+            table.findings().borrow_mut().error(
+                table.span.clone(),
+                format!("{} limits nothing", table.what),
+                "add `ipv4 = 1000`, `ipv6 = 1000`, or both",
+            );
+        }
+        let warn_at = table.or("warn_at", Number::<1, 100>(80)).small();
+        Self(MaxPrefixes { most, warn_at, beyond })
+    }
+
+    pub(super) fn engine(self) -> MaxPrefixes {
+        self.0
+    }
+}
+
+/// How many prefixes a peer is told.
+#[derive(Clone, Debug)]
+pub(super) struct MaxOut {
+    /// What is written, and where.
+    pub(super) written: Option<(Range<usize>, [Option<u32>; 2])>,
+}
+
+impl MaxOut {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let what = format!("`max_prefixes_out` of {}", section.what);
+        let table = section.section("max_prefixes_out", what, schema::MAX_PREFIXES_OUT);
+        Self { written: table.map(|table| (table.span.clone(), counts(&table))) }
+    }
+
+    /// By family; the product's budget, in equal parts, for a family that is not written.
+    pub(super) fn engine(&self, budget: Option<u32>, families: FamilySet) -> [Option<u32>; 2] {
+        let written = self.written.as_ref().map_or([None, None], |(_, written)| *written);
+        let share =
+            budget.map(|budget| if families == FamilySet::ALL { budget / 2 } else { budget });
+        let place = |at: usize, family| written[at].or(share).filter(|_| families.contains(family));
+        [place(0, Family::IPV4_UNICAST), place(1, Family::IPV6_UNICAST)]
+    }
+}
+
+fn counts(table: &Section<'_>) -> [Option<u32>; 2] {
+    ["ipv4", "ipv6"].map(|key| table.optional::<Count>(key).map(Spanned::into_inner).map(|n| n.0))
+}
