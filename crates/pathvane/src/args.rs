@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use pathvane_score::emodel::Codec;
+use pathvane_score::{Class, Strategy};
 use pathvane_speaker::config::DEFAULT_CONTROL;
 use pathvane_speaker::reflector;
 
@@ -51,6 +53,11 @@ pub(crate) enum Command {
     },
     /// Answer STAMP probes (RFC 8762), for the far ends of paths.
     Reflector(ReflectorArgs),
+    /// Rate a call by the E-model (ITU-T G.107): R, MOS and every term.
+    Mos(MosArgs),
+    /// Judge recorded or synthetic probes as a running speaker would.
+    #[command(subcommand)]
+    Score(ScoreCommand),
     /// See faults on emulated paths and what the speaker does about them.
     #[cfg(feature = "lab")]
     Demo(pathvane_lab::demo::DemoArgs),
@@ -194,6 +201,136 @@ impl From<ReflectorArgs> for reflector::Config {
         let default = Self::default();
         let listen = if args.listen.is_empty() { default.listen.clone() } else { args.listen };
         Self { listen, allow: args.allow, rate: args.rate, ..default }
+    }
+}
+
+/// Reads a number between `least` and `most`.
+fn between(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a number between {least} and {most}")),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MosArgs {
+    /// The whole one-way delay from mouth to ear, Ta. With --jitter-ms the buffer comes on top.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true,
+          value_parser = |text: &str| between(text, 0.0, 10_000.0))]
+    pub(crate) delay_ms: f64,
+    /// Packets lost, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0", allow_negative_numbers = true,
+          value_parser = |text: &str| between(text, 0.0, 100.0))]
+    pub(crate) loss_pct: f64,
+    /// BurstR: mean length of loss bursts over that of random loss; 1 is random.
+    #[arg(long, value_name = "RATIO", default_value = "1", allow_negative_numbers = true,
+          value_parser = |text: &str| between(text, 1.0, 1_000.0))]
+    pub(crate) burst_r: f64,
+    /// The codec.
+    #[arg(long, value_enum, default_value_t = CodecArg::G711Plc)]
+    pub(crate) codec: CodecArg,
+    /// Interarrival jitter (RFC 3550): adds the jitter buffer that sounds best, and late packets.
+    #[arg(long, value_name = "MS", default_value = "0", allow_negative_numbers = true,
+          value_parser = |text: &str| between(text, 0.0, 1_000.0))]
+    pub(crate) jitter_ms: f64,
+    /// Every term of the Recommendation, echo included, with T = Ta and Tr = 2 Ta. Without it, the
+    /// echo-free form that ranks paths.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A codec by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum CodecArg {
+    /// G.711 without loss concealment.
+    G711,
+    /// G.711 with loss concealment.
+    G711Plc,
+    /// G.729A with voice activity detection.
+    G729a,
+    /// GSM enhanced full rate.
+    GsmEfr,
+    /// AMR-WB at 12.65 kbit/s, on the wideband scale.
+    AmrWb,
+    /// Opus; provisional, by a published fit and not by an ITU figure.
+    Opus,
+}
+
+impl CodecArg {
+    pub(crate) const fn codec(self) -> Codec {
+        match self {
+            Self::G711 => Codec::G711,
+            Self::G711Plc => Codec::G711_PLC,
+            Self::G729a => Codec::G729A,
+            Self::GsmEfr => Codec::GSM_EFR,
+            Self::AmrWb => Codec::AMR_WB,
+            Self::Opus => Codec::OPUS,
+        }
+    }
+}
+
+/// What to do with series of probes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScoreCommand {
+    /// Feed a series through the estimators, monitors and the selector; print verdicts and moves.
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The series, CSV or JSON lines (docs/OPERATING.md has the format); - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the traffic is.
+    #[arg(long, value_enum, default_value_t = ClassArg::Voice)]
+    pub(crate) class: ClassArg,
+    /// How a leader is chosen among paths that keep the limits.
+    #[arg(long, value_enum, default_value_t = StrategyArg::Best)]
+    pub(crate) strategy: StrategyArg,
+    /// Decides the random phases of moves.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// A class of service by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ClassArg {
+    /// Telephony.
+    Voice,
+    /// Desktops and terminals.
+    Interactive,
+    /// Transfers.
+    Bulk,
+}
+
+impl From<ClassArg> for Class {
+    fn from(class: ClassArg) -> Self {
+        match class {
+            ClassArg::Voice => Self::Voice,
+            ClassArg::Interactive => Self::Interactive,
+            ClassArg::Bulk => Self::Bulk,
+        }
+    }
+}
+
+/// A strategy by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// The best score.
+    Best,
+    /// The first of the series.
+    Ordered,
+}
+
+impl From<StrategyArg> for Strategy {
+    fn from(strategy: StrategyArg) -> Self {
+        match strategy {
+            StrategyArg::Best => Self::Best,
+            StrategyArg::Ordered => Self::Ordered,
+        }
     }
 }
 

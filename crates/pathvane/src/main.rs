@@ -7,6 +7,8 @@ mod ask;
 mod check;
 mod daemon;
 mod decode;
+mod mos;
+mod score;
 mod text;
 
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Check { file } => check::check(&file).into(),
         Command::Decode { file, json } => decode::decode(&file, json).into(),
         Command::Reflector(reflector) => daemon::reflect(reflector).into(),
+        Command::Mos(args) => mos::mos(&args).into(),
+        Command::Score(command) => score::score(&command).into(),
         #[cfg(feature = "lab")]
         Command::Demo(demo) => pathvane_lab::demo::main(demo),
         Command::Ask(question) => ask::ask(socket, question).into(),

@@ -47,9 +47,9 @@ impl Quality<'_> {
         let playout = [ahead, back][worse];
         let (least, most) = self.loss.bounds(self.design, d::CONFIDENCE_Z);
         let bounded = Bounded {
-            value: playout.rating.r,
-            lcb: heard(most, worse).rating.r,
-            ucb: heard(least, worse).rating.r,
+            value: playout.rating.score(),
+            lcb: heard(most, worse).rating.score(),
+            ucb: heard(least, worse).rating.score(),
         };
         (bounded, playout)
     }

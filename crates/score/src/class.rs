@@ -97,6 +97,17 @@ pub enum Compliance {
     Complies,
 }
 
+impl Compliance {
+    /// The word, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Violates => "violates",
+            Self::Unsure => "unsure",
+            Self::Complies => "complies",
+        }
+    }
+}
+
 /// How well a path serves a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassScore {

@@ -267,8 +267,9 @@ pub const PHASE: Duration = Duration::from_secs(5);
 /// The least wait between two draws.
 pub const PHASE_MIN: Duration = Duration::from_millis(100);
 /// Probability of a move per share of the shortfall that it gains: with it a hundred sites
-/// settle on two equal regions instead of swinging between them.
-pub const EAGERNESS: f64 = 0.5;
+/// settle on two equal regions within a minute. What is measured lags behind what was done by
+/// seconds, so half as many more sites move at 0.2 as have to, and swing back.
+pub const EAGERNESS: f64 = 0.1;
 /// Predicted utilisation above which queues grow without bound in practice.
 pub const MAX_UTILISATION: f64 = 0.85;
 /// Utilisation up to which load takes nothing off the score ...

@@ -1,7 +1,7 @@
 //! The E-model against published and independently computed figures, and against the
 //! mistakes other implementations are known to have made.
 
-use pathvane_score::emodel::{self, Codec, full, idd, mos, playout, rate};
+use pathvane_score::emodel::{self, Codec, Scale, full, idd, mos, playout, rate};
 
 fn assert_near(got: f64, want: f64, tolerance: f64, what: &str) {
     assert!((got - want).abs() <= tolerance, "{what}: {got} is not {want} within {tolerance}");
@@ -66,6 +66,21 @@ fn opus_follows_its_published_fit_and_says_that_it_is_provisional() {
         assert_near(Codec::OPUS.effective_impairment(ppl, 1.0), want, 0.006, "Ie,eff");
     }
     assert!(Codec::ALL.iter().all(|codec| codec.provisional == (codec.name == "opus")));
+}
+
+#[test]
+fn wideband_and_fullband_have_scales_of_their_own() {
+    let rating = rate(&Codec::AMR_WB, 0.0, 2.0, 1.0);
+    assert_near(rating.ie_eff, 43.81, 0.006, "Ie,eff of AMR-WB 12.65 at 2 %");
+    assert_near(rating.mos(), 3.406, 0.0006, "its MOS");
+    assert_near(rating.score(), (129.0 - rating.ie_eff) / 1.29, 1e-12, "its score");
+    for (scale, base) in [(Scale::Wideband, 129.0), (Scale::Fullband, 148.0)] {
+        assert_eq!((scale.base(), scale.mos(base)), (base, 4.5));
+        assert!(scale.mos(93.2) < Scale::Narrowband.mos(93.2), "the same R is another call");
+    }
+    assert_eq!(Scale::Fullband.most_impaired(), 132.0);
+    let wide = Codec::ALL.iter().filter(|codec| codec.scale != Scale::Narrowband);
+    assert_eq!(wide.map(|codec| codec.name).collect::<Vec<_>>(), ["amr-wb"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn herd(config: &SelectorConfig) -> (u32, usize, usize) {
 #[test]
 fn sites_settle_between_two_regions() {
     let (moves, lowest, highest) = herd(&SelectorConfig::default());
-    assert!(moves <= 150, "{moves} moves");
+    assert!(moves <= 90, "{moves} moves");
     assert!(lowest >= 35 && highest <= 65, "between {lowest} and {highest} sites");
 }
 

@@ -23,6 +23,7 @@ pub mod probe_io;
 pub mod ready;
 pub mod reflector;
 mod run;
+pub mod series;
 mod sys;
 pub mod tcp;
 

@@ -6,6 +6,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod oracles;
 mod setup;
 mod shell;
 mod test;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell;
+use crate::{oracles, shell};
 
 /// A program the tests need, and the Debian package that has it.
 const NEEDED: &[(&str, &str)] = &[
@@ -31,8 +31,13 @@ pub(crate) fn run() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
         println!("setup: everything the tests talk to is installed");
-        return Ok(());
+    } else {
+        install(&missing)?;
     }
+    oracles::install()
+}
+
+fn install(missing: &[&str]) -> Result<()> {
     println!(
         "setup: will install with apt-get, without starting any service: {}",
         missing.join(" ")
@@ -42,7 +47,7 @@ pub(crate) fn run() -> Result<()> {
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
     shell::run("apt-get", &["update", "-q"], &quiet)?;
     let mut args = vec!["install", "-q", "-y", "--no-install-recommends"];
-    args.extend(&missing);
+    args.extend(missing);
     shell::run("apt-get", &args, &quiet)?;
     let still = self::missing();
     ensure!(
@@ -60,6 +65,9 @@ pub(crate) fn missing() -> Vec<&'static str> {
         .map(|&(_, package)| package)
         .collect();
     packages.dedup();
+    if !oracles::can_install() {
+        packages.push("python3-venv");
+    }
     packages
 }
 

@@ -2,11 +2,17 @@
 //!
 //! Ranking uses the echo-free form `R = 93.2 - Idd - Ie,eff`, since the choice of a path
 //! cannot change an echo. [`full`] has every term and exists to be compared with others.
+//! Wideband (G.107.1) and fullband (G.107.2) codecs are rated on scales of their own, which
+//! [`Scale`] keeps apart.
 
 pub mod full;
 mod playout;
+mod root;
+mod scale;
 
 pub use playout::{BUFFERS_MS, Playout, playout};
+use root::sixth_root;
+pub use scale::Scale;
 
 /// R of a call without delay, loss or distortion, all other inputs at their defaults
 /// (G.107 table 2).
@@ -18,7 +24,8 @@ pub const MIN_PERCEIVABLE_DELAY_MS: f64 = 100.0;
 /// How a codec suffers from loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Impairment {
-    /// `Ie,eff = Ie + (95 - Ie) * Ppl / (Ppl / BurstR + Bpl)` (G.107 equation 7-29).
+    /// `Ie,eff = Ie + (95 - Ie) * Ppl / (Ppl / BurstR + Bpl)` (G.107 equation 7-29), with
+    /// [`Scale::most_impaired`] for 95.
     PacketLoss {
         /// Equipment impairment without loss.
         ie: f64,
@@ -44,6 +51,8 @@ pub struct Codec {
     pub name: &'static str,
     /// How it suffers from loss.
     pub impairment: Impairment,
+    /// The scale it is rated on.
+    pub scale: Scale,
     /// Delay of packetisation and coding, in milliseconds.
     pub delay_ms: f64,
     /// The impairment is not an ITU figure: do not compare its MOS with other codecs'.
@@ -59,18 +68,30 @@ impl Codec {
     pub const G729A: Self = Self::itu("g729a", 11.0, 19.0, 35.0);
     /// GSM enhanced full rate, 20 ms frames.
     pub const GSM_EFR: Self = Self::itu("gsm-efr", 5.0, 10.0, 25.0);
+    /// AMR-WB at 12.65 kbit/s, 20 ms frames and 5 ms look-ahead; rated wideband, heard with both
+    /// ears (G.113 Appendix IV).
+    pub const AMR_WB: Self = Self {
+        name: "amr-wb",
+        impairment: Impairment::PacketLoss { ie: 20.0, bpl: 4.3 },
+        scale: Scale::Wideband,
+        delay_ms: 30.0,
+        provisional: false,
+    };
     /// Opus in its SILK mode, 20 ms frames and 6.5 ms look-ahead; the fit of QCMan 2013.
     pub const OPUS: Self = Self {
         name: "opus",
         impairment: Impairment::Logarithmic { offset: 1.31953, scale: 18.3442, slope: 1.54894 },
+        scale: Scale::Narrowband,
         delay_ms: 31.5,
         provisional: true,
     };
     /// Every codec known by name.
-    pub const ALL: [Self; 5] = [Self::G711, Self::G711_PLC, Self::G729A, Self::GSM_EFR, Self::OPUS];
+    pub const ALL: [Self; 6] =
+        [Self::G711, Self::G711_PLC, Self::G729A, Self::GSM_EFR, Self::AMR_WB, Self::OPUS];
 
     const fn itu(name: &'static str, ie: f64, bpl: f64, delay_ms: f64) -> Self {
-        Self { name, impairment: Impairment::PacketLoss { ie, bpl }, delay_ms, provisional: false }
+        let impairment = Impairment::PacketLoss { ie, bpl };
+        Self { name, impairment, scale: Scale::Narrowband, delay_ms, provisional: false }
     }
 
     /// The codec of that name.
@@ -83,7 +104,7 @@ impl Codec {
     pub fn effective_impairment(&self, ppl: f64, burst_r: f64) -> f64 {
         match self.impairment {
             Impairment::PacketLoss { ie, bpl } => {
-                ie + (95.0 - ie) * ppl / (ppl / burst_r.max(1.0) + bpl)
+                ie + (self.scale.most_impaired() - ie) * ppl / (ppl / burst_r.max(1.0) + bpl)
             }
             Impairment::Logarithmic { offset, scale, slope } => {
                 offset + scale * libm::log10(1.0 + slope * ppl)
@@ -95,8 +116,10 @@ impl Codec {
 /// A rating with the terms it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Rating {
-    /// The transmission rating, 0 to 93.2.
+    /// The transmission rating, from 0 to [`Scale::base`].
     pub r: f64,
+    /// The scale of `r`.
+    pub scale: Scale,
     /// Mouth-to-ear delay, in milliseconds.
     pub ta_ms: f64,
     /// Loss after the jitter buffer, in percent.
@@ -111,32 +134,39 @@ pub struct Rating {
 
 impl Rating {
     /// Puts the terms together.
-    fn of(ta_ms: f64, idd: f64, ppl: f64, burst_r: f64, ie_eff: f64) -> Self {
-        Self { r: (R_MAX - idd - ie_eff).max(0.0), ta_ms, ppl, burst_r, idd, ie_eff }
+    fn of(scale: Scale, ta_ms: f64, idd: f64, (ppl, burst_r, ie_eff): (f64, f64, f64)) -> Self {
+        let r = (scale.base() - idd - ie_eff).max(0.0);
+        Self { r, scale, ta_ms, ppl, burst_r, idd, ie_eff }
     }
 
-    /// The MOS of this rating.
+    /// The MOS of this rating, by its own scale: not to be compared with that of another scale.
     pub fn mos(&self) -> f64 {
-        mos(self.r)
+        self.scale.mos(self.r)
+    }
+
+    /// The rating as a score from 0 to 100, for the same codec on different paths.
+    pub fn score(&self) -> f64 {
+        self.r / self.scale.stretch()
     }
 }
 
 /// Rates a call by the echo-free form: mouth-to-ear delay in milliseconds, loss in percent.
 pub fn rate(codec: &Codec, ta_ms: f64, ppl: f64, burst_r: f64) -> Rating {
-    Rating::of(ta_ms, idd(ta_ms), ppl, burst_r, codec.effective_impairment(ppl, burst_r))
+    let ie_eff = codec.effective_impairment(ppl, burst_r);
+    Rating::of(codec.scale, ta_ms, idd(ta_ms), (ppl, burst_r, ie_eff))
 }
 
 /// Idd, the impairment by pure delay for the default class of delay sensitivity (sT = 1,
 /// mT = 100 ms; G.107 equations 7-27 and 7-28).
 ///
-/// The sixth power is a product here and its root a logarithm less than in the general form
-/// of [`full`], which makes it several times as fast.
+/// The sixth power is a product here and its root a Newton iteration, which makes it several
+/// times as fast as the general form of [`full`].
 pub fn idd(ta_ms: f64) -> f64 {
     if ta_ms <= MIN_PERCEIVABLE_DELAY_MS {
         return 0.0;
     }
     let x = libm::log2(ta_ms / MIN_PERCEIVABLE_DELAY_MS);
-    let sixth_norm = |x: f64| libm::exp2(libm::log2(1.0 + (x * x * x) * (x * x * x)) / 6.0);
+    let sixth_norm = |x: f64| sixth_root(1.0 + (x * x * x) * (x * x * x));
     25.0 * (sixth_norm(x) - 3.0 * sixth_norm(x / 3.0) + 2.0)
 }
 

@@ -114,6 +114,25 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause's words, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::First => "first",
+            Self::LeaderDown => "leader-down",
+            Self::LeaderRemoved => "leader-removed",
+            Self::LeaderDamped => "leader-damped",
+            Self::LeaderUnserved => "leader-unserved",
+            Self::LeaderViolates => "leader-violates",
+            Self::LeaderFull => "leader-full",
+            Self::Better => "better",
+            Self::Preferred => "preferred",
+            Self::SharedFault => "shared-fault",
+            Self::Waiting => "waiting",
+            Self::Frozen => "frozen",
+        }
+    }
+
     /// Moves that do not wait.
     fn is_urgent(self) -> bool {
         !matches!(self, Self::LeaderFull | Self::Better | Self::Preferred)

@@ -1,0 +1,66 @@
+//! A day on which nothing is wrong.
+
+use pathvane_clock::Duration;
+
+use crate::link::Link;
+use crate::site::Site;
+use crate::table::Table;
+
+/// A day in seconds.
+const DAY_S: f64 = 86_400.0;
+
+/// Delay that follows the hour: up to 12 ms more at noon.
+fn diurnal_ms(second: u64) -> f64 {
+    6.0 - 6.0 * (core::f64::consts::TAU * second as f64 / DAY_S).cos()
+}
+
+/// Lives through `hours` of noise and counts moves.
+pub(crate) fn study(hours: u64) -> bool {
+    let columns = "noise on both paths | hours | changes of verdicts | moves";
+    let mut table = Table::new("Noise alone, a site of two paths", columns);
+    let half_percent = [
+        ("0.5 % random", [Link::random(20, 0.005), Link::random(30, 0.005)], true),
+        (
+            "0.5 % in bursts of 2 packets, each reflector by itself",
+            [Link::bursts(20, 0.005, 2.0), Link::bursts(30, 0.005, 2.0)],
+            true,
+        ),
+        (
+            "0.5 % in bursts of 3.5 packets, each reflector by itself",
+            [Link::bursts(20, 0.005, 3.5), Link::bursts(30, 0.005, 3.5)],
+            true,
+        ),
+        (
+            "0.5 % in bursts of 40 ms that strike everything",
+            [Link::shared_bursts(20, 0.005, 2.0), Link::shared_bursts(30, 0.005, 2.0)],
+            true,
+        ),
+        (
+            "0.5 % in bursts of 70 ms that strike everything, one in ten above 150 ms",
+            [Link::shared_bursts(20, 0.005, 3.5), Link::shared_bursts(30, 0.005, 3.5)],
+            false,
+        ),
+    ];
+    for (noise, links, limited) in half_percent {
+        let spiky = links.map(|link| link.with_spikes(0.002));
+        let least = spiky.clone().map(|link| link.rtt);
+        let mut site = Site::new(&spiky, 1, 7);
+        for minute in 0..hours * 60 {
+            let more = Duration::from_secs_f64(diurnal_ms(minute * 60) / 1e3);
+            for (way, least) in site.ways.iter_mut().zip(least) {
+                way.link.rtt = least + more;
+            }
+            site.run_for(Duration::from_secs(60));
+        }
+        let moves = site.moves.len();
+        let cells = format!(
+            "{noise}, 0.2 % spikes, daily swing of 12 ms | {hours} | {} | {moves}",
+            site.changes
+        );
+        match limited {
+            true => table.row(&cells, "0 moves", moves == 0),
+            false => table.note(&cells),
+        }
+    }
+    table.sound()
+}

@@ -1,0 +1,99 @@
+//! A site: a few paths, each with its monitor and its network, and one service that chooses.
+
+use fastrand::Rng;
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{
+    Candidate, Cause, Class, MonitorConfig, PathId, Role, Selector, SelectorConfig, StreamSpec,
+};
+
+use crate::link::Link;
+use crate::sim::Path;
+
+/// How often verdicts are read and decisions made: the error of every time told by a site.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// One path of a site.
+pub(crate) struct Way {
+    pub(crate) path: Path,
+    pub(crate) link: Link,
+}
+
+/// The site.
+pub(crate) struct Site {
+    pub(crate) now: Instant,
+    pub(crate) ways: Vec<Way>,
+    selector: Selector,
+    check: Instant,
+    /// Moves with their times and causes, the first choice left out.
+    pub(crate) moves: Vec<(Instant, Cause)>,
+    /// Verdicts whose grade or state changed, which is when a speaker may have something to tell.
+    pub(crate) changes: u64,
+}
+
+impl Site {
+    /// A site with a path for each link, from `ports` source ports each.
+    pub(crate) fn new(links: &[Link], ports: u8, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let specs = [StreamSpec::new(0, ports), StreamSpec::new(1, ports)];
+        let way = |link: &Link| Way {
+            path: Path::new(MonitorConfig::default(), &specs, rng.u64(..)),
+            link: link.clone(),
+        };
+        let ways: Vec<Way> = links.iter().map(way).collect();
+        let now = ways[0].path.now;
+        Self {
+            now,
+            ways,
+            selector: Selector::new(now, SelectorConfig::default(), seed),
+            check: now,
+            moves: Vec::new(),
+            changes: 0,
+        }
+    }
+
+    /// The path that carries the traffic.
+    pub(crate) fn leader(&self) -> usize {
+        self.selector.decision().leader.map_or(0, |path| path.0 as usize)
+    }
+
+    /// Lives for `time`.
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + TICK).min(end);
+            let mut changed = self.check <= self.now;
+            for way in &mut self.ways {
+                let link = &mut way.link;
+                way.path.run_until(self.now, &mut |at, stream, rng| link.answer(at, stream, rng));
+                changed |= !way.path.verdicts.is_empty();
+                self.changes += way.path.verdicts.len() as u64;
+                way.path.verdicts.clear();
+            }
+            if changed {
+                self.decide();
+            }
+        }
+    }
+
+    fn decide(&mut self) {
+        let candidate = |(id, way): (u32, &Way)| Candidate {
+            path: PathId(id),
+            verdict: *way.path.monitor.verdict(),
+            score: way.path.monitor.score(Class::Voice),
+            fate_group: None,
+            instances: (0, 0),
+            utilisation: None,
+            cost: 0.0,
+        };
+        let candidates: Vec<Candidate> = (0..).zip(&self.ways).map(candidate).collect();
+        let decision = self.selector.decide(self.now, &candidates);
+        self.check = decision.next_check.unwrap_or(Instant::MAX);
+        if decision.moved && decision.previous.is_some() {
+            self.moves.push((self.now, decision.cause));
+        }
+        let leader = self.leader();
+        for (at, way) in self.ways.iter_mut().enumerate() {
+            way.path.role = if at == leader { Role::Active } else { Role::Standby };
+        }
+    }
+}
