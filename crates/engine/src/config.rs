@@ -114,6 +114,8 @@ pub struct Peer {
     pub ranking: Ranking,
     /// A route with GRACEFUL_SHUTDOWN from this peer is the least preferred (RFC 8326).
     pub graceful_shutdown: bool,
+    /// It came by a range of addresses, and goes with its last connection.
+    pub dynamic: bool,
 }
 
 /// What a peer ranks our routes by, beside MED, which everybody is told.

@@ -92,6 +92,8 @@ pub struct Engine {
     pub(crate) dirty: bool,
     /// Routes wait for [`Engine::work`].
     pub(crate) busy: bool,
+    /// Chance for the sessions of peers to come.
+    pub(crate) rng: fastrand::Rng,
     /// Scratch for changed verdicts.
     changed: Vec<(PathId, Verdict)>,
 }
@@ -140,6 +142,7 @@ impl Engine {
             dirty: true,
             busy: false,
             changed: Vec::new(),
+            rng,
             config,
         };
         engine.alarms.set(Alarm::Prune, Some(now + engine.config.timing.prune_after));
@@ -166,6 +169,7 @@ impl Engine {
             Input::Closed { peer, conn } => {
                 self.with_session(now, peer, |s| s.handle_closed(now, conn));
                 self.peers[peer.index()].gone(conn);
+                self.leave_if_dynamic(now, peer);
             }
             Input::Timeout => self.handle_timeout(now),
             Input::Command(command) => self.handle_command(now, command),
@@ -281,7 +285,7 @@ impl Engine {
     }
 
     /// Draws the consequences of what was told.
-    fn settle(&mut self, now: Instant) {
+    pub(crate) fn settle(&mut self, now: Instant) {
         let mut changed = core::mem::take(&mut self.changed);
         for (path, verdict) in changed.drain(..) {
             self.report_verdict(now, path, &verdict);

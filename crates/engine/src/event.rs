@@ -23,6 +23,21 @@ pub struct Event {
 /// The kinds of event.
 #[derive(Clone, Debug)]
 pub enum EventKind {
+    /// A peer was added to the running speaker.
+    PeerAdded {
+        /// Which.
+        peer: PeerId,
+    },
+    /// A peer was changed such that its session is opened anew.
+    PeerChanged {
+        /// Which.
+        peer: PeerId,
+    },
+    /// A peer was taken out of the running speaker.
+    PeerRemoved {
+        /// Which.
+        peer: PeerId,
+    },
     /// A session reached Established.
     PeerUp {
         /// Whose.

@@ -209,6 +209,8 @@ pub enum Output {
     FibSynced,
     /// Something happened that operators may want to know.
     Event(Event),
+    /// The peer was taken out: its number means nothing any more, once its connections are closed.
+    Gone(PeerId),
     /// A drain is complete: the process may exit.
     Drained,
     /// Nothing more for now; wake at this instant (or never).

@@ -60,6 +60,11 @@ impl Ledger {
         Self { steered, told }
     }
 
+    /// Another peer has come.
+    pub(crate) fn add_peer(&mut self) {
+        self.told.push(self.steered.iter().map(|_| Told::default()).collect());
+    }
+
     /// Every steered prefix; the index is what the other methods take.
     pub(crate) fn steered(&self) -> &[Steered] {
         &self.steered

@@ -31,6 +31,7 @@ mod io;
 mod ledger;
 mod limits;
 mod measure;
+mod membership;
 mod peer;
 mod policies;
 mod rate_budget;

@@ -118,6 +118,22 @@ impl Engine {
         self.alarms.set(Alarm::Reopen(peer), reopen);
     }
 
+    /// The limits of a peer are others now: they are looked at at once, and may open its session.
+    pub(crate) fn apply_limits(&mut self, now: Instant, peer: PeerId) {
+        if self.reopen(now, peer) {
+            return;
+        }
+        let limits = self.config.peers[peer.index()].max_in;
+        let refusal = refusal(&self.rib, peer, &limits);
+        match refusal.filter(|_| self.peers[peer.index()].established().is_some()) {
+            Some(refusal) => {
+                let farewell = Farewell::Notify(refusal);
+                self.with_session(now, peer, |session| session.handle_reset(now, farewell));
+            }
+            None => self.watch_announced(now, peer),
+        }
+    }
+
     /// Opens a session that was closed for its limit; false if it was not.
     pub(crate) fn reopen(&mut self, now: Instant, peer: PeerId) -> bool {
         self.alarms.set(Alarm::Reopen(peer), None);

@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) stale_until: Option<Instant>,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
+    /// Whether it is configured; what is left of one that is not is on its way out.
+    pub(crate) present: bool,
     /// Where it stands with its limits of prefixes.
     pub(crate) standing: Standing,
     conns: Vec<Conn>,
@@ -52,6 +54,7 @@ impl Peer {
             delivery: Delivery::default(),
             stale_until: None,
             held_until: None,
+            present: true,
             standing: Standing::default(),
             conns: Vec::new(),
         }

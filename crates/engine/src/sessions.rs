@@ -63,6 +63,7 @@ impl Engine {
                 Action::Close { conn } => {
                     self.peers[peer.index()].gone(conn);
                     self.record.ask(Output::Close { peer, conn });
+                    self.leave_if_dynamic(now, peer);
                 }
                 Action::Up { conn, negotiated } => self.session_up(now, peer, conn, &negotiated),
                 Action::Down(reason) => {
@@ -172,6 +173,7 @@ impl Engine {
         self.rib.flush_stale(id);
         self.busy = true;
         self.record.event(now, EventKind::StaleDropped { peer: id });
+        self.leave_if_dynamic(now, id);
     }
 
     /// How far bytes came.

@@ -89,6 +89,8 @@ pub(crate) enum Question {
         #[arg(long, default_value = "")]
         text: String,
     },
+    /// Read the configuration again: peers, groups and policies may change without a restart.
+    Reload,
     /// Stop all moves; measuring goes on.
     Freeze,
     /// Move again.
@@ -359,6 +361,7 @@ mod tests {
             "pathvane --socket /tmp/x.sock explain voice --json",
             "pathvane drain --wait --socket /tmp/x.sock",
             "pathvane reset cr-east",
+            "pathvane reload",
             "pathvane reset cr-east --text maintenance",
             "pathvane drain --text maintenance --wait",
             "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",

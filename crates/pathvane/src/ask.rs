@@ -44,6 +44,7 @@ async fn answer(client: &Client, question: Question) -> Result<(), Error> {
         Question::Show(show) => self::show(client, show).await,
         Question::Explain { target, json } => explain(client, &target, json).await,
         Question::Drain { wait, text } => drain(client, wait, &text).await,
+        Question::Reload => command(client, "/v1/reload").await,
         Question::Freeze => command(client, "/v1/freeze").await,
         Question::Unfreeze => command(client, "/v1/unfreeze").await,
         Question::Reset { peer, text } => {

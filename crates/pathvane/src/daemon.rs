@@ -15,7 +15,7 @@ pub(crate) fn run(config: &Path) -> Exit {
         Err(exit) => return exit,
     };
     let log = log::start(&loaded.shell.log);
-    let ended = pathvane_speaker::run(loaded);
+    let ended = pathvane_speaker::run(loaded, config.to_owned());
     log.finish();
     match ended {
         Ok(()) => Exit::Done,

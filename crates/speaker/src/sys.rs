@@ -33,12 +33,22 @@ struct TcpMd5Sig {
 
 const _: () = assert!(size_of::<TcpMd5Sig>() == 216);
 
-/// Sets the TCP MD5 key (RFC 2385) for segments to and from `peer`; an empty key removes it.
+/// `TCP_MD5SIG_EXT` and its flag for keys of a whole prefix; absent from libc.
+const TCP_MD5SIG_EXT: c_int = 32;
+const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
+
+/// Sets the TCP MD5 key (RFC 2385) for segments to and from `peer`, or all addresses that share its
+/// first `prefix` bits; an empty key removes it.
 ///
 /// Works on connecting and on listening sockets of the peer's address family; accepted sockets
 /// inherit the key. Fails with `InvalidInput` for a key longer than [`MD5_KEY_MAX`], with
 /// `ENOPROTOOPT` on kernels built without TCP MD5.
-pub(crate) fn set_md5_key(socket: BorrowedFd<'_>, peer: IpAddr, key: &[u8]) -> io::Result<()> {
+pub(crate) fn set_md5_key(
+    socket: BorrowedFd<'_>,
+    peer: IpAddr,
+    prefix: Option<u8>,
+    key: &[u8],
+) -> io::Result<()> {
     if key.len() > MD5_KEY_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "TCP MD5 key over 80 bytes"));
     }
@@ -46,14 +56,15 @@ pub(crate) fn set_md5_key(socket: BorrowedFd<'_>, peer: IpAddr, key: &[u8]) -> i
     let mut option = TcpMd5Sig {
         // SAFETY: `SockAddrStorage` is a transparent, fully initialised `sockaddr_storage`.
         addr: *unsafe { storage.view_as::<libc::sockaddr_storage>() },
-        flags: 0,
-        prefix_len: 0,
+        flags: if prefix.is_some() { TCP_MD5SIG_FLAG_PREFIX } else { 0 },
+        prefix_len: prefix.unwrap_or(0),
         key_len: key.len() as u16,
         ifindex: 0,
         key: [0; MD5_KEY_MAX],
     };
     option.key[..key.len()].copy_from_slice(key);
-    set_option(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option)
+    let name = if prefix.is_some() { TCP_MD5SIG_EXT } else { libc::TCP_MD5SIG };
+    set_option(socket, libc::IPPROTO_TCP, name, &option)
 }
 
 /// Drops segments that arrive with an IPv4 TTL or IPv6 hop limit below `min` (GTSM, RFC 5082).

@@ -12,7 +12,7 @@ use netns::{in_namespace_async, veth};
 use pathvane_engine::PeerId;
 use pathvane_speaker::OsError;
 use pathvane_speaker::config::Secret;
-use pathvane_speaker::tcp::{Connection, Dialing, Hops, Listener, Options, Roster};
+use pathvane_speaker::tcp::{Connection, Dialing, Hops, Listener, Options, Roster, Who};
 use socket2::SockRef;
 use tokio::time::timeout;
 
@@ -56,7 +56,7 @@ async fn dial(options: &Options) -> Result<Connection, OsError> {
 async fn accept(listener: &mut Listener, roster: &Roster) -> Connection {
     let accepted = timeout(HANDSHAKE, poll_fn(|cx| listener.poll_accept(cx, roster))).await;
     let (peer, connection) = accepted.expect("a connection in time").expect("a connection");
-    assert_eq!(peer, PeerId(7));
+    assert_eq!(peer, Who::Peer(PeerId(7)));
     connection
 }
 
@@ -124,6 +124,53 @@ fn a_stranger_is_turned_away_and_counted() {
         accept(&mut listener, &roster).await;
         assert_eq!(listener.unknown(), 1);
         assert_eq!(stranger.read(&mut [0; 1]).expect("a FIN"), 0);
+    });
+}
+
+/// A range in front of a listener: who gets in, if anybody.
+async fn enters(ours: Options, range: &str, theirs: Options) -> Option<Who> {
+    let mut roster = Roster::default();
+    roster.add_range(range.parse().expect("a prefix"), theirs);
+    let mut listener = Listener::bind(address("127.0.0.1:0"), &roster).expect("a listener");
+    let ours = Options { peer: listener.address(), ..ours };
+    let dialled = timeout(NO_HANDSHAKE, dial(&ours)).await;
+    let _open = dialled.ok()?.ok()?;
+    let accepted = poll_fn(|cx| listener.poll_accept(cx, &roster));
+    timeout(NO_HANDSHAKE, accepted).await.ok()?.ok().map(|(who, _)| who)
+}
+
+#[test]
+fn a_range_takes_its_own_and_has_one_key_for_all() {
+    in_namespace_async(|| async {
+        let plain = options("127.0.0.1:0", "127.0.3.4");
+        let keyed = |text: &str| Options { password: Some(Secret::new(text)), ..plain.clone() };
+        let theirs =
+            |options: Options| Options { peer: address("127.0.3.0:179"), local: None, ..options };
+        let who = Some(Who::Range(0, plain.local.expect("a source")));
+        assert_eq!(enters(plain.clone(), "127.0.3.0/24", theirs(plain.clone())).await, who);
+        assert_eq!(enters(plain.clone(), "127.0.4.0/24", theirs(plain.clone())).await, None);
+        assert_eq!(enters(keyed("a"), "127.0.3.0/24", theirs(keyed("a"))).await, who);
+        assert_eq!(enters(keyed("b"), "127.0.3.0/24", theirs(keyed("a"))).await, None);
+        assert_eq!(enters(plain.clone(), "127.0.3.0/24", theirs(keyed("a"))).await, None);
+    });
+}
+
+#[test]
+fn a_listener_follows_keys_that_change() {
+    in_namespace_async(|| async {
+        let ours = options("127.0.0.1:0", "127.0.0.2");
+        let keyed = Options { password: Some(Secret::new("secret")), ..mirrored(&ours) };
+        let mut roster = roster(keyed.clone());
+        let listener = Listener::bind(address("127.0.0.1:0"), &roster).expect("a listener");
+        let known = Options { peer: listener.address(), ..ours };
+        let reaches = async || matches!(timeout(NO_HANDSHAKE, dial(&known)).await, Ok(Ok(_)));
+        assert!(!reaches().await);
+        let old = roster.remove(PeerId(7)).expect("it was there");
+        listener.follow(&old, &roster).expect("the key goes");
+        assert!(reaches().await);
+        roster.add(PeerId(7), keyed.clone());
+        listener.follow(&keyed, &roster).expect("the key comes back");
+        assert!(!reaches().await);
     });
 }
 

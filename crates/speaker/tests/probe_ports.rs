@@ -110,7 +110,8 @@ fn one_deaf_source_port_of_several_is_found_and_the_path_still_passes() {
     let outcome = config::parse("test.toml", &text);
     let loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)));
     // Ends with the process: it has neither peers nor kernel routes to leave.
-    thread::spawn(|| pathvane_speaker::run(loaded));
+    let file = folder.path().join("test.toml");
+    thread::spawn(|| pathvane_speaker::run(loaded, file));
     let client = Client::new(&control);
 
     let up = path_when(&client, |path| path.state == "up");

@@ -4,6 +4,7 @@
 //! runs them one by one. No times are asserted: `pathvane demo` and the benchmarks measure.
 
 mod daemon;
+mod operating;
 mod process;
 mod sessions;
 mod space;

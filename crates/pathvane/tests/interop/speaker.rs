@@ -48,6 +48,39 @@ impl<'a> Speaker<'a> {
         self.process = Self::launch(self.space, &self.folder);
     }
 
+    /// Writes another configuration, to which the control socket is added.
+    pub(crate) fn rewrite(&self, config: &str) {
+        let socket = self.folder.join("control.sock");
+        let config = config.replace("CONTROL", &socket.display().to_string());
+        fs::write(self.folder.join("pathvane.toml"), config).expect("write the configuration");
+    }
+
+    /// `pathvane reload`: what was done, or why nothing was.
+    pub(crate) fn reload(&self) -> Result<String, String> {
+        let output = Command::new(PATHVANE)
+            .arg("--socket")
+            .arg(self.folder.join("control.sock"))
+            .arg("reload")
+            .output()
+            .expect("run pathvane");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
+    }
+
+    /// Sends the process a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    /// What is shown of the named peer, if it is there.
+    pub(crate) fn peer(&self, name: &str) -> Option<Value> {
+        let peers = self.json(&["show", "peers"])?;
+        each(&peers).find(|item| item["name"] == name).cloned()
+    }
+
     /// Runs a client command; its output, or `None` if it failed.
     pub(crate) fn ask(&self, words: &[&str]) -> Option<String> {
         let output = Command::new(PATHVANE)

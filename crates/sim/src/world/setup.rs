@@ -166,6 +166,7 @@ fn peer(region: &str, nth: usize) -> Peer {
         max_out: [None; 2],
         ranking: Ranking::Med,
         graceful_shutdown: false,
+        dynamic: false,
     }
 }
 

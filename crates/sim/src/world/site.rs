@@ -173,7 +173,7 @@ impl World {
             }
             Output::Event(event) => self.site.events.push(event),
             Output::Drained => self.site.drained = true,
-            Output::FibRoute { .. } | Output::FibSynced | Output::Timeout(_) => {}
+            Output::FibRoute { .. } | Output::FibSynced | Output::Gone(_) | Output::Timeout(_) => {}
         }
     }
 

@@ -93,3 +93,40 @@ fn kernel_routes_are_pruned_at_the_latest_after_a_while() {
     world.run_for(2 * SECOND);
     assert_eq!(synced(&world).map(|at| at.since(start)), Some(prune_after));
 }
+
+/// A run that follows a crash, whose peers keep what the run before told them.
+fn restarting() -> Setup {
+    let mut setup = Setup::two_regions();
+    for peer in &mut setup.engine.peers {
+        peer.session.graceful_restart.as_mut().expect("bridged").restarting = true;
+    }
+    setup
+}
+
+#[test]
+fn after_a_restart_peers_tell_before_they_are_told() {
+    let mut world = World::new(restarting());
+    world.tell(Input::Command(Command::Start));
+    world.impair(1, |link| link.blackhole = true);
+    world.run_until(5 * SECOND, |world| established(world, 0)).expect("one session");
+    world.run_for(5 * SECOND);
+    assert_eq!(
+        world.held(0),
+        None,
+        "the other one has yet to tell: {}",
+        world.story(Instant::ZERO)
+    );
+    assert!(
+        !world.asked(Instant::ZERO).any(|(_, output)| matches!(output, Output::FibRoute { .. }))
+    );
+    world.run_for(5 * SECOND);
+    assert!(world.held(0).is_some(), "but not for ever: {}", world.story(Instant::ZERO));
+}
+
+#[test]
+fn after_a_restart_nobody_waits_longer_than_needed() {
+    let mut world = World::new(restarting());
+    world.tell(Input::Command(Command::Start));
+    world.run_for(5 * SECOND);
+    assert!(world.held(0).is_some() && world.held(1).is_some(), "{}", world.story(Instant::ZERO));
+}

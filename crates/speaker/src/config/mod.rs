@@ -16,6 +16,7 @@ mod peer;
 mod policy;
 mod profile;
 mod read;
+pub mod reload;
 mod rules;
 pub mod schema;
 mod secret;
@@ -44,7 +45,7 @@ use toml::de::DeTable;
 pub use finding::{Finding, Findings, Severity};
 pub use policy::BUILT_IN as BUILT_IN_POLICIES;
 pub use secret::Secret;
-pub use shell::{FibMode, PathLink, PeerTcp, ShellConfig, StreamSocket, Watched};
+pub use shell::{FibMode, PathLink, PeerTcp, Range, ShellConfig, StreamSocket, Watched};
 pub use speaker::DEFAULT_CONTROL;
 
 use names::{NameList, Names};
@@ -115,6 +116,8 @@ pub fn parse(file: &str, text: &str) -> Outcome {
 struct File {
     speaker: Speaker,
     peers: Vec<Peer>,
+    /// Peers by range of addresses.
+    ranges: Vec<Peer>,
     paths: Vec<Path>,
     services: Vec<Service>,
     policies: Vec<Policy>,
@@ -141,16 +144,20 @@ impl File {
         let policies = root.named_sections("policies", "policy", schema::POLICY);
         let timing = root.section("timing", "[timing]", timing::KEYS);
         let names = Names {
-            peers: NameList::new("peer", names_of(&peers)),
+            peers: NameList::new("peer", single_peers(&peers)),
             paths: NameList::new("path", names_of(&paths)),
             policies: NameList::new("policy", policy_names(&policies)),
         };
         let speaker = speaker.as_ref().map(Speaker::read);
         let read_peer = |(name, section)| Peer::read(name, &section);
+        let all: Vec<Peer> = peers.into_iter().map(read_peer).collect();
+        let (ranges, peers): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|peer| peer.range.is_some());
         let read_path = |(index, (name, section))| Path::read(index, name, &section);
         let read_service = |(name, section)| Service::read(name, &section);
         let file = |speaker: Speaker| Self {
-            peers: peers.into_iter().map(read_peer).collect(),
+            peers,
+            ranges,
             paths: (0..).zip(paths).map(read_path).collect(),
             services: services.into_iter().map(read_service).collect(),
             policies: policy::read(&policies),
@@ -208,6 +215,11 @@ impl File {
             fib: *speaker.fib.get_ref(),
             log: speaker.log.get_ref().clone(),
             peers: self.peers.iter().filter_map(|peer| peer.tcp(speaker)).collect(),
+            ranges: self
+                .ranges
+                .iter()
+                .filter_map(|peer| peer.range(speaker, &self.names))
+                .collect(),
             paths: Vec::new(),
             streams: Vec::new(),
             conditions: Vec::new(),
@@ -246,6 +258,12 @@ fn join_groups<'a>(
             "add `group = \"...\"` to its peers, or remove it",
         );
     }
+}
+
+/// The names of peers with an address of their own.
+fn single_peers(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {
+    let single = sections.iter().filter(|(_, section)| !section.has("range"));
+    single.map(|(name, _)| name.get_ref().clone()).collect()
 }
 
 fn names_of(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {

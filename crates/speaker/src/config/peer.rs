@@ -1,10 +1,11 @@
 //! `[peers.NAME]`: sessions, with the defaults of their profiles.
 
 use core::net::{IpAddr, SocketAddr};
-use core::ops::Range;
+use core::ops;
 use core::time::Duration;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use pathvane_session::GracefulRestart;
 use pathvane_wire::{Asn, Family, FamilySet, Role};
 use toml::Spanned;
@@ -14,7 +15,7 @@ use super::names::Names;
 use super::profile::Profile;
 use super::read::Section;
 use super::secret::Secret;
-use super::shell::PeerTcp;
+use super::shell::{PeerTcp, Range};
 use super::speaker::{BGP_PORT, Speaker};
 use super::value::{Interface, Number, words};
 use crate::tcp::{Hops, Options};
@@ -71,9 +72,12 @@ impl Restart {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) name: Spanned<String>,
-    pub(super) span: Range<usize>,
+    pub(super) span: ops::Range<usize>,
     pub(super) profile: Profile,
+    /// That of the range, if it is one.
     pub(super) address: Option<Spanned<IpAddr>>,
+    pub(super) range: Option<Spanned<IpNet>>,
+    pub(super) max_peers: usize,
     pub(super) port: u16,
     pub(super) local_address: Option<Spanned<IpAddr>>,
     pub(super) interface: Option<Interface>,
@@ -106,18 +110,21 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn read(name: Spanned<String>, section: &Section<'_>) -> Self {
         let profile = section.or("profile", Profile::Generic);
+        let range = section.own::<IpNet>("range");
         Self {
             name,
             span: section.span.clone(),
             profile,
-            address: section.required("address", "\"169.254.10.1\""),
+            address: address(section, range.as_ref()),
+            max_peers: section.or("max_peers", Number::<1, 10_000>(100)).small(),
             port: section.or("port", Number::<1, 65535>(u32::from(BGP_PORT))).small(),
             local_address: section.optional("local_address"),
             interface: section.optional("interface").map(Spanned::into_inner),
             asn: section.required("asn", "16550"),
             hold_time: section.spanned_or("hold_time", profile.hold_time()),
             connect_retry: section.or("connect_retry", Duration::from_secs(5)),
-            passive: section.or("passive", false),
+            passive: section.or("passive", false) || range.is_some(),
+            range,
             delay_open: section.or("delay_open", Duration::ZERO),
             families: section.list("families"),
             next_hop_ipv4: section.optional("next_hop_ipv4"),
@@ -183,6 +190,7 @@ impl Peer {
             max_out: self.max_prefixes_out.engine(self.profile.budget(), self.family_set()),
             ranking: self.profile.ranking(),
             graceful_shutdown: self.graceful_shutdown,
+            dynamic: false,
         })
     }
 
@@ -225,6 +233,13 @@ impl Peer {
         Some(PeerTcp { name: self.name().to_owned(), passive: self.passive, options })
     }
 
+    /// What a peer of the range is.
+    pub(super) fn range(&self, speaker: &Speaker, names: &Names) -> Option<Range> {
+        let net = *self.range.as_ref()?.get_ref();
+        let (peer, tcp) = (self.engine(speaker, names)?, self.tcp(speaker)?);
+        Some(Range { net, max_peers: self.max_peers, peer, tcp })
+    }
+
     fn hops(&self, speaker: &Speaker) -> Hops {
         let asn = |spanned: &Option<Spanned<Asn>>| spanned.as_ref().map(|asn| *asn.get_ref());
         match (&self.ttl_security, &self.multihop) {
@@ -234,6 +249,21 @@ impl Peer {
             (None, None) => Hops::Limit(self.profile.external_ttl()),
         }
     }
+}
+
+/// The address of a peer, or the first one of its range.
+fn address(section: &Section<'_>, range: Option<&Spanned<IpNet>>) -> Option<Spanned<IpAddr>> {
+    let Some(range) = range else {
+        return section.required("address", "\"169.254.10.1\"");
+    };
+    if section.has("address") {
+        section.findings().borrow_mut().error(
+            section.span_of("address"),
+            format!("{} has both `range` and `address`", section.what),
+            "keep one: a range has peers at any of its addresses",
+        );
+    }
+    Some(Spanned::new(range.span(), range.get_ref().network()))
 }
 
 /// The longest key of the kernel (TCP_MD5SIG_MAXKEYLEN).

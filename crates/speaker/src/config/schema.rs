@@ -24,6 +24,8 @@ pub const PEER: &[&str] = &[
     "group",
     "profile",
     "address",
+    "range",
+    "max_peers",
     "port",
     "local_address",
     "interface",

@@ -24,6 +24,8 @@ pub struct ShellConfig {
     pub log: String,
     /// TCP options, by [`pathvane_engine::PeerId`].
     pub peers: Vec<PeerTcp>,
+    /// Whom else to accept.
+    pub ranges: Vec<Range>,
     /// Kernel side of the paths, by [`PathId`].
     pub paths: Vec<PathLink>,
     /// Probe sockets, by [`pathvane_engine::StreamId`].
@@ -55,6 +57,35 @@ pub struct PeerTcp {
     pub passive: bool,
     /// How its connections are set up.
     pub options: Options,
+}
+
+/// Peers that may come from anywhere in a prefix.
+#[derive(Clone, Debug)]
+pub struct Range {
+    /// Where from.
+    pub net: IpNet,
+    /// At most so many at a time.
+    pub max_peers: usize,
+    /// What each is to the engine, but for name and address.
+    pub peer: pathvane_engine::config::Peer,
+    /// How its connections are set up, but for name and address.
+    pub tcp: PeerTcp,
+}
+
+impl Range {
+    /// The peer at an address.
+    pub fn peer_at(&self, address: IpAddr) -> pathvane_engine::config::Peer {
+        let name = format!("{}@{address}", self.peer.name);
+        pathvane_engine::config::Peer { name, address, dynamic: true, ..self.peer.clone() }
+    }
+
+    /// How the connections of the peer at an address are set up.
+    pub fn tcp_at(&self, address: IpAddr) -> PeerTcp {
+        let mut tcp = self.tcp.clone();
+        tcp.name = format!("{}@{address}", tcp.name);
+        tcp.options.peer.set_ip(address);
+        tcp
+    }
 }
 
 /// The kernel's side of one path.

@@ -107,6 +107,54 @@ fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
 }
 
 #[test]
+fn a_range_is_no_peer_until_somebody_comes() {
+    let Loaded { engine, shell } = good("dynamic-peers.toml");
+    assert_eq!(engine.peers.len(), 1);
+    let range = &shell.ranges[0];
+    assert_eq!((range.net, range.max_peers), ("10.9.0.0/24".parse().unwrap(), 50));
+    let address = "10.9.0.7".parse().unwrap();
+    let peer = range.peer_at(address);
+    assert_eq!((peer.name.as_str(), peer.address), ("branches@10.9.0.7", address));
+    assert!(peer.dynamic && peer.session.passive);
+    assert_eq!(peer.max_in.most, [Some(500), None], "from its group");
+    assert_eq!(range.tcp_at(address).options.peer, "10.9.0.7:179".parse().unwrap());
+}
+
+fn differences(from: &str, to: &str) -> Result<Vec<String>, Vec<String>> {
+    let text = fs::read_to_string(fixtures("good").join("dynamic-peers.toml")).unwrap();
+    let changed = text.replace(from, to);
+    assert_ne!(text, changed, "{from}");
+    let load = |text: &str| {
+        let outcome = parse("x.toml", text);
+        outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)))
+    };
+    let word = |change: reload::PeerChange| match change {
+        reload::PeerChange::Add(peer, _) => format!("+{}", peer.name),
+        reload::PeerChange::Keep(peer, _, true) => format!("!{}", peer.name),
+        reload::PeerChange::Keep(peer, _, false) => format!("={}", peer.name),
+        reload::PeerChange::Remove(name) => format!("-{name}"),
+    };
+    let changes = reload::changes(&load(&text), &load(&changed));
+    changes.map(|changes| changes.into_iter().map(word).collect())
+}
+
+#[test]
+fn a_reload_touches_what_changed_and_refuses_what_it_cannot() {
+    let ok = |words: &[&str]| Ok(words.iter().map(|&word| word.to_owned()).collect());
+    let restart = |words: &[&str]| Err(words.iter().map(|&word| word.to_owned()).collect());
+    assert_eq!(differences("asn = 65001", "asn = 65002"), ok(&["=hub"]));
+    assert_eq!(differences("[peers.hub]", "[peers.center]"), ok(&["-hub", "+center"]));
+    assert_eq!(differences("password = \"one\"", "password = \"two\""), ok(&["!hub"]));
+    assert_eq!(differences("\"10.0.0.0/8 le 24\"", "\"10.0.0.0/8 le 16\""), ok(&["=hub"]));
+    assert_eq!(differences("max_peers = 50", "max_peers = 60"), restart(&["range `branches`"]));
+    assert_eq!(differences("\"three\"", "\"four\""), restart(&["the password of a range"]));
+    assert_eq!(
+        differences("steering = \"act\"", "steering = \"observe\""),
+        restart(&["`steering`"])
+    );
+}
+
+#[test]
 fn a_laboratory_needs_no_marks_and_may_shorten_every_time() {
     let Loaded { engine, shell } = good("report-lab.toml");
     assert!(shell.listen.is_empty());

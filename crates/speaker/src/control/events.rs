@@ -166,6 +166,9 @@ fn translate(engine: &Engine, event: pathvane_engine::Event) -> Event {
 
 fn kind(engine: &Engine, kind: EventKind) -> Kind {
     match kind {
+        EventKind::PeerAdded { peer } => Kind::PeerAdded { peer: peer_name(engine, peer) },
+        EventKind::PeerChanged { peer } => Kind::PeerChanged { peer: peer_name(engine, peer) },
+        EventKind::PeerRemoved { peer } => Kind::PeerRemoved { peer: peer_name(engine, peer) },
         EventKind::PeerUp { peer, detail } => {
             Kind::PeerUp { peer: peer_name(engine, peer), detail }
         }

@@ -6,12 +6,13 @@
 //! counted ([`Publisher`]). The server, the record of events and all waiting live in the slow runtime.
 //!
 //! Does not know: how the speaker works. It shows the engine's getters under the names of the
-//! configuration ([`dto`]) and passes four commands on.
+//! configuration ([`dto`]) and passes commands on.
 
 mod answer;
 pub mod client;
 pub mod dto;
 mod events;
+mod reload;
 mod server;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::fib;
 use dto::{Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
 
 pub use events::{EventLog, Latest, Publisher, events};
+pub use reload::{Reload, Reloader};
 pub use server::Server;
 
 /// The most routes that the hot loop shows in one go.

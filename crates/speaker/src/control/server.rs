@@ -20,7 +20,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::dto::{self, Refused};
-use super::{Answer, EventLog, Query, Request};
+use super::{Answer, EventLog, Query, Reloader, Request};
 use crate::OsError;
 use routes::Cursors;
 use socket::Socket;
@@ -63,12 +63,13 @@ impl Server {
     /// If the socket cannot be served any more.
     pub async fn run(
         self,
-        requests: mpsc::Sender<Request>,
+        (requests, reloader): (mpsc::Sender<Request>, Reloader),
         events: EventLog,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let Self { listener, socket } = self;
-        let desk = Desk { requests, events, started: Instant::now(), cursors: Cursors::default() };
+        let (started, cursors) = (Instant::now(), Cursors::default());
+        let desk = Desk { requests, reloader, events, started, cursors };
         let (leave, leaving) = oneshot::channel::<()>();
         let told = async move {
             shutdown.await;
@@ -91,6 +92,7 @@ impl Server {
 #[derive(Clone, Debug)]
 struct Desk {
     requests: mpsc::Sender<Request>,
+    reloader: Reloader,
     events: EventLog,
     started: Instant,
     cursors: Cursors,
@@ -123,6 +125,7 @@ fn router(desk: Desk) -> Router {
         .route("/v1/freeze", post(freeze))
         .route("/v1/unfreeze", post(unfreeze))
         .route("/v1/drain", post(drain))
+        .route("/v1/reload", post(reload))
         .route("/v1/peers/{name}/reset", post(reset))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -267,6 +270,14 @@ async fn reset(
     Params(words): Params<Words>,
 ) -> Result<Json<dto::Done>, Refusal> {
     done(&desk, Query::Reset(name, words.checked()?)).await
+}
+
+async fn reload(State(desk): State<Desk>) -> Result<Json<dto::Done>, Refusal> {
+    match desk.reloader.reload().await {
+        Ok(Answer::Done(done)) => Ok(Json(done)),
+        Ok(_) => Err(Refusal::mismatch()),
+        Err(refused) => Err(Refusal(StatusCode::CONFLICT, refused)),
+    }
 }
 
 async fn done(desk: &Desk, command: Query) -> Result<Json<dto::Done>, Refusal> {

@@ -36,13 +36,14 @@ impl Speaker {
     fn with(serve: impl AsyncFnOnce(mpsc::Receiver<Request>) + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (asking, asked) = requests();
+        let (reloader, _) = Reloader::new(directory.path().join("none.toml"));
         let (publisher, log) = events();
         let server = Server::bind(&socket(directory.path())).unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let server = tokio::spawn(server.run(asking, log.clone(), shutdown));
+        let server = tokio::spawn(server.run((asking, reloader), log.clone(), shutdown));
         tokio::spawn(log.clone().run());
         tokio::task::spawn_local(serve(asked));
         Self { directory, publisher, stop, server, log }

@@ -9,9 +9,10 @@ use pathvane_clock::Instant;
 use pathvane_engine::{Command, Engine, Input, Output};
 use pathvane_rib::Budget;
 
-use super::outside::Outside;
+use super::outside::{Outside, Which};
 use super::peers::Peers;
 use super::probes::Probes;
+use super::reload::Running;
 use super::{Failure, Token};
 use crate::alarm::{Alarm, now};
 use crate::ready::{Class, ReadySet, Source};
@@ -39,6 +40,8 @@ pub(super) struct Hot {
     /// Routes per slice of work, adjusted to take about [`SLICE`].
     slice: u32,
     drained: bool,
+    /// What it runs by.
+    running: Running,
 }
 
 impl Hot {
@@ -49,6 +52,7 @@ impl Hot {
         probes: Probes,
         outside: Outside,
         (alarm, alarm_source): (Alarm, Source),
+        running: Running,
     ) -> Self {
         Self {
             engine,
@@ -61,6 +65,7 @@ impl Hot {
             due: None,
             slice: SLICE_MIN,
             drained: false,
+            running,
         }
     }
 
@@ -91,13 +96,18 @@ impl Hot {
     }
 
     fn serve(&mut self, token: Token) -> Result<(), Failure> {
-        let Self { engine, ready, peers, probes, outside, .. } = self;
+        let Self { engine, ready, peers, probes, outside, running, .. } = self;
         match token {
             Token::Alarm => self.ring()?,
             Token::Probes => probes.serve(engine)?,
             Token::Dial(peer) => peers.serve_dial(ready, engine, peer),
             Token::Listener(at) => peers.serve_listener(ready, engine, at),
             Token::Conn(conn) => peers.serve(ready, engine, conn),
+            Token::Outside(Which::Reload) => {
+                if let Some(reload) = outside.reload() {
+                    running.reload(engine, peers, reload);
+                }
+            }
             Token::Outside(which) => outside.serve(engine, which)?,
         }
         self.obey()
@@ -148,6 +158,7 @@ impl Hot {
                 Output::FibRoute { prefix, via } => outside.fib_route(prefix, via),
                 Output::FibSynced => outside.fib_synced(),
                 Output::Event(event) => outside.publish(engine, event),
+                Output::Gone(peer) => peers.remove(peer),
                 Output::Drained => self.drained = true,
                 Output::Timeout(at) => break at,
             }

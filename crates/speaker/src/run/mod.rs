@@ -8,10 +8,12 @@ mod hot;
 mod outside;
 mod peers;
 mod probes;
+mod reload;
 mod slow;
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
 
 use pathvane_clock::Duration;
@@ -28,6 +30,7 @@ use hot::Hot;
 use outside::{Channels, Outside};
 use peers::Peers;
 use probes::Probes;
+use reload::Running;
 
 /// What became ready.
 #[derive(Clone, Copy, Debug)]
@@ -78,19 +81,20 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs until the speaker has left (a drain, SIGTERM or SIGINT).
+/// Runs until the speaker has left (a drain, SIGTERM or SIGINT). `file` is where the configuration is
+/// read again (a reload, SIGHUP).
 ///
 /// # Errors
 ///
 /// If a socket, the kernel's tables or the control interface cannot be had: nothing is then left
 /// half-way, sessions are not opened.
-pub fn run(loaded: Loaded) -> Result<(), Failure> {
+pub fn run(loaded: Loaded, file: PathBuf) -> Result<(), Failure> {
     let hot = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // After every slice the reactor looks for what has become ready.
         .event_interval(1)
         .build()?;
-    let (slow, channels) = slow::start(&loaded)?;
+    let (slow, channels) = slow::start(&loaded, file)?;
     let ended = hot.block_on(async { set_up(loaded, channels)?.run().await });
     slow.stop();
     ended
@@ -98,6 +102,7 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 
 /// Opens everything; the engine is at rest until the loop runs.
 fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
+    let running = Running(loaded.clone());
     let Loaded { mut engine, shell } = loaded;
     let mut ready = ReadySet::default();
     let outside = Outside::open(&shell, &mut ready, channels)?;
@@ -109,7 +114,7 @@ fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
     let alarm = Alarm::new()?;
     let alarm_source = ready.add(Class::Urgent, Token::Alarm);
     let engine = Engine::new(now(), engine, seed()?, epoch());
-    Ok(Hot::new(engine, ready, peers, probes, outside, (alarm, alarm_source)))
+    Ok(Hot::new(engine, ready, peers, probes, outside, (alarm, alarm_source), running))
 }
 
 /// Graceful restart claims what is true (RFC 4724 section 3): after a restart that the kernel
@@ -127,7 +132,7 @@ fn claim_forwarding(engine: &mut pathvane_engine::Config, restarts: bool) {
 }
 
 fn listen(shell: &ShellConfig, ready: &mut ReadySet<Token>) -> Result<Peers, Failure> {
-    let mut peers = Peers::new(shell.peers.clone());
+    let mut peers = Peers::new(shell.peers.clone(), shell.ranges.clone());
     for address in &shell.listen {
         let listener = Listener::bind(*address, peers.roster())?;
         tracing::info!(address = %listener.address(), "listening");

@@ -11,7 +11,7 @@ use super::{Failure, Token};
 use crate::alarm::now;
 use crate::checks::Outcome;
 use crate::config::ShellConfig;
-use crate::control::{Publisher, Request};
+use crate::control::{Publisher, Reload, Request};
 use crate::fib::Fib;
 use crate::links::Links;
 use crate::ready::{Class, ReadySet, Source};
@@ -27,6 +27,8 @@ pub(super) enum Which {
     Health,
     /// An operator's question or wish.
     Control,
+    /// Another configuration.
+    Reload,
     /// A signal to leave.
     Leave,
 }
@@ -37,6 +39,8 @@ pub(super) struct Channels {
     pub(super) health: mpsc::Receiver<Outcome>,
     /// Questions and wishes from the control interface.
     pub(super) requests: mpsc::Receiver<Request>,
+    /// Configurations to run by from now on.
+    pub(super) reloads: mpsc::Receiver<Reload>,
     /// Events for whoever listens.
     pub(super) publisher: Publisher,
     /// The run before ended without leaving.
@@ -50,7 +54,6 @@ pub(super) struct Outside {
     facts: Vec<Input<'static>>,
     channels: Channels,
     signals: [Signal; 2],
-    hangup: Signal,
     leaving: bool,
     sources: Sources,
 }
@@ -60,6 +63,7 @@ struct Sources {
     routes: Source,
     health: Source,
     control: Source,
+    reload: Source,
     leave: Source,
 }
 
@@ -75,6 +79,7 @@ impl Outside {
             routes: source(Class::Service, Which::Routes),
             health: source(Class::Service, Which::Health),
             control: source(Class::Bulk, Which::Control),
+            reload: source(Class::Bulk, Which::Reload),
             leave: source(Class::Service, Which::Leave),
         };
         Ok(Self {
@@ -83,7 +88,6 @@ impl Outside {
             facts: Vec::new(),
             channels,
             signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
-            hangup: signal(SignalKind::hangup())?,
             leaving: false,
             sources,
         })
@@ -102,6 +106,7 @@ impl Outside {
             Which::Health => self.serve_health(engine),
             Which::Control => self.serve_control(engine),
             Which::Leave => self.serve_signals(engine)?,
+            Which::Reload => {}
         }
         Ok(())
     }
@@ -144,12 +149,21 @@ impl Outside {
         }
     }
 
+    /// The configuration that is to be followed now, if one is.
+    pub(super) fn reload(&mut self) -> Option<Reload> {
+        let mut cx = self.sources.reload.context();
+        match self.channels.reloads.poll_recv(&mut cx) {
+            Poll::Ready(reload) => {
+                self.sources.reload.wake();
+                reload
+            }
+            Poll::Pending => None,
+        }
+    }
+
     /// The first signal drains (law 10), the second ends at once.
     fn serve_signals(&mut self, engine: &mut Engine) -> Result<(), Failure> {
         let mut cx = self.sources.leave.context();
-        while self.hangup.poll_recv(&mut cx).is_ready() {
-            tracing::warn!("SIGHUP is ignored: the configuration is read at start only");
-        }
         for signal in &mut self.signals {
             while signal.poll_recv(&mut cx).is_ready() {
                 if std::mem::replace(&mut self.leaving, true) {

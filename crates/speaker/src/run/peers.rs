@@ -1,6 +1,7 @@
 //! The peers' sockets: dialling, accepting, reading a slice, writing what the socket takes.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use pathvane_engine::{ConnId, Direction, Engine, Input, PeerId};
 
 use super::Token;
 use crate::alarm::now;
-use crate::config::PeerTcp;
+use crate::config::{PeerTcp, Range};
 use crate::os_error::OsError;
 use crate::ready::{Class, ReadySet, Source};
-use crate::tcp::{Closing, Connection, Dialing, Listener, Roster};
+use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, Who};
 
 /// What one peer is read per turn: a bulky one starves nobody.
 const READ: usize = 16 * 1024;
@@ -42,8 +43,12 @@ struct Open {
 
 /// Every TCP socket of the speaker.
 pub(super) struct Peers {
-    config: Vec<PeerTcp>,
+    config: HashMap<PeerId, PeerTcp>,
     roster: Roster,
+    ranges: Vec<Range>,
+    /// Peers that came by a range, with its number, and how many were turned away.
+    dynamic: HashMap<PeerId, usize>,
+    turned_away: u64,
     listeners: Vec<(Listener, Source)>,
     dialing: HashMap<PeerId, (Dialing, Source)>,
     open: HashMap<ConnId, Open>,
@@ -56,14 +61,21 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(config: Vec<PeerTcp>) -> Self {
+    pub(super) fn new(config: Vec<PeerTcp>, ranges: Vec<Range>) -> Self {
         let mut roster = Roster::default();
-        for (id, peer) in (0u16..).map(PeerId).zip(&config) {
-            roster.add(id, peer.options.clone());
+        let config: HashMap<_, _> = (0u16..).map(PeerId).zip(config).collect();
+        for (id, peer) in &config {
+            roster.add(*id, peer.options.clone());
+        }
+        for range in &ranges {
+            roster.add_range(range.net, range.tcp.options.clone());
         }
         Self {
             config,
             roster,
+            ranges,
+            dynamic: HashMap::new(),
+            turned_away: 0,
             listeners: Vec::new(),
             dialing: HashMap::new(),
             open: HashMap::new(),
@@ -79,6 +91,35 @@ impl Peers {
         &self.roster
     }
 
+    /// A peer came, or is reached another way from now on.
+    pub(super) fn set(&mut self, peer: PeerId, config: PeerTcp) {
+        let old = self.roster.remove(peer);
+        self.roster.add(peer, config.options.clone());
+        self.follow(old.as_ref());
+        self.follow(Some(&config.options));
+        self.config.insert(peer, config);
+    }
+
+    /// A peer went; its connections are closed by the engine.
+    pub(super) fn remove(&mut self, peer: PeerId) {
+        let old = self.roster.remove(peer);
+        if self.dynamic.remove(&peer).is_none() {
+            self.follow(old.as_ref());
+        }
+        self.config.remove(&peer);
+        self.refusals.remove(&peer);
+    }
+
+    /// Lets the listening sockets know of a change; what they refuse concerns that peer alone.
+    fn follow(&self, changed: Option<&Options>) {
+        let Some(changed) = changed else { return };
+        for (listener, _) in &self.listeners {
+            if let Err(error) = listener.follow(changed, &self.roster) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
     /// Serves a listening socket from now on.
     pub(super) fn listen(&mut self, ready: &mut ReadySet<Token>, listener: Listener) {
         let source = ready.add(Class::Bulk, Token::Listener(self.listeners.len()));
@@ -87,7 +128,8 @@ impl Peers {
 
     /// Starts to dial. A failure is told at once.
     pub(super) fn dial(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, peer: PeerId) {
-        match Dialing::start(&self.config[peer.index()].options) {
+        let Some(config) = self.config.get(&peer) else { return };
+        match Dialing::start(&config.options) {
             Ok(dialing) => {
                 let source = ready.add(Class::Service, Token::Dial(peer));
                 self.dialing.insert(peer, (dialing, source));
@@ -121,7 +163,8 @@ impl Peers {
     fn dial_failed(&mut self, engine: &mut Engine, peer: PeerId, error: &OsError) {
         let reason = error.to_string();
         if self.refusals.get(&peer) != Some(&reason) {
-            tracing::info!(peer = self.config[peer.index()].name, "{reason}");
+            let name = self.config.get(&peer).map_or("", |config| config.name.as_str());
+            tracing::info!(peer = name, "{reason}");
             self.refusals.insert(peer, reason);
         }
         engine.handle(now(), Input::ConnectFailed { peer });
@@ -136,15 +179,50 @@ impl Peers {
     ) {
         let (listener, source) = &mut self.listeners[at];
         match listener.poll_accept(&mut source.context(), &self.roster) {
-            Poll::Ready(Ok((peer, connection))) => {
+            Poll::Ready(Ok((who, connection))) => {
                 source.wake();
-                self.opened(ready, engine, peer, connection, Direction::Inbound);
+                let peer = match who {
+                    Who::Peer(peer) => Some(peer),
+                    Who::Range(at, address) => self.admit(engine, at, address),
+                };
+                if let Some(peer) = peer {
+                    self.opened(ready, engine, peer, connection, Direction::Inbound);
+                }
             }
             Poll::Ready(Err(error)) => {
                 source.wake();
                 tracing::warn!("{error}");
             }
             Poll::Pending => {}
+        }
+    }
+
+    /// Makes a peer of somebody in a range, unless there are enough.
+    fn admit(&mut self, engine: &mut Engine, at: usize, address: IpAddr) -> Option<PeerId> {
+        let range = &self.ranges[at];
+        if self.dynamic.values().filter(|of| **of == at).count() >= range.max_peers {
+            self.turned_away += 1;
+            if self.turned_away.is_power_of_two() {
+                let (name, away) = (&range.peer.name, self.turned_away);
+                tracing::warn!(%address, range = name, away, "the range has as many peers as it may");
+            }
+            return None;
+        }
+        let peer = engine.add_peer(now(), range.peer_at(address));
+        let tcp = range.tcp_at(address);
+        // The listening sockets have the key of the range already.
+        self.roster.add(peer, tcp.options.clone());
+        self.config.insert(peer, tcp);
+        self.dynamic.insert(peer, at);
+        Some(peer)
+    }
+
+    /// Follows what a new configuration calls policies, for ranges and those who came by them.
+    pub(super) fn set_ranges(&mut self, engine: &mut Engine, ranges: Vec<Range>) {
+        self.ranges = ranges;
+        for (peer, at) in &self.dynamic {
+            let address = engine.config().peers[peer.index()].address;
+            engine.change_peer(now(), *peer, self.ranges[*at].peer_at(address), false);
         }
     }
 

@@ -1,14 +1,16 @@
 //! The second runtime: control interface and health checks, on a thread of their own.
 
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::Failure;
 use super::outside::Channels;
 use crate::checks::{self, Check, Outcome};
 use crate::config::Loaded;
-use crate::control::{self, EventLog, Request, Server};
+use crate::control::{self, EventLog, Reloader, Request, Server};
 
 /// Outcomes of health checks that may wait for the hot loop.
 const OUTCOMES: usize = 64;
@@ -21,7 +23,7 @@ pub(super) struct Slow {
 
 /// Starts it. The control socket is bound when this returns, so that a second speaker is refused
 /// before it touches anything.
-pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
+pub(super) fn start(loaded: &Loaded, file: PathBuf) -> Result<(Slow, Channels), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = {
         let _inside = runtime.enter();
@@ -29,27 +31,47 @@ pub(super) fn start(loaded: &Loaded) -> Result<(Slow, Channels), Failure> {
     };
     let follows_a_crash = server.follows_a_crash();
     let (asking, requests) = control::requests();
+    let (reloader, reloads) = Reloader::new(file);
     let (publisher, events) = control::events();
     let (outcomes, health) = mpsc::channel(OUTCOMES);
     let (shutdown, stop) = watch::channel(false);
     let checks = loaded.shell.checks.clone();
     let thread = std::thread::Builder::new().name("slow".into()).spawn(move || {
-        runtime.block_on(serve(server, (asking, events), (checks, outcomes), stop))
+        runtime.block_on(serve(server, (asking, events, reloader), (checks, outcomes), stop))
     })?;
-    Ok((Slow { shutdown, thread }, Channels { health, requests, publisher, follows_a_crash }))
+    Ok((
+        Slow { shutdown, thread },
+        Channels { health, requests, reloads, publisher, follows_a_crash },
+    ))
 }
 
 async fn serve(
     server: Server,
-    (asking, events): (mpsc::Sender<Request>, EventLog),
+    (asking, events, reloader): (mpsc::Sender<Request>, EventLog, Reloader),
     (checks, outcomes): (Vec<Check>, mpsc::Sender<Outcome>),
     stop: watch::Receiver<bool>,
 ) {
     let checking = checks::run(checks, outcomes, stopped(stop.clone()));
-    let serving = server.run(asking, events.clone(), stopped(stop));
-    let (served, (), ()) = tokio::join!(serving, checking, events.run());
+    let reloading = on_hangup(reloader.clone(), stopped(stop.clone()));
+    let serving = server.run((asking, reloader), events.clone(), stopped(stop));
+    let (served, (), (), ()) = tokio::join!(serving, checking, reloading, events.run());
     if let Err(error) = served {
         tracing::error!("the control interface ended: {error}; the speaker goes on without it");
+    }
+}
+
+/// Reads the configuration again at each SIGHUP, until `shutdown`.
+async fn on_hangup(reloader: Reloader, shutdown: impl Future<Output = ()>) {
+    let hangups = async {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            // What became of it is in the log.
+            let _ = reloader.reload().await;
+        }
+    };
+    tokio::select! {
+        () = hangups => {}
+        () = shutdown => {}
     }
 }
 

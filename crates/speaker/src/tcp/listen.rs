@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pathvane_engine::PeerId;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
@@ -27,6 +28,17 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     peers: HashMap<IpAddr, Vec<(PeerId, Options)>>,
+    /// Whom else to accept, by address.
+    ranges: Vec<(IpNet, Options)>,
+}
+
+/// Who a connection belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// A peer.
+    Peer(PeerId),
+    /// Somebody of the range with this number, from this address.
+    Range(usize, IpAddr),
 }
 
 impl Roster {
@@ -35,16 +47,44 @@ impl Roster {
         self.peers.entry(options.peer.ip()).or_default().push((peer, options));
     }
 
+    /// Adds a range of peers; its number counts from 0.
+    pub fn add_range(&mut self, net: IpNet, options: Options) {
+        self.ranges.push((net, options));
+    }
+
+    /// Takes a peer out; what it was known by.
+    pub fn remove(&mut self, peer: PeerId) -> Option<Options> {
+        let listed = |list: &mut Vec<(PeerId, Options)>| {
+            let at = list.iter().position(|(known, _)| *known == peer)?;
+            Some(list.remove(at).1)
+        };
+        let removed = self.peers.values_mut().find_map(listed);
+        self.peers.retain(|_, list| !list.is_empty());
+        removed
+    }
+
     /// Who a connection belongs to: among peers of one address the one with that local address,
     /// else the first that does not ask for any.
-    fn find(&self, local: IpAddr, remote: IpAddr) -> Option<(PeerId, &Options)> {
-        let peers = self.peers.get(&remote)?;
+    ///
+    /// Strangers are looked for in the ranges, the longest first.
+    fn find(&self, local: IpAddr, remote: IpAddr) -> Option<(Who, &Options)> {
+        let peers = self.peers.get(&remote).map(Vec::as_slice).unwrap_or_default();
         let with = |wanted| peers.iter().find(move |(_, options)| options.local == wanted);
-        with(Some(local)).or_else(|| with(None)).map(|(peer, options)| (*peer, options))
+        let known = with(Some(local)).or_else(|| with(None));
+        let known = known.map(|(peer, options)| (Who::Peer(*peer), options));
+        known.or_else(|| {
+            let takes = |(_, (net, options)): &(usize, &(IpNet, Options))| {
+                net.contains(&remote) && options.local.is_none_or(|ours| ours == local)
+            };
+            let ranges = self.ranges.iter().enumerate().filter(takes);
+            let (at, (_, options)) = ranges.max_by_key(|(_, (net, _))| net.prefix_len())?;
+            Some((Who::Range(at, remote), options))
+        })
     }
 
     fn family(&self, ipv6: bool) -> impl Iterator<Item = &Options> {
         let peers = self.peers.values().flatten().map(|(_, options)| options);
+        let peers = peers.chain(self.ranges.iter().map(|(_, options)| options));
         peers.filter(move |options| options.peer.is_ipv6() == ipv6)
     }
 }
@@ -75,8 +115,15 @@ impl Listener {
             socket.set_only_v6(true).map_err(failed)?;
         }
         socket.set_reuse_address(true).map_err(failed)?;
-        for options in roster.family(ipv6) {
-            options.apply_password(&socket)?;
+        for (_, options) in roster.peers.values().flatten() {
+            if options.peer.is_ipv6() == ipv6 {
+                options.apply_password(&socket)?;
+            }
+        }
+        for (net, options) in &roster.ranges {
+            if options.peer.is_ipv6() == ipv6 {
+                options.apply_password_to(&socket, Some(net.prefix_len()))?;
+            }
         }
         secure_handshake(&socket, ipv6, roster).map_err(failed)?;
         socket.bind(&address.into()).map_err(failed)?;
@@ -84,6 +131,25 @@ impl Listener {
         let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self { socket, address, unknown: 0, rest: None })
+    }
+
+    /// Follows a change of the roster: the key of `changed` as it is now, or none, and what TTL
+    /// security asks of handshakes.
+    pub fn follow(&self, changed: &Options, roster: &Roster) -> Result<(), OsError> {
+        let ipv6 = self.address.is_ipv6();
+        if changed.peer.is_ipv6() != ipv6 {
+            return Ok(());
+        }
+        let failed =
+            |error| OsError::new(format!("change the listener at {}", self.address), error);
+        let listed = roster.peers.get(&changed.peer.ip()).into_iter().flatten();
+        let mut keyed = listed.map(|(_, options)| options).filter(|known| known.password.is_some());
+        match keyed.next() {
+            Some(options) => options.apply_password(&self.socket)?,
+            None if changed.password.is_some() => changed.remove_password(&self.socket)?,
+            None => {}
+        }
+        secure_handshake(&SockRef::from(&self.socket), ipv6, roster).map_err(failed)
     }
 
     /// Where it listens, with the real port if zero was asked for.
@@ -96,7 +162,7 @@ impl Listener {
         self.unknown
     }
 
-    /// The next connection of a configured peer, set up with its options.
+    /// The next connection of a configured peer, or of one in a range, set up with its options.
     ///
     /// Others are closed and counted. An error concerns one connection, or a lack of resources,
     /// which is told once a second; the listener stays usable.
@@ -104,7 +170,7 @@ impl Listener {
         &mut self,
         cx: &mut Context<'_>,
         roster: &Roster,
-    ) -> Poll<Result<(PeerId, Connection), OsError>> {
+    ) -> Poll<Result<(Who, Connection), OsError>> {
         if let Some(rest) = &mut self.rest {
             ready!(rest.as_mut().poll(cx));
             self.rest = None;
@@ -118,8 +184,8 @@ impl Listener {
             let (stream, remote) = accepted.map_err(failed)?;
             let local = stream.local_addr().map_err(failed)?;
             match roster.find(local.ip(), remote.ip()) {
-                Some((peer, options)) => {
-                    return Poll::Ready(open(stream, options).map(|connection| (peer, connection)));
+                Some((who, options)) => {
+                    return Poll::Ready(open(stream, options).map(|connection| (who, connection)));
                 }
                 None => self.refuse(remote),
             }

@@ -13,5 +13,5 @@ mod options;
 
 pub use connection::{Closing, Connection, Progress};
 pub use dial::Dialing;
-pub use listen::{Listener, Roster};
+pub use listen::{Listener, Roster, Who};
 pub use options::{Hops, Options};

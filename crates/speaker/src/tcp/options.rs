@@ -18,7 +18,7 @@ const CS6: u32 = 0xC0;
 const NOT_SENT_LOW_WATER: u32 = 32 * 1024;
 
 /// Connection set-up of one peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// The peer's address and the port that it is dialled at.
     pub peer: SocketAddr,
@@ -109,20 +109,38 @@ impl Options {
         Ok(())
     }
 
+    /// Removes the peer's MD5 key from a listening socket.
+    pub(super) fn remove_password(&self, socket: &impl AsFd) -> Result<(), OsError> {
+        let doing = || format!("remove the TCP MD5 key of {}", self.peer);
+        match sys::set_md5_key(socket.as_fd(), self.peer.ip(), None, &[]) {
+            // The listener never had one.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            outcome => outcome.map_err(|error| OsError::new(doing(), error)),
+        }
+    }
+
     /// Sets the peer's MD5 key, if it has one, on a connecting or listening socket.
     pub(super) fn apply_password(&self, socket: &impl AsFd) -> Result<(), OsError> {
+        self.apply_password_to(socket, None)
+    }
+
+    /// The same for all peers whose addresses share the first `prefix` bits of this one's.
+    pub(super) fn apply_password_to(
+        &self,
+        socket: &impl AsFd,
+        prefix: Option<u8>,
+    ) -> Result<(), OsError> {
         let Some(password) = &self.password else { return Ok(()) };
-        sys::set_md5_key(socket.as_fd(), self.peer.ip(), password.expose().as_bytes()).map_err(
-            |error| {
-                let unsupported = error.raw_os_error() == Some(libc::ENOPROTOOPT);
-                let error = OsError::new(format!("set the TCP MD5 key of {}", self.peer), error);
-                if unsupported {
-                    error.with_remedy("this kernel was built without CONFIG_TCP_MD5SIG")
-                } else {
-                    error
-                }
-            },
-        )
+        let key = password.expose().as_bytes();
+        sys::set_md5_key(socket.as_fd(), self.peer.ip(), prefix, key).map_err(|error| {
+            let unsupported = error.raw_os_error() == Some(libc::ENOPROTOOPT);
+            let error = OsError::new(format!("set the TCP MD5 key of {}", self.peer), error);
+            if unsupported {
+                error.with_remedy("this kernel was built without CONFIG_TCP_MD5SIG")
+            } else {
+                error
+            }
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use super::super::service::Service;
 use super::super::shell::FibMode;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    for peer in &file.peers {
+    for peer in file.peers.iter().chain(&file.ranges) {
         timers(peer, findings);
         addresses(file, peer, findings);
         families(peer, findings);
@@ -22,6 +22,25 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         restart(file, peer, findings);
         roles(file, peer, findings);
         policies(file, peer, findings);
+    }
+    ranges(file, findings);
+}
+
+/// Whoever dials has to know which range it belongs to.
+fn ranges(file: &File, findings: &mut Findings) {
+    for (at, peer) in file.ranges.iter().enumerate() {
+        let same = |other: &&Peer| {
+            let net = |peer: &Peer| peer.range.as_ref().map(|range| *range.get_ref());
+            let local = |peer: &Peer| peer.local_address.as_ref().map(|local| *local.get_ref());
+            net(other) == net(peer) && local(other) == local(peer)
+        };
+        if let Some(other) = file.ranges[..at].iter().find(same) {
+            findings.error(
+                peer.span.clone(),
+                format!("`{}` and `{}` are the same range", other.name(), peer.name()),
+                "give them different ranges; the longest that has the address counts",
+            );
+        }
     }
 }
 

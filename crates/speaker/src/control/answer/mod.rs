@@ -35,8 +35,9 @@ pub(super) fn read(engine: &Engine, fib: fib::Stats, query: &Query) -> Reply {
 /// The peer of this name.
 pub(super) fn peer_id(engine: &Engine, name: &str) -> Result<PeerId, Refused> {
     let peers = &engine.config().peers;
-    engine.config().peer_ids().find(|id| peers[id.index()].name == name).ok_or_else(|| {
-        let known: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    let found = engine.peers().find(|id| peers[id.index()].name == name);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = engine.peers().map(|id| peers[id.index()].name.as_str()).collect();
         Refused {
             error: format!("no peer is called {name}"),
             remedy: format!("peers: {}", known.join(", ")),

@@ -30,8 +30,8 @@ pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
         frozen: engine.frozen(),
         draining: engine.draining(),
         uptime_ns: 0,
-        peers: config.peers.len(),
-        established: config.peer_ids().filter(up).count(),
+        peers: engine.peers().count(),
+        established: engine.peers().filter(up).count(),
         prefixes: engine.rib().totals().prefixes,
         kernel: Kernel {
             routes: fib.routes,
@@ -45,7 +45,7 @@ pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
 }
 
 pub(super) fn peers(engine: &Engine, now: Instant) -> Vec<Peer> {
-    engine.config().peer_ids().map(|id| peer(engine, now, id)).collect()
+    engine.peers().map(|id| peer(engine, now, id)).collect()
 }
 
 fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {

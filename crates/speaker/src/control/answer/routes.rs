@@ -43,7 +43,7 @@ pub(super) fn explain(engine: &Engine, asked: IpNet) -> ExplainPrefix {
         prefix,
         service: service_of(engine, &prefix),
         candidates: candidates.iter().map(candidate).collect(),
-        recipients: engine.config().peer_ids().map(|id| recipient(engine, id, &prefix)).collect(),
+        recipients: engine.peers().map(|id| recipient(engine, id, &prefix)).collect(),
     }
 }
 

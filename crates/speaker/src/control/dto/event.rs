@@ -26,6 +26,21 @@ pub struct Event {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
+    /// A peer was added to the running speaker.
+    PeerAdded {
+        /// Which.
+        peer: String,
+    },
+    /// A peer was changed such that its session is opened anew.
+    PeerChanged {
+        /// Which.
+        peer: String,
+    },
+    /// A peer was taken out of the running speaker.
+    PeerRemoved {
+        /// Which.
+        peer: String,
+    },
     /// A session reached Established.
     PeerUp {
         /// Whose.

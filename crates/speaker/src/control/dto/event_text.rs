@@ -7,6 +7,11 @@ use super::event::Kind;
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::PeerAdded { peer } => write!(f, "peer {peer} is added"),
+            Self::PeerChanged { peer } => {
+                write!(f, "peer {peer} is changed: its session is opened anew")
+            }
+            Self::PeerRemoved { peer } => write!(f, "peer {peer} is removed"),
             Self::PeerUp { peer, detail } => write!(f, "peer {peer} is Established: {detail}"),
             Self::PeerDown { peer, reason, retained: false } => {
                 write!(f, "peer {peer} went down: {reason}")

@@ -1,0 +1,115 @@
+//! What another configuration changes on a running speaker, and what it cannot change there.
+//!
+//! Peers, groups and policies may come, change and go. Everything else is compared by how it
+//! prints, so that a key that is added later is not forgotten here.
+
+use std::collections::BTreeMap;
+
+use pathvane_engine::{Config, PeerId};
+
+use super::shell::PeerTcp;
+use super::{Loaded, ShellConfig};
+
+/// One change of a peer, by name.
+#[derive(Clone, Debug)]
+pub enum PeerChange {
+    /// A new one.
+    Add(Box<pathvane_engine::config::Peer>, Box<PeerTcp>),
+    /// It is there already; whether its connection has to be made anew. Numbers of policies may
+    /// have changed though nothing else has.
+    Keep(Box<pathvane_engine::config::Peer>, Box<PeerTcp>, bool),
+    /// It is not there any more.
+    Remove(String),
+}
+
+/// The changes that lead from `old` to `new`: those that go go first, so that their addresses are free.
+///
+/// # Errors
+///
+/// What cannot be changed without a restart, each in a few words.
+pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String>> {
+    let (before, after) = (fixed(old), fixed(new));
+    let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let mut differ: Vec<String> =
+        keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect();
+    // A password does not print.
+    let options = |loaded: &Loaded| -> Vec<_> {
+        loaded.shell.ranges.iter().map(|range| range.tcp.options.clone()).collect()
+    };
+    if differ.is_empty() && options(old) != options(new) {
+        differ.push("the password of a range".to_owned());
+    }
+    if !differ.is_empty() {
+        return Err(differ);
+    }
+    let find =
+        |loaded: &Loaded, name: &str| loaded.engine.peers.iter().position(|peer| peer.name == name);
+    let gone = old.engine.peers.iter().filter(|peer| find(new, &peer.name).is_none());
+    let gone = gone.map(|peer| PeerChange::Remove(peer.name.clone()));
+    let there = new.engine.peers.iter().zip(&new.shell.peers).map(|(peer, tcp)| {
+        let (peer, tcp) = (Box::new(peer.clone()), Box::new(tcp.clone()));
+        match find(old, &peer.name) {
+            None => PeerChange::Add(peer, tcp),
+            Some(at) => {
+                let reconnect = old.shell.peers[at].options != tcp.options;
+                PeerChange::Keep(peer, tcp, reconnect)
+            }
+        }
+    });
+    Ok(gone.chain(there).collect())
+}
+
+/// What a restart is needed for, by its name in the file.
+fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
+    let Loaded { engine, shell } = loaded;
+    let ShellConfig { listen, control, fib, log, paths, streams, conditions, checks, .. } = shell;
+    let mut fixed = BTreeMap::new();
+    let mut put = |key: String, value: String| fixed.insert(key, value);
+    put("`asn`".into(), format!("{}", engine.asn));
+    put("`bgp_identifier`".into(), format!("{}", engine.id));
+    put("`steering`".into(), format!("{:?}", engine.mode));
+    put("`listen`".into(), format!("{listen:?}"));
+    put("`control`".into(), format!("{control:?}"));
+    put("`fib`".into(), format!("{fib:?}"));
+    put("`log`".into(), format!("{log:?}"));
+    put(
+        "[timing] or `drain_wait`".into(),
+        format!("{:?}{:?}", engine.timing, engine.probe_timeout),
+    );
+    put("the MED plan".into(), format!("{:?}", engine.med));
+    let numbered = |id: &PeerId| engine.peers[id.index()].name.clone();
+    for (nth, (path, link)) in engine.paths.iter().zip(paths).enumerate() {
+        let mut plain = path.clone();
+        let via: Vec<_> = path.announce_via.iter().map(numbered).collect();
+        plain.announce_via.clear();
+        let sockets: Vec<_> = streams.iter().filter(|stream| stream.path.index() == nth).collect();
+        put(format!("path `{}`", path.name), format!("{nth}{plain:?}{via:?}{link:?}{sockets:?}"));
+    }
+    for (nth, service) in engine.services.iter().enumerate() {
+        put(format!("service `{}`", service.name), format!("{nth}{}", service_text(engine, nth)));
+    }
+    for (nth, range) in shell.ranges.iter().enumerate() {
+        let mut plain = range.clone();
+        let name = |at: Option<usize>| at.map(|at| engine.policies[at].name().to_owned());
+        let policies = (name(plain.peer.import.take()), name(plain.peer.export.take()));
+        put(format!("range `{}`", range.peer.name), format!("{nth}{plain:?}{policies:?}"));
+    }
+    put("the checks of services".into(), format!("{checks:?}"));
+    let watched = conditions.iter().map(|watched| format!("{watched:?}"));
+    put("the conditions of services".into(), watched.collect());
+    fixed
+}
+
+/// A service as it prints, with the names of peers for their numbers.
+fn service_text(engine: &Config, nth: usize) -> String {
+    use pathvane_engine::config::Condition;
+    let mut plain = engine.services[nth].clone();
+    let mut peers = Vec::new();
+    for announce in &mut plain.announce {
+        if let Condition::PeerRoute(id) = announce.condition {
+            peers.push(engine.peers[id.index()].name.clone());
+            announce.condition = Condition::PeerRoute(PeerId(0));
+        }
+    }
+    format!("{plain:?}{peers:?}")
+}

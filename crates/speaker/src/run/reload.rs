@@ -1,0 +1,78 @@
+//! Another configuration for a speaker that runs: all of it, or nothing.
+
+use pathvane_engine::Engine;
+
+use super::peers::Peers;
+use crate::alarm::now;
+use crate::config::Loaded;
+use crate::config::reload::{PeerChange, changes};
+use crate::control::Reload;
+use crate::control::dto::Refused;
+
+/// The configuration in force.
+pub(super) struct Running(pub(super) Loaded);
+
+impl Running {
+    /// Does what a new configuration changes, or says why that cannot be.
+    pub(super) fn reload(&mut self, engine: &mut Engine, peers: &mut Peers, reload: Reload) {
+        let Reload { loaded: new, reply } = reload;
+        let outcome = match changes(&self.0, &new) {
+            Ok(changes) => {
+                let done = apply(engine, peers, &new, changes);
+                self.0 = *new;
+                Ok(done)
+            }
+            Err(differ) => Err(Refused {
+                error: format!("a restart is needed to change {}", differ.join(", ")),
+                remedy: "nothing was changed: restart, or undo that and reload again".to_owned(),
+            }),
+        };
+        // Whoever asked may have hung up.
+        let _ = reply.send(outcome);
+    }
+}
+
+/// Carries changes out, and says what they were.
+fn apply(engine: &mut Engine, peers: &mut Peers, new: &Loaded, changes: Vec<PeerChange>) -> String {
+    engine.set_policies(new.engine.policies.clone());
+    peers.set_ranges(engine, new.shell.ranges.clone());
+    let find = |engine: &Engine, name: &str| {
+        engine.peers().find(|id| engine.config().peers[id.index()].name == name)
+    };
+    let (mut added, mut removed, mut reopened) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            PeerChange::Add(peer, tcp) => {
+                added.push(peer.name.clone());
+                let id = engine.add_peer(now(), *peer);
+                peers.set(id, *tcp);
+            }
+            PeerChange::Keep(peer, tcp, reconnect) => {
+                let Some(id) = find(engine, &peer.name) else { continue };
+                if reconnect {
+                    peers.set(id, *tcp);
+                }
+                let name = peer.name.clone();
+                if engine.change_peer(now(), id, *peer, reconnect) {
+                    reopened.push(name);
+                }
+            }
+            PeerChange::Remove(name) => {
+                let Some(id) = find(engine, &name) else { continue };
+                engine.remove_peer(now(), id);
+                peers.remove(id);
+                removed.push(name);
+            }
+        }
+    }
+    let list = |what: &str, names: Vec<String>| match names.is_empty() {
+        true => String::new(),
+        false => format!("; {what} {}", names.join(", ")),
+    };
+    format!(
+        "reloaded{}{}{}",
+        list("added", added),
+        list("removed", removed),
+        list("sessions opened anew:", reopened)
+    )
+}
