@@ -112,7 +112,7 @@ fn start_speaker(loaded: Loaded) -> nix::unistd::Pid {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         tell.send(nix::unistd::gettid()).expect("main");
-        pathvane_speaker::run(loaded).expect("a speaker");
+        pathvane_speaker::run(loaded, "/nowhere/pathvane.toml".into()).expect("a speaker");
     });
     told.recv().expect("a speaker")
 }
