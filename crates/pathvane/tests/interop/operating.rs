@@ -21,9 +21,9 @@ impl<'a> Bird<'a> {
         fs::create_dir_all(&folder).expect("create BIRD's folder");
         let routes: String =
             (0..5).map(|nth| format!("route 10.128.{nth}.0/24 blackhole;\n")).collect();
-        let session = |name: &str, local: &str, more: &str| {
+        let session = |name: &str, local: &str, ours: &str, more: &str| {
             format!(
-                "protocol bgp {name} {{ local {local} as 65001; neighbor 192.0.2.1 as 65010; \
+                "protocol bgp {name} {{ local {local} as 65001; neighbor {ours} as 65010; \
                  multihop; hold time 9; connect retry time 1; connect delay time 1; \
                  error wait time 1,2; {more} ipv4 {{ import all; export where source = RTS_STATIC; }}; }}\n"
             )
@@ -32,8 +32,8 @@ impl<'a> Bird<'a> {
             "log \"{0}/bird.log\" all;\nrouter id 10.255.0.2;\nprotocol device {{}}\n\
              protocol static {{ ipv4; {routes} }}\n{1}{2}",
             folder.display(),
-            session("first", "192.0.2.2", "local role provider; require roles on;"),
-            session("second", "192.0.2.3", ""),
+            session("us_a", "192.0.2.2", "192.0.2.1", "local role provider; require roles on;"),
+            session("us_b", "192.0.2.3", "192.0.2.4", ""),
         );
         fs::write(folder.join("bird.conf"), config).expect("write BIRD's configuration");
         let dir = folder.display();
@@ -95,7 +95,8 @@ paths = ["first"]
 }
 
 const ROLE: &str = "role = \"customer\"\nrole_strict = true";
-const SECOND: &str = "[peers.second]\ngroup = \"bird\"\naddress = \"192.0.2.3\"\n";
+const SECOND: &str =
+    "[peers.second]\ngroup = \"bird\"\naddress = \"192.0.2.3\"\nlocal_address = \"192.0.2.4\"\n";
 
 fn up(speaker: &Speaker<'_>, peer: &str) {
     until_true(30, &format!("session {peer} is Established"), || speaker.established(peer));
@@ -113,7 +114,7 @@ fn a_running_speaker_is_changed_and_bird_agrees() {
     let folder = tempfile::tempdir().expect("a folder");
     let (site, far) = (Space::new("site"), Space::new("far"));
     link(
-        End { space: &site, interface: "east", addresses: &["192.0.2.1/24"] },
+        End { space: &site, interface: "east", addresses: &["192.0.2.1/24", "192.0.2.4/24"] },
         End { space: &far, interface: "site", addresses: &["192.0.2.2/24", "192.0.2.3/24"] },
     );
     site.own("198.51.100.1/32");
@@ -141,9 +142,7 @@ fn peers_come_and_go(speaker: &Speaker<'_>, bird: &Bird<'_>) {
     speaker.rewrite(&config(ROLE, ""));
     speaker.signal("HUP");
     until_true(10, "the peer is gone", || speaker.peer("second").is_none());
-    until_true(10, "BIRD heard why", || {
-        bird.log().contains("second: Received: Peer de-configured")
-    });
+    until_true(10, "BIRD heard why", || bird.log().contains("us_b: Received: Peer de-configured"));
     assert_eq!(history(speaker, "first"), before);
     speaker.rewrite(&config(ROLE, SECOND));
     speaker.reload().expect("its place can be taken again");
@@ -180,7 +179,7 @@ fn limits_close_and_open(speaker: &Speaker<'_>, bird: &Bird<'_>) {
         speaker.peer("first").is_some_and(|peer| peer["closed_for_limit"] == true)
     });
     until_true(10, "BIRD heard which limit", || {
-        bird.log().contains("first: Received: Maximum number")
+        bird.log().contains("us_a: Received: Maximum number")
     });
     std::thread::sleep(std::time::Duration::from_secs(4));
     assert!(!speaker.established("first"), "BIRD dials, and is refused");
