@@ -8,6 +8,7 @@
 //! Does not know: how the speaker decides.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cloud;
 pub mod configuration;
 pub mod control;

@@ -61,6 +61,10 @@ pub(crate) enum Command {
     /// See faults on emulated paths and what the speaker does about them.
     #[cfg(feature = "lab")]
     Demo(pathvane_lab::demo::DemoArgs),
+    /// Measure the speed of this binary, and of other daemons beside it.
+    #[cfg(feature = "lab")]
+    #[command(subcommand)]
+    Bench(pathvane_lab::bench::BenchCommand),
     #[command(flatten)]
     Ask(Question),
 }

@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         Command::Score(command) => score::score(&command).into(),
         #[cfg(feature = "lab")]
         Command::Demo(demo) => pathvane_lab::demo::main(demo),
+        #[cfg(feature = "lab")]
+        Command::Bench(bench) => pathvane_lab::bench::main(bench),
         Command::Ask(question) => ask::ask(socket, question).into(),
     }
 }
