@@ -7,12 +7,16 @@
 //! The floor above this one, the binary, only passes the command line on.
 
 mod args;
+mod chart;
 mod connection;
 mod daemon;
 mod endpoint;
 mod message;
 mod orders;
+mod ping;
 mod place;
+mod play;
+mod plot;
 mod process;
 mod record;
 mod relay;
@@ -24,9 +28,12 @@ mod usage;
 mod watch;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::report::print;
 
 pub use args::{BenchCommand, RibArgs, Scenario};
 pub use daemon::Daemon;
@@ -38,12 +45,23 @@ const INTERRUPTED: u8 = 130;
 pub fn main(command: BenchCommand) -> ExitCode {
     let done = match command {
         BenchCommand::Rib(args) => return rib(args),
+        BenchCommand::Plot { results, out } => return plot(&results, &out),
         BenchCommand::Endpoint => endpoint::run(),
         BenchCommand::Relay { feeds, receivers } => relay::run(feeds, receivers),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&error.to_string()),
+    }
+}
+
+fn plot(results: &[PathBuf], out: &Path) -> ExitCode {
+    match plot::run(results, out) {
+        Ok(written) => {
+            written.iter().for_each(|file| print(&file.display().to_string()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failure(&error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use super::message::{self, HEADER, KEEPALIVE, NOTIFICATION, OPEN};
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
 /// How long one attempt to open a session may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// Octets sent at most before others have their turn.
+const AT_ONCE: usize = 256 * 1024;
 /// Room for what is received: at least one message, and much at once.
 const INBOX: usize = 512 * 1024;
 
@@ -28,8 +30,9 @@ pub(super) struct Connection {
     outbox: VecDeque<(Rc<Vec<u8>>, usize)>,
     sent_at: Instant,
     pub(super) received: u64,
-    /// Why it ended.
+    /// Why it ended, if not here.
     pub(super) ended: Option<String>,
+    cut: bool,
 }
 
 impl Connection {
@@ -63,6 +66,7 @@ impl Connection {
             sent_at: Instant::now(),
             received: 0,
             ended: None,
+            cut: false,
         };
         let mut bytes = Vec::new();
         message::open(&mut bytes, asn, id.to_bits());
@@ -143,17 +147,20 @@ impl Connection {
         self.outbox.push_back((bytes, 0));
     }
 
-    /// Sends what the socket takes.
+    /// Sends what the socket takes, but not so much that other sessions have to wait.
     pub(super) fn flush(&mut self) {
         if self.outbox.is_empty() && self.sent_at.elapsed() > KEEPALIVE_EVERY {
             let mut bytes = Vec::new();
             message::keepalive(&mut bytes);
             self.send(Rc::new(bytes));
         }
-        while let Some((bytes, done)) = self.outbox.front_mut() {
-            match self.stream.write(&bytes[*done..]) {
+        let mut left = AT_ONCE;
+        while let Some((bytes, done)) = self.outbox.front_mut().filter(|_| left > 0) {
+            let end = bytes.len().min(*done + left);
+            match self.stream.write(&bytes[*done..end]) {
                 Ok(written) => {
                     *done += written;
+                    left -= written;
                     self.sent_at = Instant::now();
                     if *done == bytes.len() {
                         self.outbox.pop_front();
@@ -166,6 +173,19 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Ends the connection with a FIN, without a NOTIFICATION and without another word.
+    pub(super) fn cut(&mut self) {
+        // It fails only if the connection is gone already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.outbox.clear();
+        self.cut = true;
+    }
+
+    /// Whether it can still be read from and written to.
+    pub(super) fn is_up(&self) -> bool {
+        !self.cut && self.ended.is_none()
     }
 
     /// Octets queued and not yet taken by the socket.

@@ -93,12 +93,14 @@ struct Session {
     asn: u32,
 }
 
-/// Starts a daemon for so many feeds and receivers; its files are in `folder`.
+/// Starts a daemon for so many feeds and receivers; its files are in `folder`. With `service`, this
+/// binary announces a service's prefix to the first receiver while the last feed announces it.
 pub(super) fn start(
     daemon: Daemon,
     place: &Place,
     folder: &Path,
     (feeds, receivers): (u16, u16),
+    service: bool,
 ) -> Result<Program, String> {
     let (for_feeds, for_receivers) = (*place.for_feeds().ip(), *place.for_receivers().ip());
     let feed = |n| Session { local: for_feeds, remote: place.feed(n), asn: feed_asn(n) };
@@ -114,7 +116,11 @@ pub(super) fn start(
     };
     match daemon {
         Daemon::Pathvane => {
-            write("pathvane.toml", pathvane(&sessions, locals, place.port, folder))?;
+            let mut text = pathvane(&sessions, locals, place.port, folder);
+            if service {
+                text += &steered(place, feeds);
+            }
+            write("pathvane.toml", text)?;
             command.args(["run", "--config", "pathvane.toml"]);
         }
         Daemon::Relay => {
@@ -181,6 +187,36 @@ fn pathvane(sessions: &[Session], locals: [Ipv4Addr; 2], port: u16, folder: &Pat
         );
     }
     text
+}
+
+/// Ports of the reflector's end of the probes.
+const REFLECTED: [u16; 2] = [8_620, 8_621];
+
+/// A path to the first receiver, and a service on it whose prefix is true while the last feed
+/// announces it.
+fn steered(place: &Place, feeds: u16) -> String {
+    let (receiver, source) = (place.receiver(0), *place.for_receivers().ip());
+    let [first, second] = REFLECTED;
+    let condition = feeds.saturating_sub(1);
+    format!(
+        "\n[paths.out]\nnext_hop = \"{receiver}\"\nannounce_via = [\"p{feeds}\"]\n\
+         probe_source = \"{source}\"\nprobes = [\n\
+         \x20 {{ kind = \"stamp\", target = \"{receiver}\", port = {first} }},\n\
+         \x20 {{ kind = \"stamp\", target = \"{receiver}\", port = {second} }},\n]\n\
+         \n[services.pinged]\nclass = \"voice\"\npaths = [\"out\"]\n\
+         announce = [{{ prefix = \"172.20.0.0/24\", while = \"peer-route:p{condition}\" }}]\n"
+    )
+}
+
+/// What answers the probes of that path.
+pub(super) fn reflector(place: &Place, folder: &Path) -> Result<Program, String> {
+    let itself = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = place.command(Side::Tool, itself);
+    command.arg("reflector");
+    for port in REFLECTED {
+        command.args(["--listen", &format!("{}:{port}", place.receiver(0))]);
+    }
+    Program::start(command, folder, "reflector")
 }
 
 fn bird(sessions: &[Session]) -> String {

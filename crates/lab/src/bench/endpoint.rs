@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,18 +11,17 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connection::Connection;
-use super::message::{self, Attributes, Prefix, UPDATE};
+use super::message::UPDATE;
 use super::orders::{ASN, Answer, Counts, Order, Role, Target, feed_asn, watch_asn};
+use super::ping;
 use super::table::{Stream, Table};
-use super::watch::{Difference, Numbers, PING, Watch};
+use super::watch::{Difference, Numbers, Watch};
 use crate::mono;
 
 /// How long sessions may take to open: daemons wait after a start.
 const OPENS_WITHIN: Duration = Duration::from_secs(60);
-/// How long a single prefix may take from end to end.
-const PING_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at what wants to be sent although nothing happens.
-const TICK_MS: u16 = 1_000;
+pub(super) const TICK_MS: u16 = 1_000;
 
 /// Does what standard input says until it ends.
 pub(super) fn run() -> io::Result<()> {
@@ -56,7 +56,7 @@ fn answer(answer: &Answer) -> io::Result<()> {
 
 /// Standard input, cut into orders without ever waiting for the rest of one.
 #[derive(Debug, Default)]
-struct Orders {
+pub(super) struct Orders {
     bytes: VecDeque<u8>,
     ended: bool,
 }
@@ -88,25 +88,27 @@ impl Orders {
 
 /// A session that sends.
 #[derive(Debug)]
-struct Feed {
-    number: u16,
+pub(super) struct Feed {
+    pub(super) number: u16,
+    pub(super) local: Ipv4Addr,
     announce: (Rc<Vec<u8>>, u64),
     withdraw: (Rc<Vec<u8>>, u64),
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
 }
 
 /// The session, if it is up.
 fn open(connection: &mut Option<Connection>) -> Option<&mut Connection> {
-    connection.as_mut().filter(|connection| connection.ended.is_none())
+    connection.as_mut().filter(|connection| connection.is_up())
 }
 
+/// One process with its sessions.
 #[derive(Debug)]
-struct Endpoint {
+pub(super) struct Endpoint {
     role: Role,
     table: Table,
     numbers: Numbers,
-    feeds: Vec<Feed>,
-    watches: Vec<(Option<Connection>, Watch)>,
+    pub(super) feeds: Vec<Feed>,
+    pub(super) watches: Vec<(Option<Connection>, Watch)>,
     want: Vec<u64>,
     /// Whether it has yet to be told that the receivers have what they should have.
     awaited: bool,
@@ -119,14 +121,16 @@ impl Endpoint {
     fn new(role: Role) -> Self {
         let table = Table::new(role.spec);
         let numbers = Numbers::new(table.prefixes());
-        let feed = |&(number, local, _): &(u16, std::net::Ipv4Addr, _)| {
-            let shared = |stream: Stream| (Rc::new(stream.bytes), stream.updates);
-            Feed {
-                number,
-                announce: shared(table.announcements(number, feed_asn(number), local.to_bits())),
-                withdraw: shared(table.withdrawals(number)),
-                connection: None,
+        let feed = |&(number, local, _): &(u16, Ipv4Addr, _)| {
+            let (mut announce, mut withdraw) = (Stream::default(), Stream::default());
+            // One more than there are has no table.
+            if number < role.spec.feeds {
+                announce = table.announcements(number, feed_asn(number), local.to_bits());
+                withdraw = table.withdrawals(number);
             }
+            let shared = |stream: Stream| (Rc::new(stream.bytes), stream.updates);
+            let (announce, withdraw) = (shared(announce), shared(withdraw));
+            Feed { number, local, announce, withdraw, connection: None }
         };
         let feeds = role.feeds.iter().map(feed).collect();
         let watches = role.watches.iter().map(|_| (None, Watch::new(&numbers))).collect();
@@ -145,7 +149,7 @@ impl Endpoint {
     }
 
     /// Waits for something to happen and deals with it: sockets here, orders only read.
-    fn turn(&mut self, orders: Option<&mut Orders>, timeout_ms: u16) {
+    pub(super) fn turn(&mut self, orders: Option<&mut Orders>, timeout_ms: u16) {
         let stdin = io::stdin();
         let mut fds = Vec::new();
         for connection in self.connections() {
@@ -188,7 +192,7 @@ impl Endpoint {
     fn connections(&self) -> impl Iterator<Item = &Connection> {
         let feeds = self.feeds.iter().filter_map(|feed| feed.connection.as_ref());
         let watches = self.watches.iter().filter_map(|(connection, _)| connection.as_ref());
-        feeds.chain(watches).filter(|connection| connection.ended.is_none())
+        feeds.chain(watches).filter(|connection| connection.is_up())
     }
 
     /// What has come about since.
@@ -207,7 +211,7 @@ impl Endpoint {
     }
 
     /// Why a session ended that nobody ended here; said once.
-    fn lost_session(&mut self) -> Option<String> {
+    pub(super) fn lost_session(&mut self) -> Option<String> {
         if self.told_of_end {
             return None;
         }
@@ -233,17 +237,15 @@ impl Endpoint {
             }
             Order::Cut(number) => {
                 let first_ns = mono::now().as_nanos();
-                self.feeds
-                    .iter_mut()
-                    .filter(|feed| feed.number == number)
-                    .for_each(|feed| feed.connection = None);
+                let feed = self.feeds.iter_mut().find(|feed| feed.number == number);
+                if let Some(connection) = feed.and_then(|feed| feed.connection.as_mut()) {
+                    connection.cut();
+                }
                 Some(Answer::Sent { first_ns, updates: 0 })
             }
             Order::Count => Some(Answer::Counted(self.counts())),
             Order::Compare => Some(Answer::Compared(self.compare())),
-            Order::Ping { count, gap_us } => {
-                Some(self.ping(count, Duration::from_micros(gap_us)).unwrap_or_else(Answer::Failed))
-            }
+            Order::Ping(pinging) => Some(ping::ping(self, pinging).unwrap_or_else(Answer::Failed)),
         }
     }
 
@@ -285,9 +287,9 @@ impl Endpoint {
         let next_hop = self.role.watches.first().map_or(0, |(_, _, remote)| remote.ip().to_bits());
         self.want = match target {
             Target::Nothing => vec![0; self.want.len()],
-            Target::Table { lost } => {
-                let asns: Vec<u32> = (0..self.role.spec.feeds).map(feed_asn).collect();
-                self.table.expected(&asns, lost, ASN, next_hop)
+            Target::Feeds(feeds) => {
+                let feeds = feeds.into_iter().map(|feed| (feed, feed_asn(feed)));
+                self.table.expected(feeds, ASN, next_hop)
             }
         };
         self.watches.iter_mut().for_each(|(_, watch)| watch.expect(&self.want));
@@ -305,57 +307,5 @@ impl Endpoint {
         let mut difference = Difference::default();
         self.watches.iter().for_each(|(_, watch)| difference.add(&watch.compare(&self.want)));
         difference
-    }
-
-    /// Announces and withdraws one prefix at a time over the first feed, and waits until the first
-    /// receiver is told.
-    fn ping(&mut self, count: u32, gap: Duration) -> Result<Answer, String> {
-        let (mut announce_ns, mut withdraw_ns) = (Vec::new(), Vec::new());
-        for round in 0..count {
-            let prefix = Prefix { base: PING | (round % 200), len: 24 };
-            for (announced, times) in [(true, &mut announce_ns), (false, &mut withdraw_ns)] {
-                let pause = Instant::now() + gap;
-                while let Some(left) = pause.checked_duration_since(Instant::now()) {
-                    self.turn(None, 1 + left.as_millis() as u16);
-                }
-                times.push(self.ping_once(prefix, announced)?);
-            }
-        }
-        Ok(Answer::Pinged { announce_ns, withdraw_ns })
-    }
-
-    fn ping_once(&mut self, prefix: Prefix, announced: bool) -> Result<u64, String> {
-        let feed = self.feeds.first_mut().ok_or("no feed to ping from")?;
-        let number = feed.number;
-        let connection = feed.connection.as_mut().ok_or("no session to ping over")?;
-        let mut bytes = Vec::new();
-        if announced {
-            let path = vec![feed_asn(number), 3_000];
-            let attributes = Attributes { path, med: None, communities: Vec::new() };
-            let next_hop = self.role.feeds[0].1.to_bits();
-            message::announce(&mut bytes, &attributes, next_hop, std::iter::once(prefix));
-        } else {
-            message::withdraw(&mut bytes, std::iter::once(prefix));
-        }
-        self.watches.iter_mut().for_each(|(_, watch)| watch.echoes.clear());
-        let start = mono::now().as_nanos();
-        connection.send(Rc::new(bytes));
-        connection.flush();
-        let deadline = Instant::now() + PING_WITHIN;
-        while Instant::now() < deadline {
-            self.turn(None, TICK_MS);
-            let (_, watch) = self.watches.first().ok_or("no receiver to wait for")?;
-            let echo = watch
-                .echoes
-                .iter()
-                .find(|echo| echo.base == prefix.base && echo.announced == announced);
-            if let Some(echo) = echo {
-                return Ok(echo.at_ns.saturating_sub(start));
-            }
-            if let Some(reason) = self.lost_session() {
-                return Err(reason);
-            }
-        }
-        Err(format!("a prefix did not arrive within {} s", PING_WITHIN.as_secs()))
     }
 }

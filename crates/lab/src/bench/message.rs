@@ -125,7 +125,7 @@ fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))
 }
 
-/// The prefixes of a field. One longer than 24 bits ends them.
+/// The prefixes of a field; of longer ones than 24 bits, the first 24. One that cannot be ends them.
 pub(super) fn each_prefix(mut bytes: &[u8]) -> impl Iterator<Item = Prefix> {
     std::iter::from_fn(move || {
         let (&len, rest) = bytes.split_first()?;
@@ -135,7 +135,7 @@ pub(super) fn each_prefix(mut bytes: &[u8]) -> impl Iterator<Item = Prefix> {
             [] => 0,
             [a] => u32::from(a) << 16,
             [a, b] => u32::from(a) << 16 | u32::from(b) << 8,
-            [a, b, c] => u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c),
+            [a, b, c] | [a, b, c, _] => u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c),
             _ => return None,
         };
         Some(Prefix { base, len })

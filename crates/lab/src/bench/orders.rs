@@ -31,13 +31,24 @@ pub(super) struct Role {
 }
 
 /// What receivers should come to have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Target {
-    /// The table, less what only this feed has.
-    Table {
-        lost: Option<u16>,
-    },
+    /// The best routes of these feeds.
+    Feeds(Vec<u16>),
     Nothing,
+}
+
+/// How single prefixes are announced and withdrawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Pinging {
+    /// Each is announced and withdrawn once. At most so often ...
+    pub(super) count: u32,
+    /// ... and only while a table streams in, if this is set.
+    pub(super) while_streaming: bool,
+    /// Rest before each announcement and each withdrawal.
+    pub(super) gap_us: u64,
+    /// How many prefixes take turns.
+    pub(super) prefixes: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,9 +69,9 @@ pub(super) enum Order {
     Count,
     /// `Compared`.
     Compare,
-    /// Announce and withdraw a single prefix so often, and wait for its arrival each time.
+    /// Announce and withdraw single prefixes over the last feed, and wait for the arrival each time.
     /// `Pinged`.
-    Ping { count: u32, gap_us: u64 },
+    Ping(Pinging),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

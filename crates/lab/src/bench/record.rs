@@ -52,6 +52,8 @@ pub(super) struct Cost {
     pub(super) updates_out: u64,
     /// Routes the daemon learned or lost, of all feeds.
     pub(super) paths: u64,
+    /// Routes of the table times those who are told: all receivers, and all feeds but one.
+    pub(super) exports: u64,
     /// Resident memory before, after, and at its peak, in octets.
     pub(super) resident_before: u64,
     pub(super) resident: u64,
@@ -68,6 +70,22 @@ pub(super) struct Latency {
     pub(super) max_us: f64,
 }
 
+impl Latency {
+    /// `None` without a single time.
+    pub(super) fn of(mut times_ns: Vec<u64>) -> Option<Self> {
+        times_ns.sort_unstable();
+        let last = times_ns.len().checked_sub(1)?;
+        let at = |share: f64| times_ns[(last as f64 * share).round() as usize] as f64 / 1e3;
+        Some(Self {
+            count: times_ns.len() as u64,
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            max_us: at(1.0),
+        })
+    }
+}
+
 /// The middle value, or the mean of both in the middle; `None` of nothing.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
@@ -81,9 +99,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians() {
+    fn medians_and_percentiles() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0]), Some(2.5));
         assert_eq!(median(Vec::new()), None);
+        let latency = Latency::of((1..=101).rev().map(|us| us * 1_000).collect()).expect("some");
+        assert_eq!((latency.p50_us, latency.p99_us, latency.max_us), (51.0, 100.0, 101.0));
+        assert_eq!(Latency::of(Vec::new()), None);
     }
 }

@@ -4,13 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::{RibArgs, Scenario};
+use super::args::RibArgs;
 use super::daemon::Daemon;
-use super::orders::{Order, Target};
-use super::record::{ANNOUNCE, Cost, Outcome, Record, WITHDRAW};
-use super::rig::{Layout, Patience, Rig};
+use super::play::Play;
+use super::record::{Outcome, Record};
 use super::summary::summary;
-use super::table::{Best, Spec};
 use crate::report::print;
 
 /// Everything that was measured, as `--json` writes it.
@@ -31,13 +29,14 @@ pub(super) fn run(args: &RibArgs, folder: &Path) -> Result<bool, String> {
     let mut records = Vec::new();
     for run in 1..=args.runs {
         for &scenario in &args.scenario {
-            for &daemon in &daemons {
-                eprintln!("run {run} of {}: {}, {}", args.runs, scenario.name(), daemon.name());
-                let dir = folder.join(format!("{run}-{}-{}", scenario.name(), daemon.name()));
-                std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
-                let mut play =
-                    Play { args, scenario, daemon, run, dir: &dir, records: &mut records };
-                play.play();
+            for routes in sizes(args) {
+                for &daemon in daemons.iter().filter(|daemon| scenario.is_for(**daemon)) {
+                    eprintln!("run {run} of {}: {}, {}", args.runs, scenario.name(), daemon.name());
+                    let done = Vec::new();
+                    let mut play = Play { args, scenario, routes, daemon, run, folder, done };
+                    play.play();
+                    records.append(&mut play.done);
+                }
             }
         }
     }
@@ -51,6 +50,14 @@ pub(super) fn run(args: &RibArgs, folder: &Path) -> Result<bool, String> {
     Ok(!records.iter().any(|record| matches!(record.outcome, Outcome::Failed(_))))
 }
 
+/// The sizes asked for; `None` for the scenario's own.
+fn sizes(args: &RibArgs) -> Vec<Option<u32>> {
+    match &args.routes[..] {
+        [] => vec![None],
+        sizes => sizes.iter().copied().map(Some).collect(),
+    }
+}
+
 /// This binary first, then whoever can run here; the others are named.
 fn daemons(args: &RibArgs) -> Vec<Daemon> {
     let mut daemons = vec![Daemon::Pathvane];
@@ -62,76 +69,4 @@ fn daemons(args: &RibArgs) -> Vec<Daemon> {
         }
     }
     daemons
-}
-
-/// One scenario with one daemon.
-struct Play<'a> {
-    args: &'a RibArgs,
-    scenario: Scenario,
-    daemon: Daemon,
-    run: u32,
-    dir: &'a Path,
-    records: &'a mut Vec<Record>,
-}
-
-impl Play<'_> {
-    fn play(&mut self) {
-        match self.scenario {
-            Scenario::Load => self.load(),
-        }
-    }
-
-    fn load(&mut self) {
-        let layout = self.layout(1, 1_000_000, Best::First, 1);
-        let Some(mut rig) = self.start(layout) else { return };
-        let steps = [
-            (ANNOUNCE, Order::Announce(vec![0]), Target::Table { lost: None }),
-            (WITHDRAW, Order::Withdraw(vec![0]), Target::Nothing),
-        ];
-        for (phase, order, target) in steps {
-            if !self.take(phase, layout, rig.phase(&order, target)) {
-                return;
-            }
-        }
-    }
-
-    /// The scenario's sizes, or what was asked for.
-    fn layout(&self, feeds: u16, routes: u32, best: Best, receivers: u16) -> Layout {
-        let RibArgs { seed, regroup, .. } = *self.args;
-        let routes = self.args.routes.unwrap_or(routes);
-        Layout { spec: Spec { seed, routes, feeds, best, regroup }, receivers }
-    }
-
-    /// A rig; its failure is recorded.
-    fn start(&mut self, layout: Layout) -> Option<Rig> {
-        let patience = Patience { timeout: self.args.timeout(), quiet: self.args.quiet() };
-        match Rig::start(self.daemon, layout, patience, self.dir) {
-            Ok(rig) => Some(rig),
-            Err(error) => {
-                self.record("start", layout, Outcome::Failed(error));
-                None
-            }
-        }
-    }
-
-    /// Records a phase; whether it came to its end.
-    fn take(&mut self, phase: &str, layout: Layout, cost: Result<Cost, String>) -> bool {
-        let done = cost.is_ok();
-        self.record(phase, layout, cost.map_or_else(Outcome::Failed, Outcome::Cost));
-        done
-    }
-
-    fn record(&mut self, phase: &str, layout: Layout, outcome: Outcome) {
-        self.records.push(Record {
-            scenario: self.scenario,
-            phase: phase.to_owned(),
-            daemon: self.daemon,
-            run: self.run,
-            routes: layout.spec.routes,
-            feeds: layout.spec.feeds,
-            receivers: layout.receivers,
-            regroup: layout.spec.regroup,
-            outcome,
-        });
-    }
 }

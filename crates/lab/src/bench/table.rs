@@ -30,7 +30,7 @@ pub(super) struct Spec {
 pub(super) enum Best {
     /// Each feed for its share of the prefixes.
     Spread,
-    /// Feed 0 for all of them, feed 1 the second best.
+    /// Feed 0 for all of them, feed 1 is the second best.
     First,
 }
 
@@ -91,21 +91,16 @@ impl Table {
         stream
     }
 
-    /// By prefix, the fingerprint of what a receiver must be told: the best route of the feeds that
-    /// are there, with `asn` before its path and this next hop. `asns` are the feeds' AS numbers;
-    /// `lost` is a feed that is gone.
+    /// By prefix, the fingerprint of what a receiver must be told: the best route of `feeds` (number
+    /// and AS number of each), with `asn` before its path and this next hop; zero without a route.
     pub(super) fn expected(
         &self,
-        asns: &[u32],
-        lost: Option<u16>,
+        feeds: impl IntoIterator<Item = (u16, u32)>,
         asn: u32,
         next_hop: u32,
     ) -> Vec<u64> {
         let mut best = vec![(0, None); self.prefixes.len()];
-        for (feed, &feed_asn) in (0..self.spec.feeds).zip(asns) {
-            if lost == Some(feed) {
-                continue;
-            }
+        for (feed, feed_asn) in feeds {
             self.each_group(feed, feed_asn, |ids, standing, attributes| {
                 let print = attributes.behind(asn).fingerprint(next_hop);
                 for &id in ids {
