@@ -91,6 +91,50 @@ pub(crate) fn unsent(socket: BorrowedFd<'_>) -> io::Result<u32> {
     queue_length(socket, SIOCOUTQNSD)
 }
 
+/// What TCP has seen of the way to its peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpFacts {
+    /// Smoothed round-trip time, in microseconds; delayed acknowledgements are in it.
+    pub rtt_us: u32,
+    /// The least round-trip time of the last five minutes, in microseconds; zero if unknown.
+    pub min_rtt_us: u32,
+    /// Segments sent again since the connection began.
+    pub retransmits: u32,
+}
+
+/// What TCP has seen of a connection's way (`TCP_INFO`).
+pub(crate) fn tcp_facts(socket: BorrowedFd<'_>) -> io::Result<TcpFacts> {
+    // Of `struct tcp_info` in linux/tcp.h, which only ever grows; the kernel fills what it knows.
+    const RTT: usize = 68;
+    const RETRANSMITS: usize = 100;
+    const MIN_RTT: usize = 148;
+    const LEN: usize = 192;
+    let mut info = [0_u8; LEN];
+    let mut len = LEN as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `info` and its count to `len`; both live
+    // until after the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let at = |offset: usize| {
+        let mut octets = [0; 4];
+        octets.copy_from_slice(&info[offset..offset + 4]);
+        u32::from_ne_bytes(octets)
+    };
+    // A kernel that has seen no round trip says the greatest number.
+    let min_rtt_us = Some(at(MIN_RTT)).filter(|&us| us != u32::MAX).unwrap_or(0);
+    Ok(TcpFacts { rtt_us: at(RTT), min_rtt_us, retransmits: at(RETRANSMITS) })
+}
+
 /// Registers a non-blocking descriptor with the current tokio runtime.
 ///
 /// Panics outside of a runtime with I/O enabled.

@@ -257,6 +257,10 @@ fn progress_follows_the_bytes_from_the_queue_to_the_peer() {
         assert_eq!(dialled.try_write(&[1; 100]).expect("open"), 100);
         read_all(&mut accepted, 100).await;
         netns::until("the acknowledgement", || dialled.progress().expect("open").acked == 100);
+        let facts = dialled.facts().expect("open");
+        assert!(facts.rtt_us > 0 && facts.rtt_us < 5_000_000, "{facts:?}");
+        assert!(facts.min_rtt_us > 0 && facts.min_rtt_us <= facts.rtt_us.max(1_000), "{facts:?}");
+        assert_eq!(facts.retransmits, 0);
         let all = dialled.progress().expect("open");
         assert_eq!((all.written, all.sent), (100, 100));
 

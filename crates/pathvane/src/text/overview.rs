@@ -38,8 +38,10 @@ fn steering(status: &Status) -> &'static str {
 }
 
 pub(crate) fn peers(peers: &[Peer]) -> String {
-    let headings =
-        ["name", "address", "as", "state", "for", "received", "accepted", "told", "paths", "note"];
+    let headings = [
+        "name", "address", "as", "state", "for", "rtt", "received", "accepted", "told", "paths",
+        "note",
+    ];
     let mut table = Table::new(&headings);
     for peer in peers {
         let sum = |pick: fn(&pathvane_speaker::control::dto::FamilyCounts) -> u32| {
@@ -51,6 +53,7 @@ pub(crate) fn peers(peers: &[Peer]) -> String {
             peer.asn.to_string(),
             peer.state.clone(),
             or_dash(peer.state_for_ns.map(age)),
+            or_dash(peer.established.as_ref().and_then(|up| Some(ms(up.tcp.as_ref()?.rtt_ns)))),
             sum(|counts| counts.received),
             sum(|counts| counts.accepted),
             sum(|counts| counts.advertised),

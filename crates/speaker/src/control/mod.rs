@@ -19,11 +19,12 @@ mod server;
 mod tests;
 
 use ipnet::IpNet;
-use pathvane_engine::{Command, Engine};
+use pathvane_engine::{Command, ConnId, Engine};
 use pathvane_rib::Cursor;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fib;
+use crate::tcp::TcpFacts;
 use dto::{Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
 
 pub use events::{EventLog, Latest, Publisher, events};
@@ -115,14 +116,17 @@ pub fn requests() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
     mpsc::channel(QUEUE)
 }
 
+/// What TCP has seen of a connection's way.
+pub type Tcp<'a> = &'a dyn Fn(ConnId) -> Option<TcpFacts>;
+
 impl Request {
     /// Answers, in the hot loop. What comes back is the command that was asked for, if one was:
     /// hand it to the engine.
-    pub fn answer(self, engine: &Engine, fib: fib::Stats) -> Option<Command> {
+    pub fn answer(self, engine: &Engine, fib: fib::Stats, tcp: Tcp<'_>) -> Option<Command> {
         let (reply, command) = match command(engine, &self.query) {
             Some(Ok((command, done))) => (Ok(Answer::Done(Done { done })), Some(command)),
             Some(Err(refused)) => (Err(refused), None),
-            None => (answer::read(engine, fib, &self.query), None),
+            None => (answer::read(engine, fib, tcp, &self.query), None),
         };
         // Whoever asked may have hung up; then nobody misses the answer.
         let _ = self.reply.send(reply);

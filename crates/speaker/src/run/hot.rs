@@ -108,7 +108,7 @@ impl Hot {
                     running.reload(engine, peers, reload);
                 }
             }
-            Token::Outside(which) => outside.serve(engine, which)?,
+            Token::Outside(which) => outside.serve(engine, peers, which)?,
         }
         self.obey()
     }

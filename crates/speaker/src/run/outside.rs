@@ -7,6 +7,7 @@ use pathvane_engine::{Command, Engine, Event, Input, PathId, ServiceId, Via};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::peers::Peers;
 use super::{Failure, Token};
 use crate::alarm::now;
 use crate::checks::Outcome;
@@ -99,12 +100,17 @@ impl Outside {
     }
 
     /// Serves one of them.
-    pub(super) fn serve(&mut self, engine: &mut Engine, which: Which) -> Result<(), Failure> {
+    pub(super) fn serve(
+        &mut self,
+        engine: &mut Engine,
+        peers: &Peers,
+        which: Which,
+    ) -> Result<(), Failure> {
         match which {
             Which::Links => self.serve_links(engine)?,
             Which::Routes => self.serve_routes(),
             Which::Health => self.serve_health(engine),
-            Which::Control => self.serve_control(engine),
+            Which::Control => self.serve_control(engine, peers),
             Which::Leave => self.serve_signals(engine)?,
             Which::Reload => {}
         }
@@ -139,11 +145,13 @@ impl Outside {
     }
 
     /// One request a turn: an answer may be a page of routes.
-    fn serve_control(&mut self, engine: &mut Engine) {
+    fn serve_control(&mut self, engine: &mut Engine, peers: &Peers) {
         let mut cx = self.sources.control.context();
         if let Poll::Ready(Some(request)) = self.channels.requests.poll_recv(&mut cx) {
             self.sources.control.wake();
-            if let Some(command) = request.answer(engine, self.fib.stats()) {
+            if let Some(command) =
+                request.answer(engine, self.fib.stats(), &|conn| peers.facts(conn))
+            {
                 engine.handle(now(), Input::Command(command));
             }
         }

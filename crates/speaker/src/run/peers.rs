@@ -14,7 +14,7 @@ use crate::alarm::now;
 use crate::config::{PeerTcp, Range};
 use crate::os_error::OsError;
 use crate::ready::{Class, ReadySet, Source};
-use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, Who};
+use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, TcpFacts, Who};
 
 /// What one peer is read per turn: a bulky one starves nobody.
 const READ: usize = 16 * 1024;
@@ -353,6 +353,11 @@ impl Peers {
             }
             self.report_progress(engine, conn);
         }
+    }
+
+    /// What TCP has seen of an open connection's way.
+    pub(super) fn facts(&self, conn: ConnId) -> Option<TcpFacts> {
+        self.open.get(&conn)?.connection.facts().ok()
     }
 
     /// Whether every connection has been closed, by the peer too or for long enough: closing over

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::sys;
+use crate::sys::{self, TcpFacts};
 
 /// What is read and thrown away while waiting for the peer's FIN, at most.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -98,6 +98,11 @@ impl Connection {
         let acked = written.saturating_sub(sys::unacknowledged(self.stream.as_fd())?.into());
         let sent = written.saturating_sub(sys::unsent(self.stream.as_fd())?.into());
         Ok(Progress { written, sent, acked })
+    }
+
+    /// What TCP has seen of the way to the peer.
+    pub fn facts(&self) -> io::Result<TcpFacts> {
+        sys::tcp_facts(self.stream.as_fd())
     }
 
     /// Closes in order: what was written is delivered, then a FIN.

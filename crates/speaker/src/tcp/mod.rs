@@ -11,6 +11,7 @@ mod dial;
 mod listen;
 mod options;
 
+pub use crate::sys::TcpFacts;
 pub use connection::{Closing, Connection, Progress};
 pub use dial::Dialing;
 pub use listen::{Listener, Roster, Who};

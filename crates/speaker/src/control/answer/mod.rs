@@ -11,17 +11,17 @@ use pathvane_engine::{Engine, PathId, PeerId};
 use pathvane_wire::FamilySet;
 
 use super::dto::Refused;
-use super::{Answer, Query, Reply};
+use super::{Answer, Query, Reply, Tcp};
 use crate::{alarm, fib};
 
 pub(super) use overview::said;
 
 /// Answers a question that changes nothing.
-pub(super) fn read(engine: &Engine, fib: fib::Stats, query: &Query) -> Reply {
+pub(super) fn read(engine: &Engine, fib: fib::Stats, tcp: Tcp<'_>, query: &Query) -> Reply {
     let now = alarm::now();
     match query {
         Query::Status => Ok(Answer::Status(overview::status(engine, fib))),
-        Query::Peers => Ok(Answer::Peers(overview::peers(engine, now))),
+        Query::Peers => Ok(Answer::Peers(overview::peers(engine, tcp, now))),
         Query::Paths => Ok(Answer::Paths(overview::paths(engine, now))),
         Query::Services => Ok(Answer::Services(services::services(engine))),
         Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),

@@ -6,12 +6,14 @@ use pathvane_engine::{Engine, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
 use pathvane_wire::{Family, PeerKind};
 
+use super::super::Tcp;
 use super::super::dto::{
-    Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer, Probe, Restart,
-    Status, Told,
+    self, Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer, Probe,
+    Restart, Status, Told,
 };
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
+use crate::tcp::TcpFacts;
 
 /// The most steered prefixes that are shown per peer; an explanation shows any.
 const TOLD: usize = 200;
@@ -44,11 +46,11 @@ pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
     }
 }
 
-pub(super) fn peers(engine: &Engine, now: Instant) -> Vec<Peer> {
-    engine.peers().map(|id| peer(engine, now, id)).collect()
+pub(super) fn peers(engine: &Engine, tcp: Tcp<'_>, now: Instant) -> Vec<Peer> {
+    engine.peers().map(|id| peer(engine, tcp, now, id)).collect()
 }
 
-fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
+fn peer(engine: &Engine, tcp: Tcp<'_>, now: Instant, id: PeerId) -> Peer {
     let config = &engine.config().peers[id.index()];
     let view = engine.peer(id);
     let (session, stats) = (view.session, view.session.stats());
@@ -59,7 +61,7 @@ fn peer(engine: &Engine, now: Instant, id: PeerId) -> Peer {
         asn: config.session.remote_asn.0,
         state: session.state_name().to_owned(),
         state_for_ns: state_for(session, now),
-        established: session.established().map(|(_, terms)| established(terms)),
+        established: session.established().map(|(conn, terms)| established(terms, tcp(conn))),
         paths: engine.config().path_ids().filter(speaks).map(|id| path_name(engine, id)).collect(),
         families: family_counts(engine, id),
         received: messages(&stats.received),
@@ -87,7 +89,7 @@ fn state_for(session: &Session, now: Instant) -> Option<u64> {
     since.map(|since| ago(now, since))
 }
 
-fn established(terms: &Negotiated) -> Established {
+fn established(terms: &Negotiated, tcp: Option<TcpFacts>) -> Established {
     Established {
         bgp_identifier: terms.remote_id.to_string(),
         internal: terms.kind == PeerKind::Internal,
@@ -96,6 +98,11 @@ fn established(terms: &Negotiated) -> Established {
         families: families(terms.families),
         route_refresh: terms.refresh,
         role: terms.remote_role.map(|role| role.name().to_owned()),
+        tcp: tcp.map(|facts| dto::Tcp {
+            rtt_ns: u64::from(facts.rtt_us) * 1_000,
+            min_rtt_ns: u64::from(facts.min_rtt_us) * 1_000,
+            retransmits: facts.retransmits,
+        }),
         graceful_restart: terms.graceful_restart.as_ref().map(|restart| Restart {
             restart_time_ns: nanos(restart.restart_time),
             families: families(restart.families),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use event::{Alternative, Event, Kind, SCHEMA};
 pub use overview::{
     Announced, Check, Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer,
-    Probe, Restart, Service, ServicePath, Status, Told,
+    Probe, Restart, Service, ServicePath, Status, Tcp, Told,
 };
 pub use routes::{Candidate, ExplainPrefix, Recipient, Route, Routes};
 

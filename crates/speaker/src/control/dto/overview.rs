@@ -110,6 +110,20 @@ pub struct Established {
     pub role: Option<String>,
     /// The peer's graceful restart (RFC 4724).
     pub graceful_restart: Option<Restart>,
+    /// What TCP has seen of the way to the peer. A fact for people: it moves nothing.
+    #[serde(default)]
+    pub tcp: Option<Tcp>,
+}
+
+/// What TCP has seen of the way to a peer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tcp {
+    /// Smoothed round-trip time; delayed acknowledgements are in it.
+    pub rtt_ns: u64,
+    /// The least round-trip time of late; zero if unknown.
+    pub min_rtt_ns: u64,
+    /// Segments sent again since the connection began.
+    pub retransmits: u32,
 }
 
 /// A peer's graceful restart.
