@@ -104,6 +104,9 @@ pub struct Peer {
     pub export: Option<usize>,
     /// Set our own address as next hop towards internal peers too.
     pub next_hop_self: bool,
+    /// The session is open only while BFD with the peer is up; without this a failure of BFD ends
+    /// it, and it may come back before BFD does.
+    pub bfd_strict: bool,
     /// The routing domain (VPC, region, routing mode) in which "the last usable way" is counted (law 3).
     pub domain: String,
     /// How many prefixes the peer may announce.

@@ -95,7 +95,7 @@ pub struct Engine {
     /// Chance for the sessions of peers to come.
     pub(crate) rng: fastrand::Rng,
     /// Scratch for changed verdicts.
-    changed: Vec<(PathId, Verdict)>,
+    pub(crate) changed: Vec<(PathId, Verdict)>,
 }
 
 impl Engine {
@@ -195,6 +195,9 @@ impl Engine {
                 }
                 self.measure.handle_link(now, path, up, &mut self.changed);
             }
+            Input::Bfd { user, state, independent } => {
+                self.handle_bfd(now, user, state, independent);
+            }
             Input::Condition { service, announce, holds } => {
                 self.handle_condition(now, service, usize::from(announce), holds);
             }
@@ -233,7 +236,7 @@ impl Engine {
         match command {
             Command::Start => {
                 for peer in self.config.peer_ids() {
-                    self.with_session(now, peer, |session| session.handle_start(now));
+                    self.start(now, peer);
                 }
             }
             Command::Drain { text } => self.drain(now, text),

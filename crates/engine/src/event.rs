@@ -7,7 +7,10 @@ use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
 use pathvane_wire::Family;
 
+use pathvane_score::BfdState;
+
 use crate::ids::{PathId, PeerId, ServiceId};
+use crate::io::BfdUser;
 
 /// One entry of the record.
 #[derive(Clone, Debug)]
@@ -148,6 +151,13 @@ pub enum EventKind {
         path: PathId,
         /// Whether it is up.
         up: bool,
+    },
+    /// What BFD says changed.
+    Bfd {
+        /// Of whom.
+        user: BfdUser,
+        /// What it says now.
+        state: BfdState,
     },
     /// The condition of an announced prefix changed (law 4).
     Condition {

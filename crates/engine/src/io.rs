@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 use pathvane_clock::Instant;
+use pathvane_score::BfdState;
 pub use pathvane_session::Direction;
 
 use crate::event::Event;
@@ -108,6 +109,15 @@ pub enum Input<'a> {
         /// Whether it can carry traffic.
         up: bool,
     },
+    /// What a BFD session says changed; told again, nothing happens.
+    Bfd {
+        /// Whom it informs.
+        user: BfdUser,
+        /// What it says.
+        state: BfdState,
+        /// Both ends set the C bit: a failure is none of a control plane that restarts.
+        independent: bool,
+    },
     /// Whether the condition of an announced prefix holds (kernel route, interface);
     /// conditions on peers' routes are seen by the engine itself.
     Condition {
@@ -140,6 +150,15 @@ pub enum Input<'a> {
     Command(Command),
     /// The alarm asked for by [`Output::Timeout`] rang. Any other input serves as well.
     Timeout,
+}
+
+/// Whom a BFD session informs; one session may inform several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BfdUser {
+    /// The session with this peer.
+    Peer(PeerId),
+    /// The verdict of this path.
+    Path(PathId),
 }
 
 /// What operators can ask of a running speaker.

@@ -11,7 +11,7 @@
 //! Does not know: sockets, the kernel, names resolution, the wall clock, files, or who reads events.
 //!
 //! Where to look: `engine.rs` is the front door; `sessions.rs` is peers coming and going;
-//! `measure.rs` probes and verdicts; `steer.rs` the choice of a service's leader; `steering.rs` its
+//! `bfd.rs` what BFD says of them; `measure.rs` probes and verdicts; `steer.rs` the choice of a service's leader; `steering.rs` its
 //! consequences; `signal.rs`, `ledger.rs` and `delivery.rs` what peers were told and may hold;
 //! `forward.rs` the kernel's next hops; `routes.rs` conditions and Loc-RIB changes; `drain.rs` leaving.
 #![no_std]
@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+mod bfd;
 pub mod config;
 mod deferral;
 mod delivery;
@@ -47,6 +48,6 @@ pub use config::Config;
 pub use engine::Engine;
 pub use event::{Event, EventKind, LimitStep, Move, Signal};
 pub use ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
-pub use io::{Command, Direction, Input, Output, ProbeOut, ProbePacket, Via};
+pub use io::{BfdUser, Command, Direction, Input, Output, ProbeOut, ProbePacket, Via};
 pub use signal::Role;
 pub use view::{PathView, PeerView, ServiceView, StreamView, Told};

@@ -140,7 +140,7 @@ impl Engine {
         if self.peers[peer.index()].standing.closed.take().is_none() || !self.life.steers() {
             return false;
         }
-        self.with_session(now, peer, |session| session.handle_start(now));
+        self.start(now, peer);
         true
     }
 }

@@ -7,8 +7,8 @@ use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Sender, Timestamp};
 use pathvane_score::{
-    Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample, StreamSpec,
-    Verdict,
+    BfdState, Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
+    StreamSpec, Verdict,
 };
 
 use crate::config::{Config, Path, ProbeKind};
@@ -206,6 +206,23 @@ impl Measure {
     ) {
         let link = if up { LinkState::Up } else { LinkState::Down };
         self.paths[path.index()].monitor.link(now, link);
+        self.conclude(now, path, changed);
+    }
+
+    /// What BFD says of a path.
+    pub(crate) fn bfd(&self, path: PathId) -> BfdState {
+        self.paths[path.index()].monitor.bfd_state()
+    }
+
+    /// What BFD says of a path changed.
+    pub(crate) fn handle_bfd(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        state: BfdState,
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        self.paths[path.index()].monitor.bfd(now, state);
         self.conclude(now, path, changed);
     }
 

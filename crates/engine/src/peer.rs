@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 use bytes::BytesMut;
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Rib};
+use pathvane_score::BfdState;
 use pathvane_session::{Session, Sink};
 use pathvane_wire::{
     DecodeContext, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
@@ -36,6 +37,8 @@ struct Conn {
 pub(crate) struct Peer {
     pub(crate) session: Session,
     pub(crate) delivery: Delivery,
+    /// What BFD says of the way to it.
+    pub(crate) bfd: BfdState,
     /// Until when routes of the lost session are kept (RFC 4724).
     pub(crate) stale_until: Option<Instant>,
     /// Until when the peer may hold what we told it on the lost session.
@@ -52,6 +55,7 @@ impl Peer {
         Self {
             session,
             delivery: Delivery::default(),
+            bfd: BfdState::Off,
             stale_until: None,
             held_until: None,
             present: true,

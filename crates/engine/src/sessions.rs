@@ -69,10 +69,12 @@ impl Engine {
                 Action::Down(reason) => {
                     self.session_down(now, peer, &reason);
                     self.close_for_limit(now, peer, &reason);
+                    self.rest_without_bfd(now, peer);
                 }
                 Action::Failed(reason) => {
                     let reason = format!("{reason}");
                     self.record.event(now, EventKind::PeerFailed { peer, reason });
+                    self.rest_without_bfd(now, peer);
                 }
             }
         }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use pathvane_score::emodel::Codec;
 use pathvane_score::{Class, Strategy};
+use pathvane_speaker::bfd;
 use pathvane_speaker::config::DEFAULT_CONTROL;
 use pathvane_speaker::reflector;
 
@@ -51,6 +53,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hold BFD sessions (RFC 5880) for a speaker, through its restarts; it starts this itself.
+    Bfd(BfdArgs),
     /// Answer STAMP probes (RFC 8762), for the far ends of paths.
     Reflector(ReflectorArgs),
     /// Rate a call by the E-model (ITU-T G.107): R, MOS and every term.
@@ -119,6 +123,8 @@ pub(crate) enum Show {
     Paths(Output),
     /// The services, their leaders and why.
     Services(Output),
+    /// BFD sessions.
+    Bfd(Output),
     /// Routes: what was decided, what a peer sent, what a peer was told.
     Routes(RoutesArgs),
     /// What happened, oldest first.
@@ -186,6 +192,23 @@ pub(crate) struct EventsArgs {
     /// Print JSON, with --follow one event per line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BfdArgs {
+    /// The unix socket on which the speaker claims its sessions.
+    #[arg(long, value_name = "PATH", default_value = "/run/pathvane/bfd.sock")]
+    listen: PathBuf,
+    /// Sessions that no speaker claims for so long are taken down administratively.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    unclaimed: u64,
+}
+
+impl From<BfdArgs> for bfd::Options {
+    fn from(args: BfdArgs) -> Self {
+        Self { socket: args.listen, unclaimed: Duration::from_secs(args.unclaimed) }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -368,6 +391,8 @@ mod tests {
             "pathvane reload",
             "pathvane reset cr-east --text maintenance",
             "pathvane drain --text maintenance --wait",
+            "pathvane show bfd --json",
+            "pathvane bfd --listen /tmp/bfd.sock --unclaimed 30",
             "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -62,6 +62,7 @@ async fn show(client: &Client, show: Show) -> Result<(), Error> {
         Show::Services(out) => {
             print(client, "/v1/services", out.json, listed(text::services)).await
         }
+        Show::Bfd(out) => print(client, "/v1/bfd", out.json, listed(text::bfd)).await,
         Show::Routes(args) => routes(client, args).await,
         Show::Events(args) => events(client, args).await,
     }

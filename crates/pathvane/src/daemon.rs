@@ -1,11 +1,11 @@
-//! `pathvane run` and `pathvane reflector`: what runs until it is told to end.
+//! `pathvane run`, `pathvane bfd` and `pathvane reflector`: what runs until it is told to end.
 
 use std::path::Path;
 
-use pathvane_speaker::{log, reflector};
+use pathvane_speaker::{bfd, log, reflector};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::ReflectorArgs;
+use crate::args::{BfdArgs, ReflectorArgs};
 use crate::{Exit, check, complain};
 
 /// Runs a speaker until it has left.
@@ -21,6 +21,20 @@ pub(crate) fn run(config: &Path) -> Exit {
         Ok(()) => Exit::Done,
         Err(failure) => {
             complain(failure, "");
+            Exit::Failed
+        }
+    }
+}
+
+/// Holds BFD sessions until nobody needs them.
+pub(crate) fn bfd(args: BfdArgs) -> Exit {
+    let log = log::start("info");
+    let ended = bfd::run(&args.into());
+    log.finish();
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            complain(error, "");
             Exit::Failed
         }
     }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run { config } => daemon::run(&config).into(),
         Command::Check { file } => check::check(&file).into(),
         Command::Decode { file, json } => decode::decode(&file, json).into(),
+        Command::Bfd(options) => daemon::bfd(options).into(),
         Command::Reflector(reflector) => daemon::reflect(reflector).into(),
         Command::Mos(args) => mos::mos(&args).into(),
         Command::Score(command) => score::score(&command).into(),

@@ -11,6 +11,7 @@
 //! Does not know: BGP, scores, laws of steering. Those are below.
 
 pub mod alarm;
+pub mod bfd;
 pub mod checks;
 pub mod config;
 pub mod control;
@@ -24,6 +25,7 @@ pub mod ready;
 pub mod reflector;
 mod run;
 pub mod series;
+mod socket_file;
 mod sys;
 pub mod tcp;
 

@@ -76,6 +76,16 @@ pub(crate) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, min: u8) -> io::Re
     set_option(socket, level, name, &c_int::from(min))
 }
 
+/// Asks for the real-time priority `priority` (`SCHED_RR`) for the calling thread; processes that it
+/// starts do not inherit it. Fails with `EPERM` without CAP_SYS_NICE or a limit that allows it.
+pub(crate) fn set_real_time(priority: c_int) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority };
+    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel reads one `sched_param` from a live reference; 0 means this thread.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &param) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Switches a boolean option of a netlink socket on.
 pub(crate) fn set_netlink_flag(socket: BorrowedFd<'_>, name: c_int) -> io::Result<()> {
     set_option(socket, libc::SOL_NETLINK, name, &1_i32)

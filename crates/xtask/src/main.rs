@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask setup | test | tidy`.
+//! Repository chores: `cargo xtask setup | test | tidy | soak`.
 //!
 //! Promises: says what it is about to do before it does it, and fails on the first thing that
 //! fails. Does not know: anything about BGP.
@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod oracles;
 mod setup;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 
@@ -28,6 +29,9 @@ enum Command {
     Test(test::Options),
     /// Check the rules that the compiler does not: purity of the cores, paths named in documents.
     Tidy,
+    /// Run long, and print results to write down.
+    #[command(subcommand)]
+    Soak(soak::Soak),
 }
 
 fn main() -> Result<()> {
@@ -35,5 +39,6 @@ fn main() -> Result<()> {
         Command::Setup => setup::run(),
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Soak(soak) => soak::run(&soak),
     }
 }

@@ -1,5 +1,6 @@
 //! What the speaker says, for people: aligned tables, states in words, ages and units.
 
+mod bfd;
 mod events;
 mod explain;
 mod overview;
@@ -7,6 +8,7 @@ mod routes;
 mod table;
 mod units;
 
+pub(crate) use bfd::bfd;
 pub(crate) use events::event;
 pub(crate) use explain::{explain_prefix, explain_service};
 pub(crate) use overview::{paths, peers, services, status};

@@ -3,6 +3,7 @@
 //! Ignored by default, since they need root, `ip` and Debian's GoBGP, FRR and BIRD; the test command
 //! runs them one by one. No times are asserted: `pathvane demo` and the benchmarks measure.
 
+mod bfd;
 mod daemon;
 mod operating;
 mod process;

@@ -202,6 +202,11 @@ impl PathMonitor {
         self.evaluate(now, now, false);
     }
 
+    /// What was last told of the BFD session.
+    pub fn bfd_state(&self) -> BfdState {
+        self.bfd
+    }
+
     /// The BFD session's state changed or is told again.
     pub fn bfd(&mut self, now: Instant, bfd: BfdState) {
         self.bfd = bfd;

@@ -161,6 +161,7 @@ fn peer(region: &str, nth: usize) -> Peer {
         import: Some(0),
         export: None,
         next_hop_self: false,
+        bfd_strict: false,
         domain: "vpc".to_owned(),
         max_in: MaxPrefixes::default(),
         max_out: [None; 2],

@@ -8,6 +8,7 @@
 //! The way of a file: text -> spanned tree ([`toml`]) -> tables as read (`speaker`, `peer`,
 //! `path`, `service`, `policy`, `timing`) -> rules between them (`rules`) -> [`Loaded`].
 
+mod bfd;
 mod finding;
 mod limits;
 mod names;
@@ -42,6 +43,7 @@ use pathvane_score::Class;
 use toml::Spanned;
 use toml::de::DeTable;
 
+pub use bfd::BfdSession;
 pub use finding::{Finding, Findings, Severity};
 pub use policy::BUILT_IN as BUILT_IN_POLICIES;
 pub use secret::Secret;
@@ -224,6 +226,8 @@ impl File {
             streams: Vec::new(),
             conditions: Vec::new(),
             checks: Vec::new(),
+            bfd_socket: speaker.bfd_socket(),
+            bfd: bfd::sessions(self),
         };
         Some(Loaded { engine, shell })
     }

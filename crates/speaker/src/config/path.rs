@@ -11,6 +11,7 @@ use pathvane_rib::PeerId;
 use pathvane_score::MAX_PORTS;
 use toml::Spanned;
 
+use super::bfd::Bfd;
 use super::finding::Findings;
 use super::names::Names;
 use super::read::Section;
@@ -45,6 +46,7 @@ pub(super) struct Path {
     pub(super) cost: Number<0, 100>,
     pub(super) mark: Spanned<u32>,
     pub(super) table: Spanned<Number<1, 0xffff_fffe>>,
+    pub(super) bfd: Option<Bfd>,
 }
 
 /// One element of `probes`.
@@ -73,6 +75,7 @@ impl Path {
             cost: section.or("cost", Number(0)),
             mark: section.spanned_or("mark", FIRST_MARK + index),
             table: section.spanned_or("table", Number(FIRST_TABLE + index)),
+            bfd: Bfd::of_path(section),
             name,
         }
     }

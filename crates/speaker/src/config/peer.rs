@@ -10,6 +10,7 @@ use pathvane_session::GracefulRestart;
 use pathvane_wire::{Asn, Family, FamilySet, Role};
 use toml::Spanned;
 
+use super::bfd::Bfd;
 use super::limits::{Limits, MaxOut};
 use super::names::Names;
 use super::profile::Profile;
@@ -105,6 +106,7 @@ pub(super) struct Peer {
     pub(super) role_strict: bool,
     pub(super) restart_after_notification: bool,
     pub(super) user_timeout: Option<Spanned<Duration>>,
+    pub(super) bfd: Option<Bfd>,
 }
 
 impl Peer {
@@ -145,6 +147,7 @@ impl Peer {
             role_strict: section.or("role_strict", false),
             restart_after_notification: section.or("restart_after_notification", false),
             user_timeout: section.optional("user_timeout"),
+            bfd: Bfd::of_peer(section),
         }
     }
 
@@ -185,6 +188,7 @@ impl Peer {
             import: policy(&self.import),
             export: policy(&self.export),
             next_hop_self: self.next_hop_self,
+            bfd_strict: self.bfd.as_ref().is_some_and(|bfd| bfd.strict),
             domain: self.domain.clone(),
             max_in: self.max_prefixes.engine(),
             max_out: self.max_prefixes_out.engine(self.profile.budget(), self.family_set()),

@@ -13,6 +13,7 @@ pub const SPEAKER: &[&str] = &[
     "steering",
     "listen",
     "control",
+    "bfd_socket",
     "fib",
     "log",
     "drain_wait",
@@ -54,6 +55,7 @@ pub const PEER: &[&str] = &[
     "role",
     "role_strict",
     "restart_after_notification",
+    "bfd",
 ];
 
 /// `[groups.NAME]`: what peers have in common, so neither names of groups nor addresses.
@@ -87,6 +89,7 @@ pub const GROUP: &[&str] = &[
     "role",
     "role_strict",
     "restart_after_notification",
+    "bfd",
 ];
 
 /// `max_prefixes` of a peer.
@@ -94,6 +97,9 @@ pub const MAX_PREFIXES: &[&str] = &["ipv4", "ipv6", "warn_at", "beyond", "restar
 
 /// `max_prefixes_out` of a peer.
 pub const MAX_PREFIXES_OUT: &[&str] = &["ipv4", "ipv6"];
+
+/// `bfd` of a peer.
+pub const PEER_BFD: &[&str] = &["interval", "multiplier", "multihop", "strict"];
 
 /// `[policies.NAME]`
 pub const POLICY: &[&str] = &["default", "terms"];
@@ -132,7 +138,11 @@ pub const PATH: &[&str] = &[
     "cost",
     "mark",
     "table",
+    "bfd",
 ];
+
+/// `bfd` of a path.
+pub const PATH_BFD: &[&str] = &["interval", "multiplier", "multihop", "local_address", "address"];
 
 /// An element of `probes`.
 pub const PROBE: &[&str] = &["kind", "target", "port", "ports"];
@@ -169,11 +179,13 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("[groups.NAME]", GROUP),
     ("max_prefixes", MAX_PREFIXES),
     ("max_prefixes_out", MAX_PREFIXES_OUT),
+    ("a peer's `bfd`", PEER_BFD),
     ("[policies.NAME]", POLICY),
     ("terms", TERM),
     ("match", MATCH),
     ("set", SET),
     ("[paths.NAME]", PATH),
+    ("a path's `bfd`", PATH_BFD),
     ("probes", PROBE),
     ("[services.NAME]", SERVICE),
     ("announce", ANNOUNCE),

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use pathvane_engine::config::{Condition, ProbeKind};
 use pathvane_engine::{PathId, ServiceId};
 
+use super::bfd::BfdSession;
 use super::value::words;
 use crate::checks::Check;
 use crate::tcp::Options;
@@ -32,6 +33,10 @@ pub struct ShellConfig {
     pub streams: Vec<StreamSocket>,
     /// Conditions to watch, in the order of the services and their `announce`.
     pub conditions: Vec<Watched>,
+    /// The unix socket of the BFD process.
+    pub bfd_socket: PathBuf,
+    /// The BFD sessions to claim.
+    pub bfd: Vec<BfdSession>,
     /// Instance health checks, in the order of the services and their `checks`.
     pub checks: Vec<Check>,
 }

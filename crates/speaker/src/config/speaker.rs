@@ -31,6 +31,7 @@ pub(super) struct Speaker {
     pub(super) steering: Spanned<Mode>,
     pub(super) listen: Vec<SocketAddr>,
     pub(super) control: Spanned<PathBuf>,
+    bfd_socket: Option<Spanned<PathBuf>>,
     pub(super) fib: Spanned<FibMode>,
     pub(super) log: Spanned<String>,
     pub(super) drain_wait: Duration,
@@ -45,6 +46,7 @@ impl Speaker {
             steering: section.spanned_or("steering", Mode::Observe),
             listen: listen(section),
             control: section.spanned_or("control", PathBuf::from(DEFAULT_CONTROL)),
+            bfd_socket: section.optional("bfd_socket"),
             fib: section.spanned_or("fib", FibMode::Kernel),
             log: section.spanned_or("log", "info".to_owned()),
             drain_wait: section.or("drain_wait", Duration::from_secs(2)),
@@ -52,8 +54,19 @@ impl Speaker {
         };
         speaker.note_what_is_not_done(section);
         check_log(section, &speaker.log);
-        check_control(section, &speaker.control);
+        check_socket(section, "control", &speaker.control);
+        if let Some(path) = &speaker.bfd_socket {
+            check_socket(section, "BFD", path);
+        }
         speaker
+    }
+
+    /// The socket of the BFD process: beside the control socket unless the file says otherwise.
+    pub(super) fn bfd_socket(&self) -> PathBuf {
+        match &self.bfd_socket {
+            Some(path) => path.get_ref().clone(),
+            None => self.control.get_ref().with_file_name("bfd.sock"),
+        }
     }
 
     /// Tells what an operator might believe is happening and is not.
@@ -101,11 +114,11 @@ fn check_log(section: &Section<'_>, log: &Spanned<String>) {
 /// The longest path: a socket's has 107 bytes, some of which go to its temporary name.
 const CONTROL_MAX: usize = 96;
 
-fn check_control(section: &Section<'_>, control: &Spanned<PathBuf>) {
-    if control.get_ref().as_os_str().len() > CONTROL_MAX {
+fn check_socket(section: &Section<'_>, which: &str, socket: &Spanned<PathBuf>) {
+    if socket.get_ref().as_os_str().len() > CONTROL_MAX {
         section.findings().borrow_mut().error(
-            control.span(),
-            "the path of the control socket is too long",
+            socket.span(),
+            format!("the path of the {which} socket is too long"),
             format!("use at most {CONTROL_MAX} bytes: sockets have short names"),
         );
     }

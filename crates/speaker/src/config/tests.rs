@@ -155,6 +155,27 @@ fn a_reload_touches_what_changed_and_refuses_what_it_cannot() {
 }
 
 #[test]
+fn one_bfd_session_serves_all_who_ask_for_it() {
+    use pathvane_engine::{BfdUser, PeerId};
+    let Loaded { engine, shell } = good("bfd.toml");
+    assert_eq!(shell.bfd_socket, PathBuf::from("/run/pathvane/bfd.sock"));
+    let strict: Vec<bool> = engine.peers.iter().map(|peer| peer.bfd_strict).collect();
+    assert_eq!(strict, [true, false, false, false]);
+    let users: Vec<_> = shell.bfd.iter().map(|session| session.users.clone()).collect();
+    let expect = [
+        vec![BfdUser::Peer(PeerId(0))],
+        vec![BfdUser::Peer(PeerId(1))],
+        vec![BfdUser::Peer(PeerId(3)), BfdUser::Path(PathId(1))],
+        vec![BfdUser::Path(PathId(0))],
+    ];
+    assert_eq!(users, expect);
+    let lan = &shell.bfd[0].wanted;
+    assert_eq!((lan.interval_us, lan.multiplier, lan.key.multihop), (50_000, 3, false));
+    assert_eq!(lan.key.interface.as_deref(), Some("eth0"));
+    assert_eq!(shell.bfd[3].wanted.key.remote.to_string(), "10.128.0.9");
+}
+
+#[test]
 fn a_laboratory_needs_no_marks_and_may_shorten_every_time() {
     let Loaded { engine, shell } = good("report-lab.toml");
     assert!(shell.listen.is_empty());

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pathvane_clock::Instant;
-use pathvane_engine::{Engine, EventKind, LimitStep, Move, ServiceId};
+use pathvane_engine::{BfdUser, Engine, EventKind, LimitStep, Move, ServiceId};
+use pathvane_score::BfdState;
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{path_name, peer_name, said};
@@ -208,6 +209,18 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
             Kind::Signal { move_id, peer, prefix, say, med, reason }
         }
         EventKind::Link { path, up } => Kind::Link { path: path_name(engine, path), up },
+        EventKind::Bfd { user, state } => {
+            let says = match state {
+                BfdState::Off => "off",
+                BfdState::Up => "up",
+                BfdState::Down => "down",
+            };
+            let (peer, path) = match user {
+                BfdUser::Peer(peer) => (Some(peer_name(engine, peer)), None),
+                BfdUser::Path(path) => (None, Some(path_name(engine, path))),
+            };
+            Kind::Bfd { peer, path, says: says.to_owned() }
+        }
         EventKind::Condition { service, prefix, holds } => {
             Kind::Condition { service: service_name(engine, service), prefix, holds }
         }

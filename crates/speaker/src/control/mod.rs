@@ -25,8 +25,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::fib;
 use crate::tcp::TcpFacts;
-use dto::{Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
+use dto::{Bfd, Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
 
+pub(crate) use answer::{path_name, peer_name};
 pub use events::{EventLog, Latest, Publisher, events};
 pub use reload::{Reload, Reloader};
 pub use server::Server;
@@ -57,6 +58,8 @@ pub enum Query {
     Paths,
     /// All services.
     Services,
+    /// All BFD sessions.
+    Bfd,
     /// A page of a table.
     Routes {
         /// Which table.
@@ -103,6 +106,8 @@ pub enum Answer {
     Paths(Vec<Path>),
     /// All services.
     Services(Vec<Service>),
+    /// All BFD sessions.
+    Bfd(Vec<Bfd>),
     /// A page of a table and where the next one begins.
     Routes(Vec<Route>, Option<Cursor>),
     /// Everything about one prefix.
@@ -122,10 +127,17 @@ pub type Tcp<'a> = &'a dyn Fn(ConnId) -> Option<TcpFacts>;
 impl Request {
     /// Answers, in the hot loop. What comes back is the command that was asked for, if one was:
     /// hand it to the engine.
-    pub fn answer(self, engine: &Engine, fib: fib::Stats, tcp: Tcp<'_>) -> Option<Command> {
+    pub fn answer(
+        self,
+        engine: &Engine,
+        fib: fib::Stats,
+        tcp: Tcp<'_>,
+        bfd: impl FnOnce() -> Vec<Bfd>,
+    ) -> Option<Command> {
         let (reply, command) = match command(engine, &self.query) {
             Some(Ok((command, done))) => (Ok(Answer::Done(Done { done })), Some(command)),
             Some(Err(refused)) => (Err(refused), None),
+            None if self.query == Query::Bfd => (Ok(Answer::Bfd(bfd())), None),
             None => (answer::read(engine, fib, tcp, &self.query), None),
         };
         // Whoever asked may have hung up; then nobody misses the answer.

@@ -1,7 +1,6 @@
 //! The server: HTTP over a unix socket, in the slow runtime.
 
 mod routes;
-mod socket;
 mod stream;
 
 use std::future::{Future, IntoFuture};
@@ -22,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::dto::{self, Refused};
 use super::{Answer, EventLog, Query, Reloader, Request};
 use crate::OsError;
+use crate::socket_file::{Remedies, SocketFile};
 use routes::Cursors;
-use socket::Socket;
 
 /// How long the hot loop may take to answer before the asker is told that it is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,11 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long connections may take to end when the speaker leaves.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+const REMEDIES: Remedies = Remedies {
+    alive: "another speaker answers there: stop it, or set `control` to another path",
+    no_socket: "a file that is no socket is there: remove it, or set `control` to another path",
+    other: "create the directory, or set `control` to a path this user may write to",
+};
+
 /// The control interface, bound and ready to serve.
 #[derive(Debug)]
 pub struct Server {
     listener: UnixListener,
-    socket: Socket,
+    socket: SocketFile,
 }
 
 impl Server {
@@ -46,8 +51,11 @@ impl Server {
     ///
     /// If another speaker answers there, or the file system refuses.
     pub fn bind(path: &FilePath) -> Result<Self, OsError> {
-        let (listener, socket) = Socket::bind(path)?;
-        Ok(Self { listener, socket })
+        let (listener, socket) = SocketFile::bind(path, "the control socket", &REMEDIES)?;
+        let watched =
+            listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        let failed = |error| OsError::new("watch the control socket", error);
+        Ok(Self { listener: watched.map_err(failed)?, socket })
     }
 
     /// Whether the speaker before ended without leaving: its socket was still there.
@@ -117,6 +125,7 @@ fn router(desk: Desk) -> Router {
         .route("/v1/peers", get(peers))
         .route("/v1/paths", get(paths))
         .route("/v1/services", get(services))
+        .route("/v1/bfd", get(bfd))
         .route("/v1/routes", get(routes::routes))
         .route("/v1/explain/prefix", get(explain_prefix))
         .route("/v1/explain/service/{name}", get(explain_service))
@@ -189,6 +198,10 @@ async fn paths(State(desk): State<Desk>) -> Result<Json<Vec<dto::Path>>, Refusal
 
 async fn services(State(desk): State<Desk>) -> Result<Json<Vec<dto::Service>>, Refusal> {
     Ok(Json(answer!(desk, Query::Services, Answer::Services(services) => services)))
+}
+
+async fn bfd(State(desk): State<Desk>) -> Result<Json<Vec<dto::Bfd>>, Refusal> {
+    Ok(Json(answer!(desk, Query::Bfd, Answer::Bfd(sessions) => sessions)))
 }
 
 #[derive(Deserialize)]

@@ -53,7 +53,8 @@ impl Speaker {
         Self::with(async |mut asked: mpsc::Receiver<Request>| {
             let mut engine = engine();
             while let Some(request) = asked.recv().await {
-                if let Some(command) = request.answer(&engine, fib::Stats::default(), &|_| None) {
+                let stats = fib::Stats::default();
+                if let Some(command) = request.answer(&engine, stats, &|_| None, Vec::new) {
                     engine.handle(Instant::from_secs(1), Input::Command(command));
                     while !matches!(engine.poll(), Output::Timeout(_)) {}
                 }

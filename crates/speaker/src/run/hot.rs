@@ -127,6 +127,7 @@ impl Hot {
         self.probes.read_all(&mut self.engine);
         self.engine.handle(now(), Input::Timeout);
         self.peers.tick(&mut self.engine, now());
+        self.outside.tick(now());
         Ok(())
     }
 
@@ -159,11 +160,14 @@ impl Hot {
                 Output::FibSynced => outside.fib_synced(),
                 Output::Event(event) => outside.publish(engine, event),
                 Output::Gone(peer) => peers.remove(peer),
-                Output::Drained => self.drained = true,
+                Output::Drained => {
+                    self.drained = true;
+                    outside.release();
+                }
                 Output::Timeout(at) => break at,
             }
         };
-        let due = [wake, peers.next()].into_iter().flatten().min();
+        let due = [wake, peers.next(), outside.next()].into_iter().flatten().min();
         if due != self.due {
             self.due = due;
             self.alarm.set(due)?;

@@ -4,6 +4,7 @@
 //! and the engine. The other one has what may be slow: control interface and health checks; the two
 //! talk over bounded channels, and the hot one never waits.
 
+mod bfd;
 mod hot;
 mod outside;
 mod peers;
@@ -156,7 +157,7 @@ fn epoch() -> Timestamp {
 }
 
 /// Chance for jitter, phases and hashes, from the kernel.
-fn seed() -> io::Result<u64> {
+pub(crate) fn seed() -> io::Result<u64> {
     use std::io::Read;
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;

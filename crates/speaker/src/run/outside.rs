@@ -3,10 +3,12 @@
 use std::task::Poll;
 
 use ipnet::IpNet;
+use pathvane_clock::Instant;
 use pathvane_engine::{Command, Engine, Event, Input, PathId, ServiceId, Via};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::bfd::Bfd;
 use super::peers::Peers;
 use super::{Failure, Token};
 use crate::alarm::now;
@@ -26,6 +28,8 @@ pub(super) enum Which {
     Routes,
     /// A health check's outcome.
     Health,
+    /// The BFD process.
+    Bfd,
     /// An operator's question or wish.
     Control,
     /// Another configuration.
@@ -52,6 +56,7 @@ pub(super) struct Channels {
 pub(super) struct Outside {
     fib: Fib,
     links: Links,
+    bfd: Bfd,
     facts: Vec<Input<'static>>,
     channels: Channels,
     signals: [Signal; 2],
@@ -83,9 +88,11 @@ impl Outside {
             reload: source(Class::Bulk, Which::Reload),
             leave: source(Class::Service, Which::Leave),
         };
+        let line = source(Class::Urgent, Which::Bfd);
         Ok(Self {
             fib: Fib::open(config.fib, &config.paths)?,
             links: Links::open(&config.paths, &config.conditions)?,
+            bfd: Bfd::new(config.bfd_socket.clone(), config.bfd.clone(), line),
             facts: Vec::new(),
             channels,
             signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
@@ -110,6 +117,7 @@ impl Outside {
             Which::Links => self.serve_links(engine)?,
             Which::Routes => self.serve_routes(),
             Which::Health => self.serve_health(engine),
+            Which::Bfd => self.bfd.serve(engine),
             Which::Control => self.serve_control(engine, peers),
             Which::Leave => self.serve_signals(engine)?,
             Which::Reload => {}
@@ -149,9 +157,9 @@ impl Outside {
         let mut cx = self.sources.control.context();
         if let Poll::Ready(Some(request)) = self.channels.requests.poll_recv(&mut cx) {
             self.sources.control.wake();
-            if let Some(command) =
-                request.answer(engine, self.fib.stats(), &|conn| peers.facts(conn))
-            {
+            let tcp = |conn| peers.facts(conn);
+            let bfd = || self.bfd.show(engine);
+            if let Some(command) = request.answer(engine, self.fib.stats(), &tcp, bfd) {
                 engine.handle(now(), Input::Command(command));
             }
         }
@@ -213,6 +221,21 @@ impl Outside {
     pub(super) fn fib_synced(&mut self) {
         self.fib.synced();
         self.sources.routes.wake();
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.bfd.next()
+    }
+
+    /// Connects to the BFD process where that is due.
+    pub(super) fn tick(&mut self, at: Instant) {
+        self.bfd.tick(at);
+    }
+
+    /// The speaker has left.
+    pub(super) fn release(&mut self) {
+        self.bfd.release();
     }
 
     /// Tells everybody who listens, and the log.

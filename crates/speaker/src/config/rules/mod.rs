@@ -1,6 +1,7 @@
 //! What must hold between the parts of a configuration, and what looks like a mistake.
 
 mod addresses;
+mod bfd;
 mod cloud;
 mod cloud_routes;
 mod paths;
@@ -21,4 +22,5 @@ pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
     addresses::apply(file, findings);
     cloud::apply(file, findings);
     cloud_routes::apply(file, findings);
+    bfd::apply(file, findings);
 }

@@ -26,6 +26,7 @@ pub(super) fn read(engine: &Engine, fib: fib::Stats, tcp: Tcp<'_>, query: &Query
         Query::Services => Ok(Answer::Services(services::services(engine))),
         Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),
         Query::Explain(prefix) => Ok(Answer::Explain(Box::new(routes::explain(engine, *prefix)))),
+        Query::Bfd => unreachable!("the engine does not know BFD sessions"),
         Query::Freeze | Query::Unfreeze | Query::Drain(_) | Query::Reset(..) => {
             unreachable!("commands are not read")
         }
@@ -45,14 +46,14 @@ pub(super) fn peer_id(engine: &Engine, name: &str) -> Result<PeerId, Refused> {
     })
 }
 
-pub(super) fn peer_name(engine: &Engine, id: PeerId) -> String {
+pub(crate) fn peer_name(engine: &Engine, id: PeerId) -> String {
     if id == PeerId::LOCAL {
         return "local".to_owned();
     }
     engine.config().peers[id.index()].name.clone()
 }
 
-pub(super) fn path_name(engine: &Engine, id: PathId) -> String {
+pub(crate) fn path_name(engine: &Engine, id: PathId) -> String {
     engine.config().paths[id.index()].name.clone()
 }
 

@@ -176,6 +176,15 @@ pub enum Kind {
         /// Whether it is up.
         up: bool,
     },
+    /// What BFD says changed.
+    Bfd {
+        /// The peer whose session it can end.
+        peer: Option<String>,
+        /// The path in whose verdict it is a reason.
+        path: Option<String>,
+        /// `up`, `down` (it failed) or `off` (nothing).
+        says: String,
+    },
     /// The condition of an announced prefix changed.
     Condition {
         /// The service.

@@ -48,6 +48,16 @@ impl fmt::Display for Kind {
                 write!(f, "{prefix} is not announced to {peer}: {reason}")
             }
             Self::Link { path, up } => write!(f, "the link of path {path} is {}", updown(*up)),
+            Self::Bfd { peer, path, says } => {
+                let (what, name) = match (peer, path) {
+                    (Some(peer), _) => ("peer", peer.as_str()),
+                    (None, path) => ("path", path.as_deref().unwrap_or_default()),
+                };
+                match says.as_str() {
+                    "off" => write!(f, "BFD of {what} {name} says nothing"),
+                    says => write!(f, "BFD of {what} {name} is {says}"),
+                }
+            }
             Self::Condition { service, prefix, holds: true } => {
                 write!(f, "service {service}: {prefix} may be announced")
             }

@@ -3,6 +3,7 @@
 //! Names stand where the engine has numbers. Durations are nanoseconds (`_ns`) and reach back
 //! from the moment of the answer; loss is in millionths (`_ppm`). Fields are only ever added.
 
+mod bfd;
 mod event;
 mod event_text;
 mod overview;
@@ -10,6 +11,7 @@ mod routes;
 
 use serde::{Deserialize, Serialize};
 
+pub use bfd::{Bfd, BfdSession};
 pub use event::{Alternative, Event, Kind, SCHEMA};
 pub use overview::{
     Announced, Check, Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer,

@@ -1,43 +1,50 @@
-//! The socket file: taken from the dead, never from the living.
+//! A unix socket's file: taken from the dead, never from the living.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-
-use tokio::net::UnixListener;
 
 use crate::OsError;
 
-/// Who may use the control interface: owner and group.
+/// Who may connect: owner and group.
 const MODE: u32 = 0o660;
+
+/// What to do about a socket that cannot be had.
+pub(crate) struct Remedies {
+    /// Somebody answers there.
+    pub(crate) alive: &'static str,
+    /// Something else is there.
+    pub(crate) no_socket: &'static str,
+    /// The file system refuses.
+    pub(crate) other: &'static str,
+}
 
 /// A bound socket's file, removed when dropped if it is still the same.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct SocketFile {
     path: PathBuf,
     inode: u64,
-    /// It took the place of one that a dead speaker left.
-    pub(super) replaced: bool,
+    /// It took the place of one that a dead process left.
+    pub(crate) replaced: bool,
 }
 
-impl Socket {
-    pub(super) fn bind(path: &Path) -> Result<(UnixListener, Self), OsError> {
-        let failed = |error: io::Error| {
+impl SocketFile {
+    /// Binds `path`, which messages call `what`. What a dead process left is replaced.
+    pub(crate) fn bind(
+        path: &Path,
+        what: &str,
+        remedies: &Remedies,
+    ) -> Result<(UnixListener, Self), OsError> {
+        Self::try_bind(path).map_err(|error| {
             let remedy = match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    "another speaker answers there: stop it, or set `control` to another path"
-                }
-                io::ErrorKind::AlreadyExists => {
-                    "a file that is no socket is there: remove it, or set `control` to another path"
-                }
-                _ => "create the directory, or set `control` to a path this user may write to",
+                io::ErrorKind::AddrInUse => remedies.alive,
+                io::ErrorKind::AlreadyExists => remedies.no_socket,
+                _ => remedies.other,
             };
-            let doing = format!("open the control socket {}", path.display());
-            OsError::new(doing, error).with_remedy(remedy)
-        };
-        Self::try_bind(path).map_err(failed)
+            OsError::new(format!("open {what} {}", path.display()), error).with_remedy(remedy)
+        })
     }
 
     fn try_bind(path: &Path) -> io::Result<(UnixListener, Self)> {
@@ -48,7 +55,7 @@ impl Socket {
         }
         let replaced = refuse_the_living(path)?;
         // Bound under another name, so that nobody can connect before the mode is set; renaming
-        // replaces what a dead speaker left.
+        // replaces what a dead process left.
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
         let _ = fs::remove_file(&fresh);
         let listener = UnixListener::bind(&fresh)?;
@@ -61,7 +68,6 @@ impl Socket {
 
 /// Tells whether a dead one is there.
 fn refuse_the_living(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::FileTypeExt;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -77,7 +83,7 @@ fn refuse_the_living(path: &Path) -> io::Result<bool> {
     }
 }
 
-impl Drop for Socket {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         if fs::metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
             // Nothing can be done about a file that will not go.
