@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::icmp::Version;
+use pathvane_probe::stamp::Options;
 use pathvane_probe::{Kind, Sender, Timestamp};
 use pathvane_score::{
     BfdState, Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
@@ -87,6 +88,7 @@ impl Measure {
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
+                    options: Options::default(),
                 };
                 let sender = Sender::new(now, &sender);
                 measure.budget.take(sender.interval());
@@ -333,7 +335,7 @@ fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
         fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
         reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful && ports <= 1),
-        remarked: false,
+        remarked: reply.remarked.any(),
     }
 }
 

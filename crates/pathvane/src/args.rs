@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use pathvane_score::emodel::Codec;
 use pathvane_score::{Class, Strategy};
-use pathvane_speaker::bfd;
-use pathvane_speaker::config::DEFAULT_CONTROL;
-use pathvane_speaker::reflector;
+use pathvane_speaker::config::{DEFAULT_CONTROL, parse_duration};
+use pathvane_speaker::probing::{Options, PORT};
+use pathvane_speaker::{OsError, bfd, read_stamp_key, reflector};
 
 /// A BGP speaker that turns with the quality of its paths.
 ///
@@ -28,7 +28,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused by the speaker or the operating system; \
-2 wrong command line; 3 the configuration has errors; 4 no speaker answers.";
+2 wrong command line; 3 the configuration has errors; 4 no speaker answers; \
+5 the target of `probe` does not answer.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     /// Judge recorded or synthetic probes as a running speaker would.
     #[command(subcommand)]
     Score(ScoreCommand),
+    /// Measure the way to a target as a path is measured: loss by direction, delay, jitter, MOS.
+    Probe(ProbeArgs),
     /// See faults on emulated paths and what the speaker does about them.
     #[cfg(feature = "lab")]
     Demo(pathvane_lab::demo::DemoArgs),
@@ -212,6 +215,70 @@ impl From<BfdArgs> for bfd::Options {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// Whom: an address or a name, with a port (192.0.2.1:862, [2001:db8::1]:862) or without.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// What with.
+    #[arg(long, value_enum, default_value_t = ProbeKind::Stamp)]
+    pub(crate) kind: ProbeKind,
+    /// The port of the reflector, if the target names none.
+    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// End after so many probes. [default: go on until Ctrl-C]
+    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Time between probes, 1ms to 1m.
+    #[arg(long, short = 'i', value_name = "TIME", default_value = "20ms", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// End after this time, such as 90s or 10m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Time after which an unanswered probe is lost, 1ms to 1m.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) timeout: Duration,
+    /// The source address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) source: Option<IpAddr>,
+    /// The interface to leave and arrive through.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+    /// The DSCP of probes, which STAMP asks for on replies too; 46 is EF.
+    #[arg(long, value_name = "N", default_value_t = 46, value_parser = clap::value_parser!(u8).range(0..=63))]
+    pub(crate) dscp: u8,
+    /// Octets to pad probes to, without IP and UDP headers; 172 are those of G.711 voice.
+    #[arg(long, value_name = "OCTETS", default_value_t = 0,
+          value_parser = clap::value_parser!(u16).range(0..=i64::from(Options::MAX_SIZE)))]
+    pub(crate) size: u16,
+    /// Use the authenticated mode, with the key in this file (16 octets or more).
+    #[arg(long, value_name = "FILE", env = "PATHVANE_STAMP_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Print JSON: an object each second, and one of the whole.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to probe with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ProbeKind {
+    /// STAMP (RFC 8762), to `pathvane reflector` or any other reflector.
+    Stamp,
+    /// ICMP or ICMPv6 echo.
+    Icmp,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a number and a unit, such as 20ms or 1m30s".into())
+}
+
+/// From a millisecond to a minute.
+fn interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(1)..=Duration::from_secs(60);
+    let wrong = || "choose 1ms to 1m".to_owned();
+    duration(text).and_then(|time| range.contains(&time).then_some(time).ok_or_else(wrong))
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReflectorArgs {
     /// Address and port to listen on; repeatable. [default: port 862 of all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -223,13 +290,26 @@ pub(crate) struct ReflectorArgs {
     #[arg(long, value_name = "N", default_value_t = reflector::Config::default().rate,
           value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+    /// Most requests served per second, of all sources together.
+    #[arg(long, value_name = "N", default_value_t = reflector::Config::default().total_rate,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    total_rate: u32,
+    /// Most sessions whose replies are numbered, per address; further ones are answered statelessly.
+    #[arg(long, value_name = "N", default_value_t = reflector::Config::default().sessions)]
+    sessions: usize,
+    /// Answer the authenticated mode only, with the key in this file (16 octets or more).
+    #[arg(long, value_name = "FILE", env = "PATHVANE_STAMP_KEY_FILE")]
+    key_file: Option<PathBuf>,
 }
 
-impl From<ReflectorArgs> for reflector::Config {
-    fn from(args: ReflectorArgs) -> Self {
-        let default = Self::default();
-        let listen = if args.listen.is_empty() { default.listen.clone() } else { args.listen };
-        Self { listen, allow: args.allow, rate: args.rate, ..default }
+impl ReflectorArgs {
+    /// The reflector asked for; an error if its key cannot be read.
+    pub(crate) fn config(self) -> Result<reflector::Config, OsError> {
+        let default = reflector::Config::default();
+        let key = self.key_file.as_deref().map(read_stamp_key).transpose()?;
+        let listen = if self.listen.is_empty() { default.listen } else { self.listen };
+        let Self { allow, rate, total_rate, sessions, .. } = self;
+        Ok(reflector::Config { listen, allow, rate, total_rate, sessions, key })
     }
 }
 
@@ -394,10 +474,23 @@ mod tests {
             "pathvane show bfd --json",
             "pathvane bfd --listen /tmp/bfd.sock --unclaimed 30",
             "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",
+            "pathvane probe 192.0.2.1 --count 50 --interval 20ms --size 172 --json",
+            "pathvane probe [2001:db8::1]:8620 --duration 1m30s --dscp 46 --source 2001:db8::2",
+            "pathvane probe relay.example --kind icmp --interface eth0",
+            "pathvane reflector --total-rate 500 --sessions 64 --key-file /etc/pathvane/stamp.key",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["pathvane", "pathvane show routes --table in", "pathvane show neighbors"] {
+        for line in [
+            "pathvane",
+            "pathvane show routes --table in",
+            "pathvane show neighbors",
+            "pathvane probe",
+            "pathvane probe x --interval 20",
+            "pathvane probe x --interval 1us",
+            "pathvane probe x --dscp 64",
+            "pathvane probe x --size 1473",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

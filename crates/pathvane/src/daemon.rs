@@ -45,7 +45,8 @@ pub(crate) fn reflect(args: ReflectorArgs) -> Exit {
     let log = log::start("info");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
-        let reflecting = reflector::run(args.into(), told_to_end());
+        let config = args.config().map_err(|error| error.to_string())?;
+        let reflecting = reflector::run(config, told_to_end());
         runtime.block_on(reflecting).map_err(|error| error.to_string())
     });
     log.finish();
@@ -58,7 +59,8 @@ pub(crate) fn reflect(args: ReflectorArgs) -> Exit {
     }
 }
 
-async fn told_to_end() {
+/// Completes at SIGTERM or SIGINT.
+pub(crate) async fn told_to_end() {
     let wait = async |kind| match signal(kind) {
         Ok(mut signal) => {
             signal.recv().await;

@@ -8,6 +8,7 @@ mod check;
 mod daemon;
 mod decode;
 mod mos;
+mod probe;
 mod score;
 mod text;
 
@@ -28,6 +29,8 @@ enum Exit {
     BadConfig = 3,
     /// No speaker answers.
     NoSpeaker = 4,
+    /// The target of `probe` does not answer.
+    NoAnswer = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Reflector(reflector) => daemon::reflect(reflector).into(),
         Command::Mos(args) => mos::mos(&args).into(),
         Command::Score(command) => score::score(&command).into(),
+        Command::Probe(args) => probe::probe(&args).into(),
         #[cfg(feature = "lab")]
         Command::Demo(demo) => pathvane_lab::demo::main(demo),
         #[cfg(feature = "lab")]

@@ -9,6 +9,8 @@ use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
 use pnet::packet::icmp::{IcmpPacket, IcmpTypes, checksum};
 use pnet::packet::icmpv6::Icmpv6Types;
 
+use crate::stamp::tlv::pad;
+
 /// Octets of an echo header.
 pub const HEADER: usize = 8;
 
@@ -48,14 +50,21 @@ pub struct EchoReply<'a> {
     pub body: &'a [u8],
 }
 
-/// Writes an echo request into `out`, which is cleared first.
+/// Writes an echo request into `out`, which is cleared first, padded to `size` octets if it is shorter.
 ///
 /// The checksum is complete for IPv4. For ICMPv6 it is zero: it covers addresses that only the
 /// kernel knows for certain, and the kernel always fills it in (RFC 3542 section 3.1).
-pub fn encode_request(version: Version, identifier: u16, seq: u16, body: &[u8], out: &mut Vec<u8>) {
+pub fn encode_request(
+    version: Version,
+    (identifier, seq): (u16, u16),
+    body: &[u8],
+    size: usize,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     out.resize(HEADER, 0);
     out.extend_from_slice(body);
+    pad(out, size);
     out[0] = version.request();
     // The same layout in both versions (RFC 792, RFC 4443 section 4.1).
     if let Some(mut packet) = MutableEchoRequestPacket::new(out) {

@@ -2,8 +2,8 @@
 //!
 //! - [`Sender`]: one stream of probes (a path to a target), STAMP, ICMP echo or STUN: its
 //!   schedule, its packets, the matching of replies, loss by timeout.
-//! - [`stamp`]: the packets of RFC 8762 (with the SSID of RFC 8972), [`reflect`] and the
-//!   reflector's [`Sessions`].
+//! - [`stamp`]: the packets of RFC 8762, authenticated or not, with the SSID and the extensions of
+//!   RFC 8972; [`reflect`] and the reflector's [`Sessions`].
 //! - [`icmp`]: echo request and reply for IPv4 and IPv6.
 //! - [`bfd`]: control packets, sessions and their demultiplexing (RFC 5880, 5881, 5883).
 //! - [`stun`]: binding requests and responses (RFC 8489).
@@ -29,8 +29,8 @@ pub mod stamp;
 pub mod stun;
 mod time;
 
-pub use reflect::{Stamps, reflect};
-pub use sample::{Counters, Lost, OneWay, Sample};
+pub use reflect::{Reflected, Stamps, reflect};
+pub use sample::{Counters, Lost, OneWay, Remarked, Sample, Seen};
 pub use sender::{Config, Kind, Sender};
 pub use sessions::{SessionKey, Sessions};
 pub use time::{Timestamp, WireTime};

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::stamp::{ErrorEstimate, LEN, Reply, Request};
+use crate::stamp::{ErrorEstimate, Key, LEN, Reply, Request, SIGNED_LEN, tlv};
 use crate::{Timestamp, WireTime};
 
 /// What the reflector saw of one request and knows of its reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stamps {
     /// T2: when the request was received.
     pub received: Timestamp,
@@ -14,19 +14,39 @@ pub struct Stamps {
     pub sent: Timestamp,
     /// TTL or hop limit with which the request arrived; 0 if unknown, 255 is the sender's.
     pub ttl: u8,
+    /// Traffic class with which the request arrived: DSCP in the upper six bits, ECN below.
+    pub class: u8,
     /// Sequence number of the reply ([`crate::Sessions::number`]).
     pub seq: u32,
+    /// Requests of the session received and replies sent, this one included (Direct Measurement).
+    pub counts: (u32, u32),
 }
 
-/// Writes the reply to `request` into `out`, which is cleared first; `false` if it is no request.
+/// How a reply is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reflected {
+    /// The DSCP: the one that a Class of Service TLV asks for, else the request's.
+    pub dscp: u8,
+}
+
+/// Writes the reply to `request` into `out`, which is cleared first; `None` if it is no request, or
+/// with a `key` if it is none that the key has signed.
 ///
-/// A reply has `max(44, request)` octets and never more, so a reflector amplifies only the
-/// short senders of TWAMP Light, by 30 octets at most (RFC 8762 section 4.6). Octets after the
-/// 44th are TLVs of RFC 8972 section 4: of these we understand padding; others return with the U flag,
-/// and what is no TLV returns with the M flag.
-pub fn reflect(request: &[u8], stamps: Stamps, out: &mut Vec<u8>) -> bool {
+/// A reply has as many octets as its request, with one exception: the short senders of TWAMP Light
+/// (14 to 43 octets) get 44 (RFC 8762 section 4.6), so a reflector for strangers leaves them out.
+/// TLVs (RFC 8972 section 4) of unknown types return with the U flag, malformed ones with the M flag
+/// and, in the authenticated mode, those without a right HMAC with the I flag.
+pub fn reflect(
+    request: &[u8],
+    key: Option<&Key>,
+    stamps: &Stamps,
+    out: &mut Vec<u8>,
+) -> Option<Reflected> {
     out.clear();
-    let Some(decoded) = Request::decode(request) else { return false };
+    let decoded = match key {
+        Some(key) => Request::decode_signed(request, key)?,
+        None => Request::decode(request)?,
+    };
     let reply = Reply {
         seq: stamps.seq,
         time: WireTime::ntp(stamps.sent),
@@ -38,31 +58,18 @@ pub fn reflect(request: &[u8], stamps: Stamps, out: &mut Vec<u8>) -> bool {
         sender_error: decoded.error,
         sender_ttl: stamps.ttl,
     };
-    out.extend_from_slice(&reply.encode());
-    if let Some(tlvs) = request.get(LEN..) {
-        out.extend_from_slice(tlvs);
-        mark_tlvs(&mut out[LEN..]);
-    }
-    true
-}
-
-const TLV_HEADER: usize = 4;
-const EXTRA_PADDING: u8 = 1;
-const UNRECOGNISED: u8 = 0x80;
-const MALFORMED: u8 = 0x40;
-
-/// Sets the flags of each TLV as a reflector must (RFC 8972 section 4.2.1).
-fn mark_tlvs(tlvs: &mut [u8]) {
-    let mut at = 0;
-    while at < tlvs.len() {
-        let (flags, end) = match tlvs[at..] {
-            [_, kind, high, low, ..] => {
-                let flags = if kind == EXTRA_PADDING { 0 } else { UNRECOGNISED };
-                (flags, at + TLV_HEADER + usize::from(u16::from_be_bytes([high, low])))
-            }
-            _ => (MALFORMED, usize::MAX),
-        };
-        tlvs[at] = if end > tlvs.len() { MALFORMED } else { flags };
-        at = end;
-    }
+    let base = match key {
+        Some(key) => {
+            out.extend_from_slice(&reply.encode_signed(key));
+            SIGNED_LEN
+        }
+        None => {
+            out.extend_from_slice(&reply.encode());
+            LEN
+        }
+    };
+    out.extend_from_slice(request.get(base..).unwrap_or_default());
+    let facts =
+        tlv::Facts { class: stamps.class, counts: stamps.counts, seqs: (decoded.seq, stamps.seq) };
+    Some(Reflected { dscp: tlv::answer(&mut out[base..], key, &facts) })
 }

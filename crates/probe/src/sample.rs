@@ -2,6 +2,24 @@
 
 use pathvane_clock::Instant;
 
+use crate::stamp::{ClassOfService, Direct};
+
+/// What the network layer told of a datagram that arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// TTL or hop limit that was left.
+    pub ttl: Option<u8>,
+    /// Traffic class: DSCP in the upper six bits, ECN below.
+    pub class: Option<u8>,
+}
+
+/// A TTL and nothing else.
+impl From<Option<u8>> for Seen {
+    fn from(ttl: Option<u8>) -> Self {
+        Self { ttl, class: None }
+    }
+}
+
 /// One answered probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sample {
@@ -24,6 +42,13 @@ pub struct Sample {
     pub fwd_ttl: Option<u8>,
     /// TTL or hop limit of the reply when it reached us, if told.
     pub rev_ttl: Option<u8>,
+    /// How the probe arrived at the reflector, if it was asked for and told.
+    pub class: Option<ClassOfService>,
+    /// The DSCP of the probe or of its reply is not the one it was sent with: somebody remarks
+    /// ([`Options::dscp`](crate::stamp::Options::dscp)).
+    pub remarked: Remarked,
+    /// Packets of the session as the reflector counts them, if it was asked for and told.
+    pub direct: Option<Direct>,
     /// `sent_at` is the kernel's.
     pub kernel_sent: bool,
     /// This probe was answered before; not a second arrival (RFC 5560). Leave it out of all statistics.
@@ -32,6 +57,22 @@ pub struct Sample {
     pub reordered: bool,
     /// The probe was reported as [`Lost`] before.
     pub late: bool,
+}
+
+/// In which directions the DSCP does not survive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Remarked {
+    /// Towards the reflector.
+    pub fwd: bool,
+    /// Back from it.
+    pub rev: bool,
+}
+
+impl Remarked {
+    /// In either direction.
+    pub const fn any(self) -> bool {
+        self.fwd || self.rev
+    }
 }
 
 /// Delays of the two directions, in nanoseconds, each off by the unknown difference of two clocks.
@@ -81,6 +122,11 @@ pub struct Counters {
     pub unsolicited: u64,
     /// Replies with a number of ours but not our timestamp or session: forged or mixed up.
     pub mismatched: u64,
+    /// Replies that our key did not sign; only with a key.
+    pub unauthenticated: u64,
+    /// Replies with extensions that say nothing: not understood by the reflector, malformed, or
+    /// without a right HMAC. The rest of the reply counts.
+    pub unusable_tlvs: u64,
     /// Echo replies with another identifier; a raw socket sees those of the whole host.
     pub foreign: u64,
     /// Replies whose reflector's times, or kernel timestamps, that cannot be; not used.

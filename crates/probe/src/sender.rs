@@ -8,16 +8,16 @@ use pathvane_clock::{Duration, Instant};
 
 use crate::icmp::{self, Version};
 use crate::ring::{Ring, State};
-use crate::sample::{Counters, Lost, OneWay, Sample};
+use crate::sample::{Counters, Lost, OneWay, Remarked, Sample, Seen};
 use crate::schedule::Schedule;
-use crate::stamp::{ErrorEstimate, Reply, Request};
+use crate::stamp::{ErrorEstimate, LEN, Options, Reply, Request, SIGNED_LEN, Told, tlv};
 use crate::stun::{self, TransactionId};
 use crate::{Timestamp, WireTime};
 
 /// The protocol of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// STAMP over UDP, unauthenticated, with this session identifier (RFC 8972).
+    /// STAMP over UDP, with this session identifier (RFC 8972).
     Stamp {
         /// Non-zero, and different for streams that share address and port.
         ssid: u16,
@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 /// How a stream probes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// Protocol and identity.
     pub kind: Kind,
@@ -50,6 +50,8 @@ pub struct Config {
     pub epoch: Timestamp,
     /// Draws the phase of the schedule and STUN's transaction ids.
     pub seed: u64,
+    /// What packets carry besides; of these ICMP knows the size only.
+    pub options: Options,
 }
 
 /// The sender of one stream and the judge of its replies.
@@ -63,6 +65,7 @@ pub struct Sender {
     timeout: Duration,
     fastest: Duration,
     epoch: Timestamp,
+    options: Options,
     schedule: Schedule,
     ring: Ring,
     highest: Option<u32>,
@@ -74,12 +77,14 @@ pub struct Sender {
 }
 
 /// What a reply of any protocol tells.
+#[derive(Default)]
 struct Answer {
     seq: u32,
     /// What only the far end of probe `seq` can know; see [`Sender::proof`].
     proof: u64,
     reflected: Option<Reply>,
     stun: Option<stun::Response>,
+    told: Told,
 }
 
 impl Sender {
@@ -100,6 +105,7 @@ impl Sender {
             timeout: config.timeout,
             fastest,
             epoch: config.epoch,
+            options: config.options.clone(),
             schedule: Schedule::new(now, config.interval.max(fastest), config.seed),
             ring: Ring::new(capacity, 0),
             highest: None,
@@ -186,15 +192,17 @@ impl Sender {
         }
     }
 
-    /// Matches a datagram that arrived `at` with `ttl`: a sample, or `None` and a count.
+    /// Matches a datagram that arrived `at`, as `seen` by the network layer: a sample, or `None` and
+    /// a count.
     ///
     /// For ICMP `bytes` start at the ICMP type. The caller has checked the source address.
     pub fn handle_received(
         &mut self,
         bytes: &[u8],
         at: Instant,
-        ttl: Option<u8>,
+        seen: impl Into<Seen>,
     ) -> Option<Sample> {
+        let seen = seen.into();
         let answer = self.decode(bytes)?;
         let Some(slot) = self.ring.get(answer.seq).filter(|slot| slot.state != State::Unsent)
         else {
@@ -216,7 +224,10 @@ impl Sender {
             reflector_seq: answer.reflected.map(|reply| reply.seq),
             reflector_stateful: false,
             fwd_ttl: answer.reflected.map(|reply| reply.sender_ttl).filter(|&ttl| ttl != 0),
-            rev_ttl: ttl,
+            rev_ttl: seen.ttl,
+            class: answer.told.class,
+            remarked: self.options.remarked(&answer.told, seen),
+            direct: answer.told.direct,
             kernel_sent: slot.kernel_sent,
             duplicate: before == State::Answered,
             reordered: false,
@@ -282,12 +293,18 @@ impl Sender {
         let error = ErrorEstimate::UNSYNCHRONISED;
         match self.kind {
             Kind::Stamp { ssid } => {
+                let request = Request { seq, time, error, ssid };
                 out.clear();
-                out.extend_from_slice(&Request { seq, time, error, ssid }.encode());
+                match &self.options.key {
+                    Some(key) => out.extend_from_slice(&request.encode_signed(key)),
+                    None => out.extend_from_slice(&request.encode()),
+                }
+                self.options.append(seq, self.counters.sent as u32, out);
             }
             Kind::Icmp { version, identifier } => {
                 let body = Request { seq, time, error, ssid: 0 }.encode();
-                icmp::encode_request(version, identifier, seq as u16, &body, out);
+                let size = usize::from(self.options.size.min(Options::MAX_SIZE));
+                icmp::encode_request(version, (identifier, seq as u16), &body, size, out);
             }
             Kind::Stun => {
                 out.clear();
@@ -326,19 +343,7 @@ impl Sender {
     /// Reads a reply of this stream's protocol; counts what is none.
     fn decode(&mut self, bytes: &[u8]) -> Option<Answer> {
         match self.kind {
-            Kind::Stamp { ssid } => {
-                let Some(reply) = Reply::decode(bytes) else {
-                    self.counters.malformed += 1;
-                    return None;
-                };
-                // Reflectors older than RFC 8972 leave the field zero.
-                if reply.ssid != ssid && reply.ssid != 0 {
-                    self.counters.mismatched += 1;
-                    return None;
-                }
-                let (seq, proof) = (reply.sender_seq, reply.sender_time.0);
-                Some(Answer { seq, proof, reflected: Some(reply), stun: None })
-            }
+            Kind::Stamp { ssid } => self.decode_stamp(bytes, ssid),
             Kind::Icmp { version, identifier } => {
                 let Some(echo) =
                     icmp::decode_reply(version, bytes).filter(|echo| echo.identifier == identifier)
@@ -351,7 +356,7 @@ impl Sender {
                     self.counters.malformed += 1;
                     return None;
                 };
-                Some(Answer { seq: body.seq, proof: body.time.0, reflected: None, stun: None })
+                Some(Answer { seq: body.seq, proof: body.time.0, ..Answer::default() })
             }
             Kind::Stun => {
                 let Some(response) = stun::decode_response(bytes) else {
@@ -361,9 +366,44 @@ impl Sender {
                 let TransactionId([a, b, c, d, proof @ ..]) = response.id;
                 let proof = u64::from_be_bytes(proof);
                 let seq = u32::from_be_bytes([a, b, c, d]) ^ self.mask(proof);
-                Some(Answer { seq, proof, reflected: None, stun: Some(response) })
+                Some(Answer { seq, proof, stun: Some(response), ..Answer::default() })
             }
         }
+    }
+
+    fn decode_stamp(&mut self, bytes: &[u8], ssid: u16) -> Option<Answer> {
+        let key = self.options.key.as_ref();
+        let (reply, base, wrong) = match key {
+            Some(key) => {
+                (Reply::decode_signed(bytes, key), SIGNED_LEN, &mut self.counters.unauthenticated)
+            }
+            None => (Reply::decode(bytes), LEN, &mut self.counters.malformed),
+        };
+        let Some(reply) = reply else {
+            *wrong += 1;
+            return None;
+        };
+        // Reflectors older than RFC 8972 leave the field zero.
+        if reply.ssid != ssid && reply.ssid != 0 {
+            self.counters.mismatched += 1;
+            return None;
+        }
+        let told = tlv::read(bytes.get(base..).unwrap_or_default(), key, reply.seq);
+        self.counters.unusable_tlvs += u64::from(told.unusable);
+        let (seq, proof) = (reply.sender_seq, reply.sender_time.0);
+        Some(Answer { seq, proof, reflected: Some(reply), stun: None, told })
+    }
+}
+
+impl Options {
+    /// Where the DSCP was changed, as far as it shows.
+    fn remarked(&self, told: &Told, seen: Seen) -> Remarked {
+        let differs = |got: u8| self.dscp.is_some_and(|asked| asked != got);
+        let fwd = told.class.is_some_and(|class| differs(class.fwd_dscp));
+        // A reflector that does not understand, or refuses, answers with a DSCP of its own choice.
+        let asked = told.class.is_some_and(|class| !class.refused);
+        let rev = asked && seen.class.is_some_and(|class| differs(class >> 2));
+        Remarked { fwd, rev }
     }
 }
 

@@ -46,7 +46,9 @@ fn stamps(seq: u32) -> Stamps {
         received: WireTime(0xe9d3_a1b3_0000_0000).read(error),
         sent: WireTime(0xe9d3_a1b3_4000_0000).read(error),
         ttl: 61,
+        class: 0xb8,
         seq,
+        counts: (5, 5),
     }
 }
 
@@ -64,7 +66,7 @@ fn golden_packets_decode_and_encode() {
 #[test]
 fn the_golden_request_gets_the_golden_reply() {
     let mut out = Vec::new();
-    assert!(reflect(&golden_request().0, stamps(3), &mut out));
+    assert!(reflect(&golden_request().0, None, &stamps(3), &mut out).is_some());
     assert_eq!(out, golden_reply().0);
 }
 
@@ -73,7 +75,7 @@ fn short_senders_get_44_octets_and_shorter_ones_nothing() {
     let (request, _) = golden_request();
     let mut out = vec![1];
     for len in 0..LEN {
-        let understood = reflect(&request[..len], stamps(3), &mut out);
+        let understood = reflect(&request[..len], None, &stamps(3), &mut out).is_some();
         assert_eq!(understood, len >= MIN_REQUEST);
         assert_eq!(out.len(), if understood { LEN } else { 0 });
         if understood {
@@ -89,11 +91,11 @@ fn tlvs_come_back_flagged_by_what_we_make_of_them() {
         let mut request = golden_request().0;
         request.extend(hex(tlvs));
         let mut out = Vec::new();
-        assert!(reflect(&request, stamps(3), &mut out));
+        assert!(reflect(&request, None, &stamps(3), &mut out).is_some());
         out.split_off(LEN)
     };
     assert_eq!(reflected("80010002aabb"), hex("00010002aabb"), "padding is understood");
-    assert_eq!(reflected("00040004deadbeef"), hex("80040004deadbeef"), "U: unrecognised");
+    assert_eq!(reflected("00fa0004deadbeef"), hex("80fa0004deadbeef"), "U: unrecognised");
     assert_eq!(reflected("0001000000c80001ff"), hex("0001000080c80001ff"), "each its own");
     assert_eq!(reflected("00010008aa"), hex("40010008aa"), "M: longer than the packet");
     assert_eq!(reflected("000100000001"), hex("000100004001"), "M: shorter than a header");
@@ -102,10 +104,10 @@ fn tlvs_come_back_flagged_by_what_we_make_of_them() {
 #[test]
 fn icmp_echo_request_has_the_known_octets() {
     let mut out = Vec::new();
-    icmp::encode_request(Version::V4, 0x1234, 0x0001, b"abcd", &mut out);
+    icmp::encode_request(Version::V4, (0x1234, 0x0001), b"abcd", 0, &mut out);
     // Words 0800 1234 0001 6162 6364 add up to 0xdefb; the checksum is the complement.
     assert_eq!(out, hex("08002104 12340001 61626364"));
-    icmp::encode_request(Version::V6, 0x1234, 0x0001, b"abcd", &mut out);
+    icmp::encode_request(Version::V6, (0x1234, 0x0001), b"abcd", 0, &mut out);
     assert_eq!(out, hex("800000001234000161626364"), "the kernel sums ICMPv6");
 }
 
@@ -143,7 +145,7 @@ proptest! {
         seq: u32,
     ) {
         let mut out = Vec::new();
-        let understood = reflect(&bytes, stamps(seq), &mut out);
+        let understood = reflect(&bytes, None, &stamps(seq), &mut out).is_some();
         prop_assert_eq!(understood, bytes.len() >= MIN_REQUEST);
         if understood {
             prop_assert_eq!(out.len(), bytes.len().max(LEN));
@@ -157,9 +159,15 @@ proptest! {
     }
 
     #[test]
-    fn icmp_requests_sum_to_ones(id: u16, seq: u16, body in vec(any::<u8>(), 0..64)) {
+    fn icmp_requests_sum_to_ones(
+        id: u16,
+        seq: u16,
+        size in 0..100_usize,
+        body in vec(any::<u8>(), 0..64),
+    ) {
         let mut out = Vec::new();
-        icmp::encode_request(Version::V4, id, seq, &body, &mut out);
+        icmp::encode_request(Version::V4, (id, seq), &body, size, &mut out);
+        prop_assert_eq!(out.len(), size.max(body.len() + icmp::HEADER));
         out.resize(out.len().next_multiple_of(2), 0);
         let mut sum: u32 =
             out.chunks(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]]))).sum();

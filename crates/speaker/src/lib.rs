@@ -21,13 +21,16 @@ pub mod log;
 mod netlink;
 mod os_error;
 pub mod probe_io;
+pub mod probing;
 pub mod ready;
 pub mod reflector;
 mod run;
 pub mod series;
 mod socket_file;
+mod stamp_key;
 mod sys;
 pub mod tcp;
 
 pub use os_error::OsError;
 pub use run::{Failure, run};
+pub use stamp_key::read_stamp_key;

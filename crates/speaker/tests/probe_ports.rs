@@ -37,8 +37,8 @@ impl Far {
                 let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
                 let now = Timestamp::from_unix_nanos(now.as_nanos() as u64);
                 let seq = u32::from_be_bytes(bytes[..4].try_into().unwrap());
-                let stamps = Stamps { received: now, sent: now, ttl: 64, seq };
-                assert!(reflect(&bytes[..len], stamps, &mut reply));
+                let stamps = Stamps { received: now, sent: now, seq, ..Stamps::default() };
+                assert!(reflect(&bytes[..len], None, &stamps, &mut reply).is_some());
                 socket.send_to(&reply, from).unwrap();
             }
         });

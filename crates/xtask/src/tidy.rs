@@ -40,6 +40,8 @@ const PURE: &[&str] = &[
     "bitflags",
     "libm",
     "fastrand",
+    "hmac",
+    "sha2",
 ];
 
 /// Checks all rules and reports every breach.

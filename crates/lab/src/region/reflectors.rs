@@ -96,8 +96,8 @@ impl Reflector {
             let Some(request) = Request::decode(&buffer[..len]) else { continue };
             let key = SessionKey { addr: from.ip(), port: from.port(), ssid: request.ssid };
             let seq = self.sessions.number(mono::now(), key, request.seq);
-            let stamps = Stamps { received, sent: timestamp(), ttl: 0, seq };
-            if reflect(&buffer[..len], stamps, &mut reply) {
+            let stamps = Stamps { received, sent: timestamp(), seq, ..Stamps::default() };
+            if reflect(&buffer[..len], None, &stamps, &mut reply).is_some() {
                 // A reply that cannot be sent is a lost one.
                 let _ = self.socket.send_to(&reply, from);
             }

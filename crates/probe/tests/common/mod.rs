@@ -4,6 +4,7 @@
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_probe::icmp::{HEADER, Version};
+use pathvane_probe::stamp::{Key, Options};
 use pathvane_probe::{Config, Kind, Sender, Stamps, Timestamp, reflect};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -22,6 +23,7 @@ pub(crate) fn config() -> Config {
         timeout: 1000 * MS,
         epoch: EPOCH,
         seed: 1,
+        options: Options::default(),
     }
 }
 
@@ -30,7 +32,11 @@ pub(crate) fn icmp_config(version: Version) -> Config {
 }
 
 pub(crate) fn stream() -> (Sender, Far) {
-    (Sender::new(at(0), &config()), Far { ahead: Duration::from_secs(3600), seq: 0 })
+    (Sender::new(at(0), &config()), far())
+}
+
+pub(crate) fn far() -> Far {
+    Far { ahead: Duration::from_secs(3600), seq: 0, class: 0xb8, key: None }
 }
 
 /// The next probe after `now`: its number, when it is due, its bytes.
@@ -47,9 +53,12 @@ pub(crate) fn next(sender: &mut Sender, now: Instant) -> (u32, Instant, Vec<u8>)
 
 /// A reflector with a clock that runs ahead.
 pub(crate) struct Far {
-    ahead: Duration,
+    pub(crate) ahead: Duration,
     /// The number of its next reply.
     pub(crate) seq: u32,
+    /// The traffic class with which requests arrive.
+    pub(crate) class: u8,
+    pub(crate) key: Option<Key>,
 }
 
 impl Far {
@@ -59,10 +68,16 @@ impl Far {
 
     pub(crate) fn reply(&self, request: &[u8], received: Instant, sent: Instant) -> Vec<u8> {
         let clock = |at: Instant| EPOCH.plus(self.ahead + at.since(Instant::ZERO));
-        let stamps =
-            Stamps { received: clock(received), sent: clock(sent), ttl: 61, seq: self.seq };
+        let stamps = Stamps {
+            received: clock(received),
+            sent: clock(sent),
+            ttl: 61,
+            class: self.class,
+            seq: self.seq,
+            counts: (self.seq + 1, self.seq + 1),
+        };
         let mut out = Vec::new();
-        assert!(reflect(request, stamps, &mut out));
+        assert!(reflect(request, self.key.as_ref(), &stamps, &mut out).is_some());
         out
     }
 }

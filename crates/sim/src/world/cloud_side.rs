@@ -194,10 +194,11 @@ impl World {
         }
         let replies = reflector.replies.entry(stream).or_default();
         let at = epoch.plus(now.since(Instant::ZERO));
-        let stamps = Stamps { received: at, sent: at, ttl: 64, seq: *replies };
+        let seq = *replies;
+        let stamps = Stamps { received: at, sent: at, ttl: 64, seq, ..Stamps::default() };
         *replies = replies.wrapping_add(1);
         let mut reply = Vec::new();
-        if !pathvane_probe::reflect(bytes, stamps, &mut reply) {
+        if pathvane_probe::reflect(bytes, None, &stamps, &mut reply).is_none() {
             return;
         }
         if let Some(way) = self.cloud.way(region, source, usize::from(stream)) {

@@ -49,6 +49,7 @@ pub use policy::BUILT_IN as BUILT_IN_POLICIES;
 pub use secret::Secret;
 pub use shell::{FibMode, PathLink, PeerTcp, Range, ShellConfig, StreamSocket, Watched};
 pub use speaker::DEFAULT_CONTROL;
+pub use value::parse_duration;
 
 use names::{NameList, Names};
 use path::Path;

@@ -311,7 +311,7 @@ fn read_password(section: &Section<'_>, path: Spanned<PathBuf>) -> Option<String
     let name = path.get_ref().display();
     match std::fs::read_to_string(path.get_ref()) {
         Ok(text) => {
-            if readable_by_others(path.get_ref()) {
+            if crate::stamp_key::readable_by_others(path.get_ref()) {
                 findings.warning(
                     path.span(),
                     format!("everybody on this machine can read {name}"),
@@ -329,9 +329,4 @@ fn read_password(section: &Section<'_>, path: Spanned<PathBuf>) -> Option<String
             None
         }
     }
-}
-
-fn readable_by_others(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
 }

@@ -261,7 +261,7 @@ impl FromToml for Duration {
 }
 
 /// Reads "250ms", "30s", "1m30s"; at most a day.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     const DAY: Duration = Duration::from_secs(86_400);
     let mut rest = text.trim();
     let mut total = Duration::ZERO;

@@ -18,6 +18,6 @@ mod watch;
 pub use clock::{KernelClock, Stamp};
 pub(crate) use message::{Inbox, Message, send_from};
 pub use open::{Carrier, Spec};
-pub(crate) use open::{apply, enable_stamps, receive_details};
+pub(crate) use open::{apply, enable_stamps, receive_class, receive_details};
 pub use socket::{Counters, Datagram, ProbeSocket};
 pub use watch::{Waiting, Watch};

@@ -37,6 +37,8 @@ pub struct Spec {
     pub traffic_class: u8,
     /// TTL or hop limit; RFC 8762 section 4.2.1 wants 255.
     pub ttl: u8,
+    /// Whether the kernel tells the traffic class of what arrives.
+    pub receive_class: bool,
 }
 
 impl Spec {
@@ -45,7 +47,15 @@ impl Spec {
 
     /// A probe socket from `source`, marked EF, with TTL 255, pinned to nothing.
     pub const fn new(carrier: Carrier, source: SocketAddr) -> Self {
-        Self { carrier, source, device: None, mark: None, traffic_class: Self::EF, ttl: 255 }
+        Self {
+            carrier,
+            source,
+            device: None,
+            mark: None,
+            traffic_class: Self::EF,
+            ttl: 255,
+            receive_class: false,
+        }
     }
 }
 
@@ -72,6 +82,9 @@ pub(crate) fn open(spec: &Spec) -> Result<(Socket, bool), OsError> {
     within(socket.set_nonblocking(true), "set O_NONBLOCK", "report this as a bug")?;
     apply(&socket, spec)?;
     receive_details(&socket, domain)?;
+    if spec.receive_class {
+        receive_class(&socket, domain)?;
+    }
     bind(&socket, spec, raw)?;
     Ok((socket, raw && domain == Domain::IPV4))
 }
@@ -154,6 +167,16 @@ pub(crate) fn receive_details(socket: &Socket, domain: Domain) -> Result<(), OsE
         within(set, "set IP_RECVTTL", remedy)
     } else {
         within(socket.set_recv_hoplimit_v6(true), "set IPV6_RECVHOPLIMIT", remedy)
+    }
+}
+
+/// Asks for the traffic class of what arrives.
+pub(crate) fn receive_class(socket: &Socket, domain: Domain) -> Result<(), OsError> {
+    let remedy = "this kernel is too old";
+    if domain == Domain::IPV4 {
+        within(socket.set_recv_tos_v4(true), "set IP_RECVTOS", remedy)
+    } else {
+        within(socket.set_recv_tclass_v6(true), "set IPV6_RECVTCLASS", remedy)
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant as Monotonic;
 
 use pathvane_clock::{Duration, Instant};
+use pathvane_probe::Timestamp;
 use socket2::SockRef;
 
 use super::clock::KernelClock;
@@ -24,6 +25,8 @@ pub struct Datagram<'a> {
     pub at: Instant,
     /// TTL or hop limit that was left of it.
     pub ttl: Option<u8>,
+    /// The traffic class it arrived with, if that was asked for ([`Spec::receive_class`]).
+    pub class: Option<u8>,
     /// `at` is the kernel's; otherwise it is when we read it, later by scheduling delay.
     pub kernel_stamped: bool,
 }
@@ -81,6 +84,16 @@ impl ProbeSocket {
     /// The address it is bound to; its port is the kernel's choice if the spec left it open.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// The time now, on the scale of its timestamps.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The wall clock at `Instant::ZERO`, as packets carry it.
+    pub fn epoch(&self) -> Timestamp {
+        self.clock.epoch()
     }
 
     /// What became of its packets.
@@ -179,8 +192,8 @@ fn deliver(
     };
     counters.received += 1;
     counters.user_stamped += u64::from(!stamp.kernel);
-    let ttl = message.details.ttl;
-    each(Datagram { bytes, from, at: stamp.at, ttl, kernel_stamped: stamp.kernel });
+    let (ttl, class) = (message.details.ttl, message.details.traffic_class);
+    each(Datagram { bytes, from, at: stamp.at, ttl, class, kernel_stamped: stamp.kernel });
 }
 
 fn skip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {

@@ -6,6 +6,7 @@ use std::time::Instant as Monotonic;
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_probe::icmp::Version;
+use pathvane_probe::stamp::Options;
 use pathvane_probe::{Config, Kind, Sample, Sender, Stamps, reflect};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -26,6 +27,7 @@ fn sender(kind: Kind, clock: &KernelClock) -> Sender {
         timeout: Duration::from_secs(1),
         epoch: clock.epoch(),
         seed: 3,
+        options: Options::default(),
     };
     Sender::new(clock.now(), &config)
 }
@@ -40,8 +42,8 @@ async fn far_end(addr: IpAddr) -> SocketAddr {
         let (mut bytes, mut out, mut seq) = ([0; 2048], Vec::new(), 0);
         while let Ok((len, from)) = socket.recv_from(&mut bytes).await {
             let now = epoch.plus(clock.now().since(Instant::ZERO));
-            let stamps = Stamps { received: now, sent: now, ttl: 255, seq };
-            assert!(reflect(&bytes[..len], stamps, &mut out));
+            let stamps = Stamps { received: now, sent: now, seq, ..Stamps::default() };
+            assert!(reflect(&bytes[..len], None, &stamps, &mut out).is_some());
             socket.send_to(&out, from).await.unwrap();
             seq += 1;
         }

@@ -1,16 +1,61 @@
-//! How often one source may ask.
+//! How often one source may ask, and all together.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pathvane_clock::{Duration, Instant};
 
-/// A rate per source, by the generic cell rate algorithm (ITU-T I.371), for a bounded number of sources.
+/// A rate with bursts, by the generic cell rate algorithm (ITU-T I.371).
+#[derive(Clone, Copy)]
+struct Rate {
+    interval: Duration,
+    burst: Duration,
+}
+
+impl Rate {
+    /// Requests of this much time may come at once.
+    const BURST: Duration = Duration::from_millis(250);
+
+    /// `rate` requests a second; not zero.
+    fn new(rate: u32) -> Self {
+        let interval = Duration::from_secs(1) / rate;
+        Self { interval, burst: Self::BURST.max(interval) }
+    }
+
+    /// `paid` after one more request at `now`, if that is within the rate. `paid` is when the
+    /// requests so far would have come at exactly the rate.
+    fn admit(self, paid: Instant, now: Instant) -> Option<Instant> {
+        let next = paid.max(now) + self.interval;
+        (next.since(now) <= self.burst).then_some(next)
+    }
+}
+
+/// One rate for everybody together, shared by all sockets.
+pub(super) struct Total {
+    rate: Rate,
+    paid_ns: AtomicU64,
+}
+
+impl Total {
+    /// `rate` requests a second; not zero.
+    pub(super) fn new(rate: u32) -> Self {
+        Self { rate: Rate::new(rate), paid_ns: AtomicU64::new(0) }
+    }
+
+    /// Whether a request at `now` is within the rate; counts it if so.
+    pub(super) fn admits(&self, now: Instant) -> bool {
+        let next = |paid| Some(self.rate.admit(Instant::from_nanos(paid), now)?.as_nanos());
+        self.paid_ns.fetch_update(Relaxed, Relaxed, next).is_ok()
+    }
+}
+
+/// A rate per source, for a bounded number of sources.
 ///
 /// Sources beyond the bound share one allowance, so that forged addresses buy nothing.
 pub(super) struct Limiter {
-    interval: Duration,
-    burst: Duration,
+    rate: Rate,
     limit: usize,
     /// Per source: when its requests so far would have come at exactly the rate.
     table: BTreeMap<IpAddr, Instant>,
@@ -19,17 +64,13 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Requests of this much time may come at once.
-    const BURST: Duration = Duration::from_millis(250);
     /// How often, at most, a full table is searched for sources that fell silent.
     const SWEEP: Duration = Duration::from_secs(1);
 
     /// `rate` requests a second for each of `limit` sources; `rate` is not zero.
     pub(super) fn new(rate: u32, limit: usize) -> Self {
-        let interval = Duration::from_secs(1) / rate;
         Self {
-            interval,
-            burst: Self::BURST.max(interval),
+            rate: Rate::new(rate),
             limit,
             table: BTreeMap::new(),
             others: Instant::ZERO,
@@ -48,12 +89,9 @@ impl Limiter {
         } else {
             &mut self.others
         };
-        let next = (*paid).max(now) + self.interval;
-        let within = next.since(now) <= self.burst;
-        if within {
-            *paid = next;
-        }
-        within
+        let next = self.rate.admit(*paid, now);
+        *paid = next.unwrap_or(*paid);
+        next.is_some()
     }
 
     /// Forgets sources whose whole allowance is free again: they lose nothing.
@@ -93,6 +131,13 @@ mod tests {
         assert_eq!(admitted(&mut limiter, source(1)), 100 * 2 + 25 - 1);
         assert_eq!(admitted(&mut Limiter::new(100_000, 8), source(1)), 2_000, "below its rate");
         assert_eq!(admitted(&mut Limiter::new(1, 8), source(1)), 2, "a rate of one is one");
+    }
+
+    #[test]
+    fn all_sockets_together_get_the_total_rate() {
+        let total = Total::new(100);
+        let admitted = (1_000..3_000).filter(|&ms| total.admits(Instant::from_millis(ms))).count();
+        assert_eq!(admitted, 100 * 2 + 25 - 1);
     }
 
     #[test]

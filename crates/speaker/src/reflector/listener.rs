@@ -9,18 +9,18 @@ use std::time::Instant as Monotonic;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
 use pathvane_clock::{Duration, Instant};
-use pathvane_probe::stamp::Request;
+use pathvane_probe::stamp::{LEN, Request};
 use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Total};
 use super::{Config, Counters, count};
 use crate::os_error::OsError;
 use crate::probe_io::{
-    Carrier, Inbox, KernelClock, Message, Spec, Stamp, apply, enable_stamps, receive_details,
-    send_from,
+    Carrier, Inbox, KernelClock, Message, Spec, Stamp, apply, enable_stamps, receive_class,
+    receive_details, send_from,
 };
 
 /// A bound socket, and what it knows of its senders.
@@ -39,6 +39,7 @@ struct Gate {
     epoch: Timestamp,
     sessions: Sessions,
     limiter: Limiter,
+    total: Arc<Total>,
     out: Vec<u8>,
 }
 
@@ -52,19 +53,22 @@ impl Listener {
 
     pub(super) fn bind(
         address: SocketAddr,
+        origin: Monotonic,
         config: Arc<Config>,
         counters: Arc<Counters>,
+        total: Arc<Total>,
     ) -> Result<Self, OsError> {
         let doing = |error| OsError::new(format!("reflect on {address}"), error);
         let socket = open(address)?;
         enable_stamps(&socket, false);
         let socket = UdpSocket::from_std(StdSocket::from(socket)).map_err(doing)?;
-        let clock = KernelClock::new(Monotonic::now());
+        let clock = KernelClock::new(origin);
         let gate = Gate {
             epoch: clock.epoch(),
             clock,
             sessions: Sessions::new(config.sessions, Self::IDLE),
             limiter: Limiter::new(config.rate, Self::SOURCES),
+            total,
             out: Vec::new(),
         };
         let local = socket.local_addr().map_err(doing)?;
@@ -95,12 +99,14 @@ impl Listener {
             let message = inbox.receive(socket.as_fd())?;
             count(&counters.received);
             let stamp = gate.clock.stamp(message.details.stamp);
-            let Some(from) = gate.admit(&message, stamp, *local, config, counters) else {
+            let Some((from, request)) = gate.admit(&message, stamp, *local, config, counters)
+            else {
                 return Ok(());
             };
-            gate.answer(&message, stamp, from, counters);
-            let class = message.details.traffic_class.unwrap_or(0) & !ECN;
-            match send_from(socket.as_fd(), &gate.out, from, message.details.local, class) {
+            let Some(dscp) = gate.answer(&message, stamp, from, request, config, counters) else {
+                return Ok(());
+            };
+            match send_from(socket.as_fd(), &gate.out, from, message.details.local, dscp << 2) {
                 Ok(_) => count(&counters.replied),
                 Err(_) => count(&counters.send_failed),
             }
@@ -109,11 +115,10 @@ impl Listener {
     }
 }
 
-/// The bits of a traffic class that are not the DSCP (RFC 3168).
-const ECN: u8 = 0b11;
-
 impl Gate {
-    /// The sender of a request that is to be answered; counts what is not.
+    /// A request that is to be answered, and its sender; counts what is not.
+    ///
+    /// The signature is checked before the rates, so that forged packets do not use up a source's.
     fn admit(
         &mut self,
         message: &Message<'_>,
@@ -121,49 +126,65 @@ impl Gate {
         local: SocketAddr,
         config: &Config,
         counters: &Counters,
-    ) -> Option<SocketAddr> {
+    ) -> Option<(SocketAddr, Request)> {
         let from = message.from?;
-        let is_request = !message.truncated && Request::decode(message.bytes).is_some();
-        let refused = if !is_request {
+        let open = Request::decode(message.bytes).filter(|_| !message.truncated);
+        let signed = match &config.key {
+            Some(key) => Request::decode_signed(message.bytes, key),
+            None => open,
+        };
+        let refused = if open.is_none() {
             &counters.malformed
         } else if from.port() < Listener::FIRST_SENDER_PORT || from.port() == local.port() {
             &counters.looping
         } else if !config.allows(from.ip()) {
             &counters.not_allowed
+        } else if message.bytes.len() < LEN && config.allow.is_empty() {
+            &counters.short
+        } else if signed.is_none() {
+            &counters.unauthenticated
         } else if !self.limiter.admits(stamp.at, from.ip()) {
             &counters.over_rate
+        } else if !self.total.admits(stamp.at) {
+            &counters.over_total_rate
         } else {
-            return Some(from);
+            return signed.map(|request| (from, request));
         };
         count(refused);
         None
     }
 
-    /// Writes the reply into `out`.
+    /// Writes the reply into `out`; returns the DSCP to send it with.
     fn answer(
         &mut self,
         message: &Message<'_>,
         stamp: Stamp,
         from: SocketAddr,
+        request: Request,
+        config: &Config,
         counters: &Counters,
-    ) {
-        let Some(request) = Request::decode(message.bytes) else { return };
+    ) -> Option<u8> {
         let key = SessionKey { addr: from.ip(), port: from.port(), ssid: request.ssid };
-        let stateless = self.sessions.stateless();
+        let before = self.sessions.stateless();
         let seq = self.sessions.number(stamp.at, key, request.seq);
-        if self.sessions.stateless() != stateless {
+        let stateless = self.sessions.stateless() != before;
+        if stateless {
             count(&counters.stateless);
         }
         if !stamp.kernel {
             count(&counters.user_stamped);
         }
+        let replies = if stateless { 0 } else { seq.wrapping_add(1) };
         let stamps = Stamps {
             received: self.wall(stamp.at),
             sent: self.wall(self.clock.now()),
             ttl: message.details.ttl.unwrap_or(0),
+            class: message.details.traffic_class.unwrap_or(0),
             seq,
+            counts: (replies, replies),
         };
-        reflect(message.bytes, stamps, &mut self.out);
+        let reflected = reflect(message.bytes, config.key.as_ref(), &stamps, &mut self.out)?;
+        Some(reflected.dscp)
     }
 
     /// A clock that starts at the wall clock's time and never steps: T3 − T2 is always true.
@@ -180,6 +201,7 @@ fn open(address: SocketAddr) -> Result<Socket, OsError> {
     let spec = Spec { traffic_class: 0, ..Spec::new(Carrier::Udp, address) };
     apply(&socket, &spec)?;
     receive_details(&socket, domain)?;
+    receive_class(&socket, domain)?;
     prepare(&socket, domain).and_then(|()| socket.bind(&address.into())).map_err(|error| {
         let error = doing(error);
         // The general remedy speaks of TCP.
@@ -194,11 +216,9 @@ fn open(address: SocketAddr) -> Result<Socket, OsError> {
 fn prepare(socket: &Socket, domain: Domain) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     if domain == Domain::IPV4 {
-        socket.set_recv_tos_v4(true)?;
         Ok(setsockopt(socket, Ipv4PacketInfo, &true)?)
     } else {
         socket.set_only_v6(true)?;
-        socket.set_recv_tclass_v6(true)?;
         Ok(setsockopt(socket, Ipv6RecvPacketInfo, &true)?)
     }
 }

@@ -1,25 +1,32 @@
 //! The STAMP session-reflector (RFC 8762) as a small service: `pathvane reflector`.
 //!
-//! Stateful, with kernel receive timestamps, for IPv4 and IPv6, on any number of addresses. It serves
-//! listed sources only, each at a bounded rate; its tables are bounded; a reply has
-//! `max(44, request)` octets; and it answers no other reflector, so that two never talk for ever.
+//! Stateful, with kernel receive timestamps, for IPv4 and IPv6, on any number of addresses,
+//! authenticated or not. It serves listed sources only, each at a bounded rate and all together at
+//! another; its tables are bounded; and it answers no other reflector, so that two never talk for ever.
+//!
+//! It is no amplifier: to strangers no reply is longer than its request. Only a source on the
+//! allow-list gets 44 octets for the 14 to 43 of a TWAMP Light sender.
 
 mod limiter;
 mod listener;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant as Monotonic;
 
 use ipnet::IpNet;
-use pathvane_probe::stamp::PORT;
+use pathvane_probe::stamp::{Key, PORT};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use limiter::Total;
 use listener::Listener;
 
 use crate::os_error::OsError;
@@ -37,8 +44,13 @@ pub struct Config {
     /// Most requests served per second and source, 1 or more (`--rate`); for IPv6 a /64 is one source.
     /// A stream of voice probes asks 50 to 200 times a second.
     pub rate: u32,
-    /// Most sessions numbered at a time; further ones are answered statelessly.
+    /// Most requests served per second, of all sources together, 1 or more (`--total-rate`).
+    pub total_rate: u32,
+    /// Most sessions numbered at a time and address; further ones are answered statelessly
+    /// (`--sessions`).
     pub sessions: usize,
+    /// Serves the authenticated mode only, with this key (`--key-file`).
+    pub key: Option<Key>,
 }
 
 impl Default for Config {
@@ -50,7 +62,9 @@ impl Default for Config {
             ],
             allow: Vec::new(),
             rate: 2_000,
+            total_rate: 50_000,
             sessions: 4_096,
+            key: None,
         }
     }
 }
@@ -76,12 +90,50 @@ pub struct Counters {
     pub looping: AtomicU64,
     /// Dropped: from a source that is not listed.
     pub not_allowed: AtomicU64,
+    /// Dropped: shorter than 44 octets, with nobody on the allow-list.
+    pub short: AtomicU64,
+    /// Dropped: not signed with our key.
+    pub unauthenticated: AtomicU64,
     /// Dropped: from a source above its rate.
     pub over_rate: AtomicU64,
+    /// Dropped: above the rate of all sources together.
+    pub over_total_rate: AtomicU64,
     /// Replies that the kernel refused to send.
     pub send_failed: AtomicU64,
     /// Requests answered statelessly because the session table was full.
     pub stateless: AtomicU64,
+}
+
+impl Counters {
+    /// Every counter with its name, as logs and tables write it.
+    pub fn named(&self) -> [(&'static str, u64); 12] {
+        [
+            ("received", &self.received),
+            ("replied", &self.replied),
+            ("stateless", &self.stateless),
+            ("user_stamped", &self.user_stamped),
+            ("malformed", &self.malformed),
+            ("looping", &self.looping),
+            ("not_allowed", &self.not_allowed),
+            ("short", &self.short),
+            ("unauthenticated", &self.unauthenticated),
+            ("over_rate", &self.over_rate),
+            ("over_total_rate", &self.over_total_rate),
+            ("send_failed", &self.send_failed),
+        ]
+        .map(|(name, counter)| (name, counter.load(Relaxed)))
+    }
+}
+
+/// `received=7 replied=5 ...`.
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, count)) in self.named().into_iter().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(f, "{space}{name}={count}")?;
+        }
+        Ok(())
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -97,16 +149,17 @@ pub struct Reflector {
 impl Reflector {
     /// Binds every address of `config`. Call within a tokio runtime. An error names the address.
     pub fn bind(config: Config) -> Result<Self, OsError> {
-        if config.rate == 0 {
+        if config.rate == 0 || config.total_rate == 0 {
             let error = io::Error::from(io::ErrorKind::InvalidInput);
             return Err(OsError::new("reflect at a rate of 0", error).with_remedy("say 1 or more"));
         }
         let (config, counters) = (Arc::new(config), Arc::new(Counters::default()));
-        let listeners = config
-            .listen
-            .iter()
-            .map(|&address| Listener::bind(address, config.clone(), counters.clone()))
-            .collect::<Result<_, _>>()?;
+        let total = Arc::new(Total::new(config.total_rate));
+        let origin = Monotonic::now();
+        let bind = |&address| {
+            Listener::bind(address, origin, config.clone(), counters.clone(), total.clone())
+        };
+        let listeners = config.listen.iter().map(bind).collect::<Result<_, _>>()?;
         Ok(Self { listeners, counters })
     }
 
@@ -136,17 +189,29 @@ impl Reflector {
     }
 }
 
-/// Binds and reflects until `shutdown` completes.
+/// Binds and reflects until `shutdown` completes; the counters are logged then, and at each SIGUSR1.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), OsError> {
-    if config.allow.is_empty() {
+    if config.allow.is_empty() && config.key.is_none() {
         tracing::warn!("the reflector serves every source; list the sites with --allow");
     }
+    let mut asked = signal(SignalKind::user_defined1())
+        .map_err(|error| OsError::new("wait for SIGUSR1", error))?;
+    let authenticated = config.key.is_some();
     let reflector = Reflector::bind(config)?;
     let counters = reflector.counters();
     for address in reflector.local_addrs() {
-        tracing::info!(%address, "reflecting STAMP");
+        tracing::info!(%address, authenticated, "reflecting STAMP");
     }
-    let ended = reflector.run(shutdown).await;
-    tracing::info!(?counters, "reflector ended");
+    let telling = async {
+        while asked.recv().await.is_some() {
+            tracing::info!("reflector: {counters}");
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = reflector.run(shutdown) => ended,
+        ended = telling => ended,
+    };
+    tracing::info!("reflector ended: {counters}");
     ended
 }

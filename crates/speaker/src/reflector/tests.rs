@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use pathvane_probe::WireTime;
-use pathvane_probe::stamp::{ErrorEstimate, Reply, Request};
+use pathvane_probe::stamp::{ErrorEstimate, Key, Reply, Request};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -92,20 +92,123 @@ async fn the_asked_address_answers_although_the_reflector_listens_on_all() {
 }
 
 #[tokio::test]
-async fn replies_have_the_size_of_the_request_but_at_least_44() {
+async fn no_reply_to_a_stranger_is_longer_than_its_request() {
     let running = start(on(V4));
     let socket = UdpSocket::bind((V4, 0)).await.unwrap();
     let mut long = request(1, 1).to_vec();
     long.extend([0, 1, 0, 116]);
     long.resize(164, 0);
-    for (sent, got) in [(14, 44), (41, 44), (44, 44), (164, 164)] {
-        let reply = ask(&socket, running.addrs[0], &long[..sent]).await.unwrap();
-        assert_eq!(reply.len(), got);
+    for len in [44, 45, 48, 164] {
+        let reply = ask(&socket, running.addrs[0], &long[..len]).await.unwrap();
+        assert_eq!(reply.len(), len);
+    }
+    for len in [14, 41, 43] {
+        socket.send_to(&long[..len], running.addrs[0]).await.unwrap();
     }
     assert!(ask(&socket, running.addrs[0], &long[..13]).await.is_none());
+    assert_eq!(running.counters.short.load(Relaxed), 3);
     long.resize(3_000, 0);
     assert!(ask(&socket, running.addrs[0], &long).await.is_none());
     assert_eq!(running.counters.malformed.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn senders_of_twamp_light_on_the_allow_list_get_44_octets() {
+    let running = start(Config { allow: vec!["127.0.0.0/8".parse().unwrap()], ..on(V4) });
+    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    for len in [14, 41, 43] {
+        let reply = ask(&socket, running.addrs[0], &request(1, 1)[..len]).await.unwrap();
+        assert_eq!(reply.len(), 44);
+    }
+}
+
+#[tokio::test]
+async fn with_a_key_signed_requests_are_answered_and_others_silently_dropped() {
+    let key = Key::new(b"0123456789abcdef");
+    for addr in [V4, V6] {
+        let running = start(Config { key: Some(key.clone()), ..on(addr) });
+        let socket = UdpSocket::bind((addr, 0)).await.unwrap();
+        let time = WireTime(0xe9d3_a1b2_8000_0000);
+        let asked = Request { seq: 3, time, error: ErrorEstimate(0x8001), ssid: 9 };
+        let signed = asked.encode_signed(&key);
+        for expected in 0..2 {
+            let reply = ask(&socket, running.addrs[0], &signed).await.unwrap();
+            let reply = Reply::decode_signed(&reply, &key).expect("a signed reply");
+            assert_eq!((reply.seq, reply.sender_seq, reply.ssid), (expected, 3, 9));
+            assert_eq!(reply.sender_ttl, 64);
+        }
+        let stranger = asked.encode_signed(&Key::new(b"another"));
+        socket.send_to(&stranger, running.addrs[0]).await.unwrap();
+        assert!(ask(&socket, running.addrs[0], &request(3, 9)).await.is_none());
+        assert_eq!(running.counters.unauthenticated.load(Relaxed), 2);
+        assert!(running.counters.to_string().contains("replied=2 "), "{}", running.counters);
+    }
+}
+
+#[tokio::test]
+async fn forged_requests_use_up_nobodys_rate() {
+    let key = Key::new(b"0123456789abcdef");
+    let running = start(Config { key: Some(key.clone()), rate: 4, ..on(V4) });
+    let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+    for seq in 0..100 {
+        socket.send_to(&request(seq, 1), running.addrs[0]).await.unwrap();
+    }
+    let asked = Request::decode(&request(0, 1)).unwrap();
+    assert!(ask(&socket, running.addrs[0], &asked.encode_signed(&key)).await.is_some());
+    assert_eq!(running.counters.unauthenticated.load(Relaxed), 100);
+}
+
+#[tokio::test]
+async fn all_sources_together_get_the_total_rate() {
+    let running = start(Config { total_rate: 40, ..on(V4) });
+    let mut answered = 0;
+    for last in 1..=30_u8 {
+        let source = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).await.unwrap();
+        source.send_to(&request(0, 1), running.addrs[0]).await.unwrap();
+        let mut reply = [0; 64];
+        let wait = timeout(Duration::from_millis(5), source.recv_from(&mut reply));
+        answered += usize::from(wait.await.is_ok());
+    }
+    let refused = running.counters.over_total_rate.load(Relaxed);
+    assert!(refused >= 1, "a burst of ten, and forty a second: {answered} of 30 answered");
+    assert_eq!(running.counters.over_rate.load(Relaxed), 0);
+}
+
+/// The traffic class with which a reply to `bytes` arrives.
+fn class_of_reply(to: SocketAddr, sent_with: u32, bytes: &[u8]) -> u8 {
+    let domain = socket2::Domain::for_address(to);
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None).unwrap();
+    socket.bind(&SocketAddr::new(to.ip(), 0).into()).unwrap();
+    if to.is_ipv4() {
+        socket.set_tos_v4(sent_with).unwrap();
+        socket.set_recv_tos_v4(true).unwrap();
+    } else {
+        socket.set_tclass_v6(sent_with).unwrap();
+        socket.set_recv_tclass_v6(true).unwrap();
+    }
+    socket.send_to(bytes, &to.into()).unwrap();
+    let mut inbox = crate::probe_io::Inbox::new();
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(5));
+        if let Ok(message) = inbox.receive(std::os::fd::AsFd::as_fd(&socket)) {
+            return message.details.traffic_class.expect("a traffic class");
+        }
+    }
+    panic!("no reply from {to}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_carry_the_dscp_asked_for_and_tell_the_one_that_arrived() {
+    for addr in [V4, V6] {
+        let running = start(on(addr));
+        let to = running.addrs[0];
+        let ask = move |class, bytes: Vec<u8>| class_of_reply(to, class, &bytes);
+        let plain = request(0, 1).to_vec();
+        let mut asking = plain.clone();
+        asking.extend([0x80, 4, 0, 4, 46 << 2, 0, 0, 0]);
+        let run = tokio::task::spawn_blocking(move || (ask(10 << 2, plain), ask(0, asking)));
+        assert_eq!(run.await.unwrap(), (10 << 2, 46 << 2), "{addr}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,248 @@
+//! `pathvane probe`: a careful ping.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use pathvane_speaker::probing::{self, Config, Event, Figures, Second, Summary, resolve};
+use pathvane_speaker::{OsError, log, read_stamp_key};
+
+use crate::args::{ProbeArgs, ProbeKind};
+use crate::{Exit, complain, daemon};
+
+/// Probes until told to end, and says what came of it.
+pub(crate) fn probe(args: &ProbeArgs) -> Exit {
+    let log = log::start("warn");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => Err(error.to_string()),
+    };
+    log.finish();
+    match ended {
+        Ok(summary) if summary.figures.answered + summary.late > 0 => Exit::Done,
+        Ok(_) => Exit::NoAnswer,
+        Err(error) => {
+            complain(error, "");
+            Exit::Failed
+        }
+    }
+}
+
+async fn run(args: &ProbeArgs) -> Result<Summary, String> {
+    let text = |error: OsError| error.to_string();
+    let key = args.key_file.as_deref().map(read_stamp_key).transpose().map_err(text)?;
+    let found = resolve(&args.target, args.port).await.map_err(text)?;
+    let wanted = |address: &&SocketAddr| match args.source {
+        Some(source) => source.is_ipv4() == address.is_ipv4(),
+        None => true,
+    };
+    let Some(&target) = found.iter().find(wanted) else {
+        return Err(format!("{} has no address of the family of --source", args.target));
+    };
+    let config = Config {
+        target,
+        icmp: args.kind == ProbeKind::Icmp,
+        source: args.source,
+        device: args.interface.clone(),
+        dscp: args.dscp,
+        size: args.size,
+        interval: args.interval,
+        timeout: args.timeout,
+        count: args.count,
+        duration: args.duration,
+        key,
+    };
+    let mut view = View::new(args, &config);
+    view.head();
+    let probed = probing::probe(&config, daemon::told_to_end(), |event| view.show(&event));
+    let summary = probed.await.map_err(text)?;
+    view.foot(&summary);
+    Ok(summary)
+}
+
+/// What the person sees.
+struct View {
+    json: bool,
+    target: String,
+    how: String,
+    /// Mean round trips of the last seconds; `None` without an answer.
+    history: Vec<Option<f64>>,
+}
+
+impl View {
+    /// Seconds in the sparkline.
+    const HISTORY: usize = 30;
+
+    fn new(args: &ProbeArgs, config: &Config) -> Self {
+        let (target, kind) = match (config.icmp, &config.key) {
+            (true, _) => (config.target.ip().to_string(), "ICMP echo"),
+            (false, None) => (config.target.to_string(), "STAMP"),
+            (false, Some(_)) => (config.target.to_string(), "authenticated STAMP"),
+        };
+        let how = format!(
+            "{kind}, a probe each {:?}, DSCP {}, lost after {:?}",
+            config.interval, config.dscp, config.timeout
+        );
+        Self { json: args.json, target, how, history: Vec::new() }
+    }
+
+    fn head(&self) {
+        if !self.json {
+            say(&format!("probing {} with {}", self.target, self.how));
+        }
+    }
+
+    fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Trouble(trouble) => {
+                complain(format!("{}: {trouble}", self.target), trouble.remedy());
+            }
+            Event::Second(second) if self.json => {
+                say(&tagged("second", second));
+            }
+            Event::Second(second) => {
+                if self.history.len() == Self::HISTORY {
+                    self.history.remove(0);
+                }
+                self.history.push(second.figures.rtt_avg_ms);
+                say(&line(second, &sparkline(&self.history)));
+            }
+        }
+    }
+
+    fn foot(&self, summary: &Summary) {
+        if self.json {
+            say(&tagged("summary", summary));
+        } else {
+            say(&closing(&self.target, summary));
+        }
+    }
+}
+
+/// One JSON object with its kind as the member `type`.
+fn tagged(kind: &str, of: &impl serde::Serialize) -> String {
+    let mut object = serde_json::json!({ "type": kind });
+    if let (Some(object), Ok(serde_json::Value::Object(members))) =
+        (object.as_object_mut(), serde_json::to_value(of))
+    {
+        object.extend(members);
+    }
+    object.to_string()
+}
+
+/// Writes a line at once; whoever closed the pipe has read enough.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+fn line(second: &Second, sparkline: &str) -> String {
+    let Second { figures, mos, jitter_ms, .. } = second;
+    let mos = mos.map_or_else(|| "   -".into(), |mos| format!("{mos:.2}"));
+    let mut line = format!(
+        "{:>4} s  {:>3}/{:<3} {:<28} rtt {:<31} jitter {jitter_ms:>6.3}  MOS {mos}  {sparkline}",
+        second.second,
+        figures.answered,
+        figures.sent,
+        loss(figures),
+        round_trips(figures),
+    );
+    if !second.reasons.is_empty() {
+        line.push_str(&format!("  {}: {}", second.state, second.reasons.join("+")));
+    }
+    line
+}
+
+/// "loss 2 (fwd 1, rev 1)".
+fn loss(figures: &Figures) -> String {
+    let direction = figures.direction;
+    let mut parts = Vec::new();
+    for (what, count) in [("fwd", direction.fwd), ("rev", direction.rev), ("?", direction.unknown)]
+    {
+        if count > 0 {
+            parts.push(format!("{what} {count}"));
+        }
+    }
+    match figures.lost {
+        0 => "loss 0".into(),
+        lost => format!("loss {lost} ({})", parts.join(", ")),
+    }
+}
+
+/// "min/avg/p95/p99 ms", or a dash.
+fn round_trips(figures: &Figures) -> String {
+    let all = [figures.rtt_min_ms, figures.rtt_avg_ms, figures.rtt_p95_ms, figures.rtt_p99_ms];
+    let all: Option<Vec<String>> =
+        all.map(|ms| ms.map(|ms| format!("{ms:.3}"))).into_iter().collect();
+    all.map_or_else(|| "-".into(), |all| format!("{} ms", all.join("/")))
+}
+
+/// A bar for each second, from the least mean to the greatest; `!` for one without an answer.
+fn sparkline(history: &[Option<f64>]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let known = || history.iter().flatten().copied();
+    let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(0.0, f64::max));
+    // Differences below a tenth are no news.
+    let span = (most - least).max(least / 10.0).max(f64::MIN_POSITIVE);
+    let bar = |ms: f64| BARS[(((ms - least) / span) * 7.0).round().clamp(0.0, 7.0) as usize];
+    history.iter().map(|second| second.map_or('!', bar)).collect()
+}
+
+fn closing(target: &str, summary: &Summary) -> String {
+    let figures = &summary.figures;
+    let settled = figures.answered + figures.lost;
+    let percent = if settled == 0 { 0.0 } else { 100.0 * figures.lost as f64 / settled as f64 };
+    let mut text = format!(
+        "--- {target}: {} sent, {} answered, {} ({percent:.2} %)",
+        figures.sent,
+        figures.answered,
+        loss(figures),
+    );
+    let more = [
+        ("late", summary.late),
+        ("duplicates", summary.duplicates),
+        ("reordered", summary.reordered),
+        ("under way", summary.under_way),
+        ("could not be sent", figures.send_failed),
+        ("malformed", summary.refused.malformed),
+        ("not signed with our key", summary.refused.unauthenticated),
+        ("unsolicited", summary.refused.unsolicited),
+        ("with extensions that were not understood", summary.refused.unusable_tlvs),
+        ("remarked on the way there", figures.remarked_fwd),
+        ("remarked on the way back", figures.remarked_rev),
+        ("without a kernel timestamp", summary.user_stamped),
+    ];
+    for (what, count) in more.into_iter().filter(|&(_, count)| count > 0) {
+        text.push_str(&format!(", {count} {what}"));
+    }
+    let mos = summary.mos.map_or_else(|| "-".into(), |mos| format!("{mos:.2}"));
+    text.push_str(&format!(
+        "\nrtt min/avg/p95/p99 {}, jitter {:.3} ms, MOS {mos}",
+        round_trips(figures),
+        summary.jitter_ms,
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sparkline_shows_what_is_high_and_what_is_missing() {
+        assert_eq!(sparkline(&[Some(20.0), Some(20.1), None, Some(27.0)]), "▁▁!█");
+        assert_eq!(sparkline(&[Some(20.0); 3]), "▁▁▁");
+        assert_eq!(sparkline(&[None]), "!");
+    }
+
+    #[test]
+    fn losses_say_where() {
+        let direction = probing::Directions { fwd: 1, rev: 0, unknown: 2 };
+        let figures = Figures { lost: 3, direction, ..Figures::default() };
+        assert_eq!(loss(&figures), "loss 3 (fwd 1, ? 2)");
+        assert_eq!(loss(&Figures::default()), "loss 0");
+        assert_eq!(round_trips(&figures), "-");
+    }
+}

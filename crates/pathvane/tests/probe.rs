@@ -1,0 +1,198 @@
+//! `pathvane probe` against `pathvane reflector`, both the real binary, over loopback.
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+fn pathvane() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pathvane"));
+    command.env_remove("PATHVANE_STAMP_KEY_FILE").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).expect("the process is there");
+}
+
+/// A reflector, and what it said. Killed if the test fails.
+struct Reflector {
+    child: Child,
+    address: String,
+    log: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Reflector {
+    fn start(host: &str, args: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("log");
+        let free = UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
+        let child = pathvane()
+            .args(["reflector", "--listen", &free.to_string()])
+            .args(args)
+            .stdout(std::fs::File::create(&log).unwrap())
+            .stderr(std::fs::File::options().append(true).open(&log).unwrap())
+            .spawn()
+            .expect("the reflector starts");
+        let reflector = Self { child, address: free.to_string(), log, _directory: directory };
+        reflector.wait_for("reflecting STAMP");
+        reflector
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let log = std::fs::read_to_string(&self.log).unwrap();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "no `{text}` in: {log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Reflector {
+    fn drop(&mut self) {
+        // Both fail only if it has gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn probe(args: &[&str]) -> Output {
+    pathvane().arg("probe").args(args).output().expect("the binary starts")
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect()
+}
+
+/// Seconds, and the summary that must be the last line.
+fn reported(output: &Output) -> (Vec<Value>, Value) {
+    let mut lines = lines(output);
+    let summary = lines.pop().expect("a summary");
+    assert_eq!(summary["type"], "summary");
+    assert!(lines.iter().all(|line| line["type"] == "second"));
+    (lines, summary)
+}
+
+fn key_file(directory: &Path, name: &str, key: &str) -> String {
+    let file = directory.join(name);
+    std::fs::write(&file, key).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_target_is_measured_over_ipv4_and_ipv6() {
+    for host in ["127.0.0.1", "::1"] {
+        let reflector = Reflector::start(host, &[]);
+        let output = probe(&[
+            &reflector.address,
+            "--json",
+            "--count",
+            "150",
+            "--interval",
+            "10ms",
+            "--size",
+            "172",
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let (seconds, summary) = reported(&output);
+        assert!(seconds.len() >= 2, "{seconds:?}");
+        let sent: u64 = seconds.iter().map(|second| second["sent"].as_u64().unwrap()).sum();
+        assert_eq!((sent, summary["sent"].as_u64()), (150, Some(150)));
+        assert_eq!(summary["answered"].as_u64().unwrap() + summary["lost"].as_u64().unwrap(), 150);
+        let rtt = |name: &str| summary[name].as_f64().expect("a round trip");
+        assert!(rtt("rtt_min_ms") <= rtt("rtt_avg_ms") && rtt("rtt_p95_ms") <= rtt("rtt_p99_ms"));
+        assert!(summary["mos"].as_f64().unwrap() > 3.0, "{summary}");
+        assert_eq!((&summary["remarked_fwd"], &summary["remarked_rev"]), (&0.into(), &0.into()));
+        assert_eq!(summary["refused"]["unusable_tlvs"], 0, "Class of Service is understood");
+    }
+}
+
+#[test]
+fn the_key_must_be_the_same_at_both_ends_and_the_reflector_counts_what_it_drops() {
+    let directory = tempfile::tempdir().unwrap();
+    let right = key_file(directory.path(), "right", "0123456789abcdef0123456789abcdef\n");
+    let wrong = key_file(directory.path(), "wrong", "fedcba9876543210fedcba9876543210\n");
+    let mut reflector = Reflector::start("127.0.0.1", &["--key-file", &right]);
+    let address = reflector.address.clone();
+    let ask = |more: &[&str]| {
+        let args = ["--json", "--count", "5", "--timeout", "300ms"];
+        probe(&[&[address.as_str()], &args[..], more].concat())
+    };
+    let output = ask(&["--key-file", &right]);
+    assert_eq!((output.status.code(), &reported(&output).1["answered"]), (Some(0), &5.into()));
+    for more in [&["--key-file", &wrong][..], &[]] {
+        let output = ask(more);
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        assert_eq!(reported(&output).1["lost"], 5);
+    }
+    signal(&reflector.child, Signal::SIGUSR1);
+    let log = reflector.wait_for("reflector: received=15 replied=5");
+    assert!(log.contains("unauthenticated=10"), "{log}");
+    signal(&reflector.child, Signal::SIGTERM);
+    assert!(reflector.child.wait().unwrap().success());
+    reflector.wait_for("reflector ended: received=15 replied=5");
+}
+
+#[test]
+fn ctrl_c_ends_it_with_a_summary() {
+    let reflector = Reflector::start("127.0.0.1", &[]);
+    let mut child = pathvane()
+        .args(["probe", &reflector.address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(out.next().unwrap().starts_with("probing 127.0.0.1:"));
+    let second = out.next().unwrap();
+    assert!(second.contains("loss 0") && second.contains("MOS"), "{second}");
+    signal(&child, Signal::SIGINT);
+    let rest: Vec<String> = out.collect();
+    let summary = rest.iter().find(|line| line.starts_with("--- ")).expect("a summary");
+    assert!(summary.contains("answered, loss 0 (0.00 %)"), "{summary}");
+    assert!(rest.last().unwrap().starts_with("rtt min/avg/p95/p99 "), "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn who_does_not_answer_is_told_with_the_remedy() {
+    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output = probe(&[&closed, "--duration", "2s", "--timeout", "200ms"]);
+    assert_eq!(output.status.code(), Some(5));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("nothing listens on that UDP port"), "{complaint}");
+    assert!(complaint.contains("start `pathvane reflector` there"), "{complaint}");
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let output = probe(&[&address, "--duration", "2s", "--timeout", "200ms"]);
+    assert_eq!(output.status.code(), Some(5));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("--allow") && complaint.contains("--kind icmp"), "{complaint}");
+}
+
+#[test]
+fn what_cannot_be_opened_or_found_is_named() {
+    for (args, named) in [
+        (&["127.0.0.1", "--interface", "no-such-if0"][..], "no-such-if0"),
+        (&["127.0.0.1", "--source", "192.0.2.77"], "192.0.2.77"),
+        (&["127.0.0.1", "--source", "::1"], "the family of --source"),
+        (&["127.0.0.1", "--key-file", "/nonexistent/key"], "/nonexistent/key"),
+        (&["host.invalid"], "host.invalid"),
+    ] {
+        let output = probe(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains(named), "{complaint}");
+    }
+}

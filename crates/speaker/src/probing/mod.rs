@@ -1,0 +1,308 @@
+//! Probing one target without a speaker: `pathvane probe`.
+//!
+//! The same packets, sockets, kernel timestamps and estimators with which the speaker measures its
+//! paths, for a person who looks on. One stream, one second's figures after the other, and a summary.
+
+mod tally;
+mod trouble;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::time::Instant as Monotonic;
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_probe::icmp::Version;
+use pathvane_probe::stamp::Key;
+pub use pathvane_probe::stamp::{Options, PORT};
+use pathvane_probe::{Kind, Sample, Seen, Sender};
+use pathvane_score::{Class, MonitorConfig, PathMonitor};
+use tokio::time::{sleep, timeout};
+
+pub use tally::{Directions, Figures, Second, Summary};
+pub use trouble::Trouble;
+
+use crate::os_error::OsError;
+use crate::probe_io::{Carrier, ProbeSocket, Spec, Watch};
+use tally::{Tally, scored};
+
+/// How to probe what.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address probed; the port for STAMP only.
+    pub target: SocketAddr,
+    /// ICMP echo instead of STAMP.
+    pub icmp: bool,
+    /// The source address; the kernel chooses if `None`.
+    pub source: Option<IpAddr>,
+    /// The interface to leave and arrive through.
+    pub device: Option<String>,
+    /// DSCP of the probes, 0 to 63; STAMP asks for it on replies too and tells who changes it.
+    pub dscp: u8,
+    /// Octets that packets are padded to ([`Options::size`]).
+    pub size: u16,
+    /// Time between probes, a millisecond or more.
+    pub interval: Duration,
+    /// Time after which an unanswered probe is lost.
+    pub timeout: Duration,
+    /// End after so many probes.
+    pub count: Option<u64>,
+    /// End after this time.
+    pub duration: Option<Duration>,
+    /// The key of the authenticated mode.
+    pub key: Option<Key>,
+}
+
+/// What there is to tell while probing.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A second is over.
+    Second(&'a Second),
+    /// Nobody has answered yet, and why that may be.
+    Trouble(Trouble),
+}
+
+/// Probes until count or duration is reached or `stop` completes; tells each second. Call within a
+/// current-thread runtime.
+///
+/// When it ends by itself it waits for the replies under way; when it is stopped it does not, and
+/// they count as neither answered nor lost. An error if the socket cannot be opened as asked.
+pub async fn probe(
+    config: &Config,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(Event<'_>),
+) -> Result<Summary, OsError> {
+    let origin = Monotonic::now();
+    let mut run = Run::open(config, origin)?;
+    let mut watch = Watch::new()?;
+    watch.add(&run.socket, 0)?;
+    let mut stop = pin!(stop);
+    let mut diagnosis = pin!(diagnose_later(config));
+    let mut diagnosed = false;
+    loop {
+        run.turn(&mut tell);
+        if run.is_done() {
+            break;
+        }
+        let wait = run.next().since(run.socket.now()).min(Duration::from_millis(50));
+        let idle = sleep(wait.max(Duration::from_micros(50)));
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            trouble = &mut diagnosis, if !diagnosed => {
+                diagnosed = true;
+                if run.tally.is_unheard() {
+                    tell(Event::Trouble(trouble));
+                }
+            }
+            // Errors show when the socket is used.
+            _ = poll_fn(|cx| watch.poll_any(cx)) => {}
+            () = idle => {}
+        }
+    }
+    Ok(run.summary(&mut tell))
+}
+
+/// Why nobody may have answered, once there was time to.
+async fn diagnose_later(config: &Config) -> Trouble {
+    sleep(Duration::from_secs(1)).await;
+    Trouble::of(config).await
+}
+
+/// One probing under way.
+struct Run<'a> {
+    config: &'a Config,
+    socket: ProbeSocket,
+    sender: Sender,
+    monitor: PathMonitor,
+    tally: Tally,
+    started: Instant,
+    packet: Vec<u8>,
+    samples: Vec<Sample>,
+    /// When the last probe was sent, if no more are to be.
+    ended: Option<Instant>,
+    failing: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Datagrams and departures taken at once.
+    const BATCH: usize = 64;
+
+    fn open(config: &'a Config, origin: Monotonic) -> Result<Self, OsError> {
+        // The clock starts in the past: instants before the first probe must exist.
+        let origin = origin.checked_sub(Duration::from_secs(60)).unwrap_or(origin);
+        let identity = (std::process::id() as u16).max(1);
+        let carrier =
+            if config.icmp { Carrier::Icmp { identifier: identity } } else { Carrier::Udp };
+        let source = config.source.unwrap_or_else(|| unspecified(config.target.ip()));
+        let mut spec = Spec::new(carrier, SocketAddr::new(source, 0));
+        spec.device.clone_from(&config.device);
+        spec.traffic_class = config.dscp << 2;
+        spec.receive_class = true;
+        let socket = ProbeSocket::open(&spec, origin)?;
+        let started = socket.now();
+        let kind = match (config.icmp, config.target.ip()) {
+            (false, _) => Kind::Stamp { ssid: identity },
+            (true, IpAddr::V4(_)) => Kind::Icmp { version: Version::V4, identifier: identity },
+            (true, IpAddr::V6(_)) => Kind::Icmp { version: Version::V6, identifier: identity },
+        };
+        let sender = pathvane_probe::Config {
+            kind,
+            interval: config.interval,
+            fastest: config.interval,
+            timeout: config.timeout,
+            epoch: socket.epoch(),
+            seed: u64::from(identity),
+            options: Options {
+                key: config.key.clone(),
+                size: config.size,
+                dscp: (!config.icmp).then_some(config.dscp),
+                direct: false,
+            },
+        };
+        Ok(Self {
+            config,
+            sender: Sender::new(started, &sender),
+            monitor: PathMonitor::new(started, MonitorConfig::of(Class::Voice), &[0]),
+            tally: Tally::new(started),
+            started,
+            packet: Vec::new(),
+            samples: Vec::new(),
+            ended: None,
+            failing: false,
+            socket,
+        })
+    }
+
+    /// Reads, lets time pass, sends, and tells the seconds that are over.
+    fn turn(&mut self, tell: &mut impl FnMut(Event<'_>)) {
+        self.read();
+        let now = self.socket.now();
+        while self.sender.poll_lost(now).is_some() {
+            self.tally.lost();
+        }
+        self.monitor.handle_timeout(now);
+        while self.monitor.poll_verdict().is_some() {}
+        while let Some(second) = self.tally.poll_second(now, &self.monitor) {
+            tell(Event::Second(&second));
+        }
+        self.send(now);
+    }
+
+    fn read(&mut self) {
+        let Self { socket, sender, samples, .. } = self;
+        let target = self.config.target;
+        while socket.drain_sent(Self::BATCH, |tag, at| sender.handle_sent(tag as u32, at))
+            == Self::BATCH
+        {}
+        while socket.recv_batch(Self::BATCH, |datagram| {
+            if is_from(target, datagram.from) {
+                let seen = Seen { ttl: datagram.ttl, class: datagram.class };
+                samples.extend(sender.handle_received(datagram.bytes, datagram.at, seen));
+            }
+        }) == Self::BATCH
+        {}
+        let now = self.socket.now();
+        for sample in self.samples.drain(..) {
+            self.tally.sample(&sample);
+            if !sample.duplicate {
+                self.monitor.reply(now, 0, &scored(&sample));
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        let over = |limit: Duration| now.since(self.started) >= limit;
+        if self.ended.is_none() && self.config.duration.is_some_and(over) {
+            self.ended = Some(now);
+        }
+        while self.ended.is_none() {
+            let Some(seq) = self.sender.poll_transmit(now, &mut self.packet) else { return };
+            match self.socket.try_send(&self.packet, self.config.target, seq.into()) {
+                Ok(()) => {
+                    self.failing = false;
+                    self.tally.sent();
+                    self.monitor.sent(now, 0, seq);
+                }
+                Err(error) => {
+                    self.sender.handle_send_failed(seq);
+                    self.tally.send_failed();
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::warn!(target = %self.config.target, "cannot send: {error}");
+                    }
+                }
+            }
+            let counters = self.sender.counters();
+            let tried = counters.sent + counters.send_failed;
+            if self.config.count.is_some_and(|count| tried >= count) {
+                self.ended = Some(now);
+            }
+        }
+    }
+
+    /// All probes are sent and none is under way.
+    fn is_done(&self) -> bool {
+        let counters = self.sender.counters();
+        self.ended.is_some() && counters.sent == counters.answered + counters.lost
+    }
+
+    /// When the next turn is due.
+    fn next(&self) -> Instant {
+        let second = self.tally.next_second();
+        match self.ended {
+            None => self.sender.poll_timeout().min(second),
+            Some(_) => second,
+        }
+    }
+
+    fn summary(mut self, tell: &mut impl FnMut(Event<'_>)) -> Summary {
+        self.read();
+        if let Some(second) = self.tally.rest(self.socket.now(), &self.monitor) {
+            tell(Event::Second(&second));
+        }
+        self.tally.summary(self.sender.counters(), self.socket.counters(), &self.monitor)
+    }
+}
+
+/// The address of the same family with which the kernel chooses the source.
+fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Whether a reply came from the target; ICMP has no ports.
+fn is_from(target: SocketAddr, from: SocketAddr) -> bool {
+    target.ip() == from.ip() && (from.port() == 0 || from.port() == target.port())
+}
+
+/// The addresses of `name`: a host or an address, with a port or without. An error names it.
+pub async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, OsError> {
+    if let Ok(address) = name.parse::<SocketAddr>() {
+        return Ok(vec![address]);
+    }
+    if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let (host, port) = match name.rsplit_once(':') {
+        Some((host, told)) => match told.parse() {
+            Ok(told) => (host, told),
+            Err(_) => (name, port),
+        },
+        None => (name, port),
+    };
+    let looked_up = timeout(Duration::from_secs(5), tokio::net::lookup_host((host, port)));
+    let found = match looked_up.await {
+        Ok(found) => found.map(Vec::from_iter),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    let remedy = "check the name, or give an address: 192.0.2.1, 192.0.2.1:862, 2001:db8::1";
+    found
+        .and_then(|found| match found.is_empty() {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(found),
+        })
+        .map_err(|error| OsError::new(format!("find {host}"), error).with_remedy(remedy))
+}
