@@ -1,4 +1,5 @@
-//! Installs the peers and oracles of the tests, without starting any of Debian's services.
+//! Installs the peers and oracles of the tests: Debian packages, without starting any service, and
+//! below `target/` what Debian does not have.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +22,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
     ("turnserver", "coturn"),
+    ("tshark", "tshark"),
 ];
 
 /// Debian asks this script before it starts a service; 101 forbids it.

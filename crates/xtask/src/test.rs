@@ -12,6 +12,13 @@ pub(crate) struct Options {
     no_interop: bool,
 }
 
+/// Tests, by package, that talk to programs which setup installs.
+const NEEDS_OTHERS: &[(&str, &str)] = &[
+    ("pathvane", "interop"),
+    ("pathvane-speaker", "stamp_interop"),
+    ("pathvane-score", "jitter_oracle"),
+];
+
 /// Runs everything; a missing peer or oracle is a failure unless `--no-interop` was said.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.no_interop {
@@ -23,18 +30,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let env = [("PATHVANE_REQUIRE_ROOT", require), ("PATHVANE_REQUIRE_PEERS", require)];
     shell::run("cargo", &["test", "--workspace", "--locked"], &env)?;
     if !options.no_interop {
-        let args = [
-            "test",
-            "--locked",
-            "-p",
-            "pathvane",
-            "--test",
-            "interop",
-            "--",
-            "--ignored",
-            "--test-threads=1",
-        ];
-        shell::run("cargo", &args, &env)?;
+        for &(package, test) in NEEDS_OTHERS {
+            let args = ["test", "--locked", "-p", package, "--test", test];
+            let ignored = ["--", "--ignored", "--test-threads=1"];
+            shell::run("cargo", &[&args[..], &ignored].concat(), &env)?;
+        }
     }
     println!("\nAll tests passed.");
     Ok(())
