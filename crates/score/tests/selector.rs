@@ -203,10 +203,11 @@ fn moves_that_are_not_urgent_come_at_random_and_not_for_certain() {
     let times: Vec<Duration> = (0..200).map(time).collect();
     assert_eq!(time(3), times[3], "the same seed, the same moment");
     assert!(times.iter().all(|&it| it >= ms(10_000)));
+    // Gaining 33 points of the 40 that are missing, a draw says yes once in twelve times.
     let early = times.iter().filter(|&&it| it < ms(15_000)).count();
-    assert!((60..160).contains(&early), "{early} of 200 in the first phase");
+    assert!((5..40).contains(&early), "{early} of 200 in the first phase");
     let mean = times.iter().sum::<Duration>() / 200;
-    assert!((ms(13_000)..ms(22_000)).contains(&mean), "{mean:?}");
+    assert!((ms(30_000)..ms(52_000)).contains(&mean), "{mean:?}");
 }
 
 #[test]
