@@ -116,7 +116,7 @@ fn a_strict_session_outlives_an_operators_wish_but_does_not_come_back_without_bf
 #[test]
 fn leaving_is_not_undone_by_bfd() {
     let mut world = strict();
-    world.tell(Input::Command(pathvane_engine::Command::Drain));
+    world.tell(Input::Command(pathvane_engine::Command::Drain { text: String::new() }));
     peer_says(&mut world, 0, BfdState::Up, true);
     world.run_for(30 * SECOND);
     assert!(world.drained() && !is_up(&world, 0));
