@@ -1,12 +1,14 @@
 //! Damaged input: always read to its end, never a panic, and what is whole is still told.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use crate::make;
 use crate::{decode, updates};
 
 /// Small files of each format.
-fn files() -> Vec<Vec<u8>> {
+static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let messages = make::session(6, true, false);
     let opens = [make::open(64_900, true, true), make::open(64_901, true, true)];
     let packets = make::packets(opens, &make::session(6, true, true));
@@ -17,7 +19,7 @@ fn files() -> Vec<Vec<u8>> {
         make::table(&make::routes(4, true), true),
         messages.concat(),
     ]
-}
+});
 
 /// Reads whatever it is; what cannot be told apart is refused.
 fn read(input: &[u8]) -> usize {
@@ -32,12 +34,12 @@ fn read(input: &[u8]) -> usize {
 
 #[test]
 fn files_cut_anywhere_are_read_as_far_as_they_go() {
-    for file in files() {
-        let whole = decode(&file).1;
+    for file in FILES.iter() {
+        let whole = decode(file).1;
         for len in (100..file.len()).step_by(31) {
             let (_, records) = decode(&file[..len]);
             let (cut, all) = (updates(&records), updates(&whole));
-            assert!(all.starts_with(&cut) || cut.len() <= all.len(), "{len}");
+            assert!(all.starts_with(&cut), "{len}");
             assert!(records.len() <= whole.len() + 2, "{len}");
         }
     }
@@ -67,7 +69,7 @@ fn what_is_in_no_format_is_refused_with_a_remedy() {
 
 #[test]
 fn a_sink_that_fails_ends_the_reading() {
-    for file in files() {
+    for file in FILES.iter() {
         let mut told = 0;
         let result = pathvane_decode::decode(&file[..], &mut |_| {
             told += 1;
@@ -89,7 +91,7 @@ proptest! {
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut file = files().swap_remove(which);
+        let mut file = FILES[which].clone();
         for (at, octet) in flips {
             let at = at.index(file.len());
             file[at] = octet;

@@ -1,7 +1,7 @@
-//! Any bytes through every parser; what is accepted must keep its meaning through encode and decode.
+//! Any bytes through every parser of BGP messages; what is accepted must keep its meaning through
+//! encode and decode.
 //!
-//! With the stable toolchain: `cargo run -p pathvane-wire --example seeds`, and then, in this folder,
-//! `cargo run --release -- -max_total_time=60 corpus`.
+//! The first octet is the context of UPDATE messages, the rest a stream of messages.
 #![no_main]
 
 use bytes::BytesMut;
