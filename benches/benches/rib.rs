@@ -120,7 +120,7 @@ fn session(peer: PeerId) -> PeerUp {
         address: IpAddr::V4(Ipv4Addr::new(10, 77, 0, peer.0 as u8)),
         families: FamilySet::IPV4,
         encode: ENCODE,
-        local_v4: Some(Ipv4Addr::new(10, 77, 0, 1)),
+        local_v4: Some(Ipv4Addr::new(10, 77, 0, 254)),
         local_v6: None,
         local_link: None,
         enhanced_refresh: false,

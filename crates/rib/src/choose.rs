@@ -1,6 +1,7 @@
 //! From a changed route to the new best one, and from there to whom it concerns.
 
 use pathvane_wire::PeerKind;
+use smallvec::SmallVec;
 
 use crate::decide::{Contender, Contenders, Rank, decide};
 use crate::group::{GroupKey, Subject};
@@ -9,6 +10,18 @@ use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::table::{Entry, Route};
 use crate::{Best, PeerId, Reason, Step};
+
+/// What a run of routes with one set comes to for each group.
+pub(crate) type Told = SmallVec<[ToldFirst; 8]>;
+
+/// What a group is told of a route for a prefix that was not there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToldFirst {
+    Nothing,
+    Something,
+    /// That depends on the prefix.
+    ByPrefix,
+}
 
 /// What a shortcut says about the best route.
 enum Shortcut {
@@ -81,11 +94,32 @@ impl Rib {
 
     /// The place of the best route.
     fn winner(&self, id: u32) -> Option<usize> {
-        if self.table.entry(id).count() == 1 {
-            return self.is_feasible(id, &self.table.route(id, 0)).then_some(0);
+        match self.table.entry(id).count() {
+            0 => return None,
+            1 => return self.is_feasible(id, &self.table.route(id, 0)).then_some(0),
+            _ => {}
+        }
+        if let Some(alone) = self.highest(id) {
+            return alone;
         }
         let decided = decide(self.contenders(id), self.config.always_compare_med, |_, _| {});
         decided.map(|(winner, _)| winner.at)
+    }
+
+    /// The place of the route that the first steps leave alone, or `None` of none that is feasible;
+    /// no answer if they leave several.
+    fn highest(&self, id: u32) -> Option<Option<usize>> {
+        let mut best: Option<(usize, Rank)> = None;
+        let mut shared = false;
+        for (at, route) in self.table.routes(id).enumerate() {
+            let Some(rank) = self.rank(id, &route) else { continue };
+            match best {
+                Some((_, highest)) if rank < highest => {}
+                Some((_, highest)) if rank == highest => shared = true,
+                _ => (best, shared) = (Some((at, rank)), false),
+            }
+        }
+        (!shared).then_some(best.map(|(at, _)| at))
     }
 
     pub(crate) fn contenders(&self, id: u32) -> Contenders {
@@ -226,6 +260,34 @@ impl Rib {
         }
     }
 
+    /// Puts a prefix that was not there before into the queues. `told` holds what that comes to for
+    /// the set and family of the route, and is filled in if it is empty.
+    pub(crate) fn enqueue_first(&mut self, id: u32, route: Route, told: &mut Told) {
+        if told.is_empty() {
+            *told = (0..self.groups.len()).map(|at| self.told_first(at, id, &route)).collect();
+        }
+        for (at, told) in told.iter().enumerate() {
+            match told {
+                ToldFirst::Nothing => {}
+                ToldFirst::Something => self.push(at, id, Lane::Announce),
+                ToldFirst::ByPrefix => self.enqueue(at, id, None, Some(route), false),
+            }
+        }
+    }
+
+    fn told_first(&mut self, at: usize, id: u32, route: &Route) -> ToldFirst {
+        let family = FAMILIES[usize::from(self.table.entry(id).is_v6())];
+        let key = self.groups[at].as_ref().map(|group| &group.key);
+        match key.filter(|key| key.families.contains(family)) {
+            None => ToldFirst::Nothing,
+            Some(key) if key.is_by_prefix() => ToldFirst::ByPrefix,
+            Some(_) => match self.told(at, id, route) {
+                Some(_) => ToldFirst::Something,
+                None => ToldFirst::Nothing,
+            },
+        }
+    }
+
     /// Puts a prefix into the queue of a group, unless that is told the same as before.
     fn enqueue(
         &mut self,
@@ -237,10 +299,12 @@ impl Rib {
     ) {
         let entry = self.table.entry(id);
         let (service, family) = (entry.has(Entry::SERVICE), FAMILIES[usize::from(entry.is_v6())]);
-        let Some(group) = self.groups[at].as_ref() else { return };
+        let Some(group) = self.groups[at].as_mut() else { return };
         if !group.key.families.contains(family) {
             return;
         }
+        // What is queued may have been encoded as it was, even if nothing is queued anew.
+        group.shared.forget();
         let Some(told) = after.and_then(|route| self.told(at, id, &route)) else {
             if self.is_held_in(at, id) {
                 let lane = if service { Lane::ServiceWithdraw } else { Lane::Withdraw };
@@ -250,14 +314,17 @@ impl Rib {
         };
         let was = match before {
             Some(route)
-                if !anew && self.is_told_alike(at, &route, after) && !self.is_resettling(at) =>
+                if !anew
+                    && after.is_some_and(|after| self.may_be_told_alike(&route, &after))
+                    && self.is_told_alike(at, &route, after)
+                    && !self.is_resettling(at) =>
             {
                 self.told(at, id, &route)
             }
             _ => None,
         };
-        let queued = self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id));
-        if was != Some(told) || queued {
+        let queued = || self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id));
+        if was != Some(told) || queued() {
             self.push(at, id, if service { Lane::ServiceAnnounce } else { Lane::Announce });
         }
     }
@@ -269,6 +336,16 @@ impl Rib {
         let group = self.groups[at].as_mut()?;
         let (exported, _) = group.exported(&mut self.sets, &subject, speaker);
         exported.map(|exported| exported.hash)
+    }
+
+    /// Whether export can make the same of both routes. Policy cannot change ORIGIN, and changes AS
+    /// paths in front only, by prepending our own AS number.
+    fn may_be_told_alike(&self, one: &Route, other: &Route) -> bool {
+        let (one, other) = (self.sets.summary(one.set), self.sets.summary(other.set));
+        let foreign = |asn: u32| asn != 0 && asn != self.config.asn.0;
+        let paths_differ = one.neighbor_as != other.neighbor_as || one.path_len != other.path_len;
+        let both_foreign = foreign(one.neighbor_as) && foreign(other.neighbor_as);
+        one.origin == other.origin && !(both_foreign && paths_differ)
     }
 
     /// Whether the same members of a group are told of both routes: all but the source.

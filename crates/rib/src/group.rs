@@ -15,6 +15,7 @@ use crate::peer::{PeerConfig, PeerUp};
 use crate::policy::Speaker;
 use crate::queue::Queue;
 use crate::sets::{Sets, Source};
+use crate::share::Shared;
 use crate::{Directive, PeerId, Policy, Reason};
 
 /// What peers have in common that are told the same. Peers with equal keys share a group.
@@ -35,6 +36,7 @@ pub(crate) struct Group {
     pub(crate) key: GroupKey,
     pub(crate) members: Vec<PeerId>,
     pub(crate) queue: Queue,
+    pub(crate) shared: Shared,
     memo: Vec<Slot>,
     hasher: FixedState,
 }
@@ -144,6 +146,11 @@ impl GroupKey {
         Ok((next_hop, attrs))
     }
 
+    /// Whether export depends on the prefix.
+    pub(crate) fn is_by_prefix(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_by_prefix())
+    }
+
     /// Which matches on the prefix hold in the export policy.
     pub(crate) fn bitmap(&self, prefix: impl FnOnce() -> IpNet) -> u64 {
         match &self.policy {
@@ -205,6 +212,7 @@ impl Group {
             key,
             members: Vec::new(),
             queue: Queue::new(),
+            shared: Shared::default(),
             memo: (0..MEMO).map(|_| Slot::default()).collect(),
             hasher: FixedState::with_seed(seed ^ 0x6709),
         }

@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use pathvane_wire::{DecodeContext, Fault, Nlri, NlriIter, PeerKind, UpdateView};
 use smallvec::SmallVec;
 
+use crate::choose::Told;
 use crate::peer::{Peer, place_of};
 use crate::rib::Rib;
 use crate::sets::{Class, Interned};
-use crate::table::{Entry, MAX_ROUTES, Route};
+use crate::table::{Entry, MAX_ROUTES, Meta, Route};
 use crate::{Faults, PeerId, Policy};
 
 /// Prefixes that are looked up together, so that their cache misses overlap.
@@ -59,6 +60,15 @@ impl ImportMemo {
     }
 }
 
+/// What import policy makes of a received set whatever the prefix.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    set: u32,
+    meta: Meta,
+    /// Whether a route with it is feasible now.
+    feasible: bool,
+}
+
 impl Rib {
     /// Takes in an UPDATE of a peer whose session is up: stores and removes routes, and decides.
     ///
@@ -99,18 +109,28 @@ impl Rib {
     }
 
     fn announce(&mut self, peer: PeerId, received: u32, nlri: NlriIter<'_>) {
+        let judged = self.judged(peer, received);
+        let mut told = Told::new();
         self.in_batches(nlri, |rib, hash, found, nlri| {
-            // One UPDATE may name a prefix twice, so what was not found is looked for again.
-            let found = found.or_else(|| rib.table.find(hash, &nlri.prefix));
-            let id = found.unwrap_or_else(|| rib.add_prefix(hash, &nlri.prefix));
-            rib.receive(peer, id, nlri, received);
+            let (id, new) = match found {
+                Some(id) => (id, false),
+                None => rib.table.find_or_insert(hash, &nlri.prefix),
+            };
+            let plain = new && !rib.place(id, &nlri.prefix) && nlri.path_id == 0;
+            match &judged {
+                Some(judged) if plain => rib.receive_first(peer, id, judged, &mut told),
+                judged => rib.receive(peer, id, nlri, received, judged.as_ref()),
+            }
         });
+        if let Some(judged) = judged {
+            self.sets.release(judged.set);
+        }
     }
 
     fn withdraw(&mut self, peer: PeerId, nlri: impl Iterator<Item = Nlri>) {
-        self.in_batches(nlri, |rib, _, found, nlri| {
+        self.in_batches(nlri, |rib, hash, found, nlri| {
             // An entry that was forgotten since it was found has no routes.
-            if let Some(id) = found
+            if let Some(id) = found.or_else(|| rib.table.find(hash, &nlri.prefix))
                 && let Some(at) = rib.table.find_route(id, peer, nlri.path_id)
             {
                 rib.take(id, at);
@@ -119,7 +139,7 @@ impl Rib {
     }
 
     /// Looks up prefixes some at a time, so that their cache misses overlap, and does something with
-    /// each: its hash and its entry, if it has one.
+    /// each: its hash, and its entry if that is where a search for it begins.
     fn in_batches(
         &mut self,
         mut nlri: impl Iterator<Item = Nlri>,
@@ -132,9 +152,11 @@ impl Rib {
                 let hash = self.table.hash(&nlri.prefix);
                 batch.push((hash, self.table.early(hash, &nlri.prefix), nlri));
             }
-            for (hash, found, nlri) in &mut batch {
-                let likely = found.filter(|id| self.table.is(*id, &nlri.prefix));
-                *found = likely.or_else(|| self.table.find(*hash, &nlri.prefix));
+            for (_, found, nlri) in &mut batch {
+                *found = found.filter(|id| self.table.is(*id, &nlri.prefix));
+            }
+            for id in batch.iter().filter_map(|(_, found, _)| *found) {
+                self.sets.touch(self.table.entry(id).first_set());
             }
             for (hash, found, nlri) in &batch {
                 each(self, *hash, *found, nlri);
@@ -145,26 +167,73 @@ impl Rib {
         }
     }
 
-    pub(crate) fn add_prefix(&mut self, hash: u64, prefix: &IpNet) -> u32 {
-        let id = self.table.insert(hash, prefix);
+    /// Puts a new entry into the zone, if it belongs there.
+    pub(crate) fn place(&mut self, id: u32, prefix: &IpNet) -> bool {
         let flags = self.zone.flags(prefix);
         if flags != 0 {
             self.table.set_flag(id, flags, true);
             self.zone.insert(prefix, id);
         }
-        id
+        flags != 0
+    }
+
+    /// What import policy makes of a received set, if that is the same for all prefixes. The set is
+    /// held once.
+    fn judged(&mut self, peer: PeerId, received: u32) -> Option<Judged> {
+        let known = self.peer(peer)?;
+        if known.config.import.as_ref().is_some_and(|policy| policy.is_by_prefix()) {
+            return None;
+        }
+        let accepted = self.accepted(peer, 0, received);
+        let (set, candidate) = (accepted.unwrap_or(received), accepted.is_some());
+        self.sets.hold(set);
+        let meta = self.peer(peer)?.meta(candidate);
+        Some(Judged { set, meta, feasible: candidate && self.sets.is_reachable(set) })
+    }
+
+    /// Stores the first route of a prefix that was not there, is not in the zone, and was told to
+    /// nobody: what [`Rib::receive`] comes to then.
+    fn receive_first(&mut self, peer: PeerId, id: u32, judged: &Judged, told: &mut Told) {
+        let Judged { set, meta, feasible } = *judged;
+        self.sets.hold(set);
+        let route = Route { set, peer, meta, path_id: 0 };
+        self.table.set_first(id, &route, feasible);
+        self.count(id, &route, 1);
+        if feasible {
+            self.enqueue_first(id, route, told);
+        }
     }
 
     /// Stores one route of a peer.
-    fn receive(&mut self, peer: PeerId, id: u32, nlri: &Nlri, received: u32) {
-        let at = self.table.find_route(id, peer, nlri.path_id);
-        if at.is_none() && !self.has_room(peer, id, nlri.path_id) {
+    fn receive(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        nlri: &Nlri,
+        received: u32,
+        judged: Option<&Judged>,
+    ) {
+        let path_id = nlri.path_id;
+        let at = self.table.find_route(id, peer, path_id);
+        if at.is_none() && !self.has_room(peer, id, path_id) {
             return;
         }
-        let (set, candidate) = self.import(peer, &nlri.prefix, received);
-        let Some(known) = self.peer(peer) else { return };
-        let meta = known.meta(candidate);
-        self.put(id, at, Route { set, peer, meta, path_id: nlri.path_id });
+        let route = match judged {
+            Some(Judged { set, meta, .. }) => {
+                self.sets.hold(*set);
+                Route { set: *set, peer, meta: *meta, path_id }
+            }
+            None => {
+                let (set, candidate) = self.import(peer, &nlri.prefix, received);
+                let Some(known) = self.peer(peer) else { return };
+                Route { set, peer, meta: known.meta(candidate), path_id }
+            }
+        };
+        match at {
+            // Said again.
+            Some(at) if self.table.route(id, at) == route => self.sets.release(route.set),
+            at => self.put(id, at, route),
+        }
     }
 
     fn has_room(&mut self, peer: PeerId, id: u32, path_id: u32) -> bool {
@@ -180,14 +249,17 @@ impl Rib {
     /// What import policy makes of a received set: the set to store, held once, and whether the
     /// route is a candidate.
     pub(crate) fn import(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> (u32, bool) {
-        let accepted = self.accepted(peer, prefix, received);
+        let policy = self.peer(peer).and_then(|known| known.config.import.as_ref());
+        let bitmap = policy.map_or(0, |policy| policy.bitmap(prefix));
+        let accepted = self.accepted(peer, bitmap, received);
         let set = accepted.unwrap_or(received);
         self.sets.hold(set);
         (set, accepted.is_some())
     }
 
-    /// The set that a peer's policy makes of `received`; `None` if rejected.
-    fn accepted(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> Option<u32> {
+    /// The set that a peer's policy makes of `received`, where `bitmap` says which of its matches on
+    /// the prefix hold; `None` if rejected.
+    fn accepted(&mut self, peer: PeerId, bitmap: u64, received: u32) -> Option<u32> {
         let known = self.peers.get(peer.index())?.as_ref()?;
         if self.sets.summary(received).has_loop() {
             return None;
@@ -195,7 +267,7 @@ impl Rib {
         let Some(policy) = &known.config.import else {
             return (known.kind == PeerKind::Internal).then_some(received);
         };
-        let (key, bitmap) = (known.import_key, policy.bitmap(prefix));
+        let key = known.import_key;
         let of = (received, self.sets.serial(received));
         let slot = self.imports.slot(key, received, bitmap);
         if let Some(slot) = slot
@@ -264,15 +336,16 @@ impl Rib {
     pub(crate) fn take(&mut self, id: u32, at: usize) {
         let before = self.table.best(id);
         let old = self.table.route(id, at);
-        let old_rank = self.last_rank(id, &old);
+        let was_best = at == 0 && before.is_some();
+        let old_rank = if was_best { None } else { self.last_rank(id, &old) };
         self.count(id, &old, -1);
         if old.meta.is_candidate() {
             self.note_change(id, before, true);
         }
         self.table.remove_route(id, at);
-        match (at, before) {
-            (0, Some(_)) => self.settle_anew(id, before),
-            _ => self.settle(id, before, None, old_rank),
+        match was_best {
+            true => self.settle_anew(id, before),
+            false => self.settle(id, before, None, old_rank),
         }
         self.sets.release(old.set);
         if self.table.entry(id).count() == 0 {

@@ -45,6 +45,7 @@ mod quota;
 mod rib;
 mod round;
 mod sets;
+mod share;
 mod steer;
 mod step;
 mod store;

@@ -149,7 +149,7 @@ pub(crate) struct Peer {
     pub(crate) config: PeerConfig,
     /// Stands for the import policy in the memo.
     pub(crate) import_key: u32,
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<Box<Session>>,
     /// What the Decision Process compares; of the last session while there is none.
     pub(crate) kind: PeerKind,
     pub(crate) id: BgpId,

@@ -151,19 +151,42 @@ impl Queue {
         (mark != self.ends[lane as usize].end).then(|| self.nodes[mark].entry)
     }
 
-    /// Moves a reader past the entry that [`Queue::peek`] showed. An entry that all have read now
-    /// goes to `done`.
-    pub(crate) fn advance(&mut self, reader: usize, lane: Lane, done: &mut Vec<u32>) {
+    /// Where a reader is in a lane, and the state of the queue, if it has anything to read there.
+    pub(crate) fn place(&self, reader: usize, lane: Lane) -> Option<(u32, u32)> {
+        let mark = self.marks[reader]?[lane as usize];
+        (mark != self.ends[lane as usize].end).then_some((mark, self.made))
+    }
+
+    /// All that a reader has yet to read in a lane, in order.
+    pub(crate) fn unread(&self, reader: usize, lane: Lane) -> impl Iterator<Item = u32> {
+        let end = self.ends[lane as usize].end;
+        let mut at = self.marks[reader].map_or(end, |marks| marks[lane as usize]);
+        core::iter::from_fn(move || {
+            let node = (at != end).then(|| &self.nodes[at])?;
+            at = node.next;
+            Some(node.entry)
+        })
+    }
+
+    /// Moves a reader past so many entries that [`Queue::unread`] showed. Those that all have read
+    /// now go to `done`, [`TRIM`] at most.
+    pub(crate) fn skip(&mut self, reader: usize, lane: Lane, count: usize, done: &mut Vec<u32>) {
         let Some(marks) = &mut self.marks[reader] else { return };
         let mark = &mut marks[lane as usize];
-        if *mark == self.ends[lane as usize].end {
-            return;
+        let Ends { head, end } = self.ends[lane as usize];
+        let from = *mark;
+        for _ in 0..count {
+            if *mark == end {
+                break;
+            }
+            *mark = self.nodes[*mark].next;
         }
-        let node = &mut self.nodes[*mark];
-        node.marks -= 1;
-        *mark = node.next;
         self.nodes[*mark].marks += 1;
-        self.trim(lane, done);
+        let node = &mut self.nodes[from];
+        node.marks -= 1;
+        if node.marks == 0 && from == head {
+            self.trim(lane, done);
+        }
     }
 
     /// Drops nodes at the head that nobody has yet to read, [`TRIM`] of them at most.
@@ -184,11 +207,18 @@ impl Queue {
 
     /// Drops some of the nodes that a reader who left has left behind; false if there are none.
     pub(crate) fn trim_some(&mut self, done: &mut Vec<u32>) -> bool {
-        let lane = Lane::ALL.into_iter().find(|lane| {
-            let Ends { head, end } = self.ends[*lane as usize];
-            head != end && self.nodes[head].marks == 0
-        });
+        let lane = Lane::ALL.into_iter().find(|lane| self.leaves(*lane));
         lane.inspect(|lane| self.trim(*lane, done)).is_some()
+    }
+
+    /// Whether a reader who left has left nodes behind that [`Queue::trim_some`] drops.
+    pub(crate) fn has_leavings(&self) -> bool {
+        Lane::ALL.into_iter().any(|lane| self.leaves(lane))
+    }
+
+    fn leaves(&self, lane: Lane) -> bool {
+        let Ends { head, end } = self.ends[lane as usize];
+        head != end && self.nodes[head].marks == 0
     }
 
     /// Takes a node out of its lane; readers about to read it go on with the next one.
@@ -230,7 +260,7 @@ mod tests {
         let mut read = Vec::new();
         while let Some(entry) = queue.peek(reader, lane) {
             read.push(entry);
-            queue.advance(reader, lane, done);
+            queue.skip(reader, lane, 1, done);
         }
         read
     }
@@ -348,7 +378,7 @@ mod tests {
                     (2..6, Some(reader)) => {
                         let lane = Lane::ALL[lane];
                         let next = plain.peek(reader, lane);
-                        queue.advance(reader, lane, &mut done);
+                        queue.skip(reader, lane, 1, &mut done);
                         let unread = plain.unread.entry(reader).or_default();
                         unread.retain(|entry| Some(*entry) != next);
                     }
@@ -360,6 +390,9 @@ mod tests {
                 }
                 for (reader, unread) in &plain.unread {
                     prop_assert_eq!(queue.has_unread(*reader), !unread.is_empty());
+                    let listed: BTreeSet<u32> =
+                        Lane::ALL.iter().flat_map(|lane| queue.unread(*reader, *lane)).collect();
+                    prop_assert_eq!(&listed, unread);
                     for lane in Lane::ALL {
                         prop_assert_eq!(queue.peek(*reader, lane), plain.peek(*reader, lane));
                     }

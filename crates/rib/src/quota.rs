@@ -4,9 +4,10 @@ use pathvane_wire::Family;
 
 use crate::PeerId;
 use crate::net_set::ZoneKey;
-use crate::peer::{FAMILIES, Frame, Session};
+use crate::peer::{FAMILIES, Frame, Peer, Session};
 use crate::rib::Rib;
 use crate::table::Entry;
+use crate::transmit::Outlet;
 
 /// How many prefixes a peer may be told, by family (IPv4, IPv6).
 ///
@@ -17,6 +18,12 @@ pub struct Quota {
     pub most: [Option<u32>; 2],
     /// So many of these are kept free for prefixes of services.
     pub reserved: [u32; 2],
+}
+
+impl Quota {
+    pub(crate) fn is_set(&self) -> bool {
+        self.most.iter().any(Option::is_some)
+    }
 }
 
 impl Rib {
@@ -36,30 +43,28 @@ impl Rib {
     }
 
     /// Whether a prefix that the peer does not hold would be one too many.
-    pub(crate) fn is_over_quota(&self, peer: PeerId, id: u32, v6: bool) -> bool {
-        let Some(known) = self.peer(peer) else { return false };
-        let place = usize::from(v6);
+    pub(crate) fn is_over_quota(&self, outlet: &Outlet, id: u32, v6: bool) -> bool {
+        let Some(known) = self.peer(outlet.peer) else { return false };
+        let (place, told) = (usize::from(v6), outlet.advertised[usize::from(v6)]);
         let Some(most) = known.quota.most[place] else { return false };
         match self.table.entry(id).has(Entry::SERVICE) {
-            true => known.counts[place].advertised >= most,
-            false => !self.has_quota_left(peer, v6),
+            true => told >= most,
+            false => !self.has_quota_left(&known.quota, &outlet.session, told, v6),
         }
     }
 
-    /// Whether the peer may be told one more prefix that is no service's.
-    fn has_quota_left(&self, peer: PeerId, v6: bool) -> bool {
-        let Some(known) = self.peer(peer) else { return false };
+    /// Whether a peer that was told so many prefixes may be told one more that is no service's.
+    fn has_quota_left(&self, quota: &Quota, session: &Session, told: u32, v6: bool) -> bool {
         let place = usize::from(v6);
-        let Some(most) = known.quota.most[place] else { return true };
-        let (told, reserved) = (known.counts[place].advertised, known.quota.reserved[place]);
+        let Some(most) = quota.most[place] else { return true };
+        let reserved = quota.reserved[place];
         let wanted = |reserved: u32| told.saturating_add(reserved) < most;
         wanted(reserved)
-            || wanted(0) && wanted(reserved.saturating_sub(self.services_told(peer, v6)))
+            || wanted(0) && wanted(reserved.saturating_sub(self.services_told(session, v6)))
     }
 
     /// How many prefixes of services the peer holds.
-    fn services_told(&self, peer: PeerId, v6: bool) -> u32 {
-        let Some(session) = self.session(peer) else { return 0 };
+    fn services_told(&self, session: &Session, v6: bool) -> u32 {
         let (mut count, mut from) = (0, Some(ZoneKey::START));
         while let Some((key, id)) = from.and_then(|from| self.zone.first(from)) {
             let entry = self.table.entry(id);
@@ -69,17 +74,6 @@ impl Rib {
             from = key.next();
         }
         count
-    }
-
-    /// Notes whether the quota keeps a prefix from the peer.
-    pub(crate) fn note_withheld(&mut self, peer: PeerId, id: u32, v6: bool, withheld: bool) {
-        let Some(session) = self.session_mut(peer) else { return };
-        let count = &mut session.withheld_count[usize::from(v6)];
-        if withheld {
-            *count += u32::from(session.withheld.insert(id));
-        } else if *count > 0 {
-            *count -= u32::from(session.withheld.remove(id));
-        }
     }
 
     /// An entry is about to go: nobody waits for it any more.
@@ -95,14 +89,31 @@ impl Rib {
     pub(crate) fn tell_withheld(&mut self, peer: PeerId) {
         let walk = self.walk(false, Frame::Silent);
         for at in 0..FAMILIES.len() {
-            let waits =
-                |session: &Session| session.withheld_count[at] > 0 && session.walks[at].is_none();
-            if self.session(peer).is_some_and(waits)
-                && self.has_quota_left(peer, at == 1)
+            let waits = |known: &Peer| {
+                let told = known.counts[at].advertised;
+                known.session.as_deref().is_some_and(|session| {
+                    session.withheld_count[at] > 0
+                        && session.walks[at].is_none()
+                        && self.has_quota_left(&known.quota, session, told, at == 1)
+                })
+            };
+            if self.peer(peer).is_some_and(waits)
                 && let Some(session) = self.session_mut(peer)
             {
                 session.walks[at] = Some(walk);
             }
+        }
+    }
+}
+
+impl Session {
+    /// Notes whether the quota keeps a prefix from the peer.
+    pub(crate) fn note_withheld(&mut self, id: u32, v6: bool, withheld: bool) {
+        let count = &mut self.withheld_count[usize::from(v6)];
+        if withheld {
+            *count += u32::from(self.withheld.insert(id));
+        } else if *count > 0 {
+            *count -= u32::from(self.withheld.remove(id));
         }
     }
 }

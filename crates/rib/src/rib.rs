@@ -26,7 +26,7 @@ pub struct Rib {
     pub(crate) table: Table,
     pub(crate) sets: Sets,
     pub(crate) peers: Vec<Option<Peer>>,
-    pub(crate) groups: Vec<Option<Group>>,
+    pub(crate) groups: Vec<Option<Box<Group>>>,
     pub(crate) zone: Zone,
     pub(crate) changes: Changes,
     pub(crate) jobs: Vec<Job>,
@@ -119,7 +119,7 @@ impl Rib {
         let walk = self.walk(false, Frame::EndOfRib);
         let walks = FAMILIES.map(|family| families.contains(family).then_some(walk));
         if let Some(known) = self.peer_mut(peer) {
-            known.session = Some(Session {
+            known.session = Some(Box::new(Session {
                 up,
                 group,
                 reader,
@@ -130,7 +130,7 @@ impl Rib {
                 walks,
                 former: None,
                 sent_end_of_rib: FamilySet::EMPTY,
-            });
+            }));
         }
         for family in FAMILIES.into_iter().filter(|family| !families.contains(*family)) {
             self.end_stale(peer, family);
@@ -210,7 +210,7 @@ impl Rib {
             })
         });
         let seed = self.config.seed;
-        let group = self.groups[at].get_or_insert_with(|| Group::new(key, seed));
+        let group = self.groups[at].get_or_insert_with(|| Box::new(Group::new(key, seed)));
         group.members.push(peer);
         (at, group.queue.join())
     }
@@ -292,11 +292,11 @@ impl Rib {
     }
 
     pub(crate) fn session(&self, peer: PeerId) -> Option<&Session> {
-        self.peer(peer)?.session.as_ref()
+        self.peer(peer)?.session.as_deref()
     }
 
     pub(crate) fn session_mut(&mut self, peer: PeerId) -> Option<&mut Session> {
-        self.peer_mut(peer)?.session.as_mut()
+        self.peer_mut(peer)?.session.as_deref_mut()
     }
 
     pub(crate) const fn speaker(&self) -> Speaker {

@@ -8,11 +8,12 @@ use hashbrown::HashMap;
 use ipnet::IpNet;
 use pathvane_wire::NextHop;
 
+use crate::PeerId;
 use crate::group::{Exported, Subject};
 
 /// The path identifier of the one route that we announce for a prefix, where ADD-PATH is
 /// negotiated (RFC 7911 leaves the value to us).
-const PATH_ID: u32 = 1;
+pub(crate) const PATH_ID: u32 = 1;
 
 /// Octets of a message beside attributes and prefixes, at most: header, two lengths, MP_REACH
 /// with two IPv6 next hops.
@@ -29,6 +30,10 @@ pub(crate) struct Round {
     by_hash: HashMap<(u64, bool), usize, FixedState>,
     /// What the last route came to: its bucket, or nothing to tell.
     pub(crate) last: Option<(Subject, Option<usize>)>,
+    /// The same for the last route of which set and family say it all.
+    pub(crate) last_plain: Option<((u32, bool), Option<usize>)>,
+    /// The same where routes of different sources are kept apart.
+    pub(crate) last_shared: Option<((u32, bool), usize, PeerId)>,
     pub(crate) scratch: BytesMut,
     /// Octets that the round comes to, at most, and may come to.
     cost: usize,
@@ -59,6 +64,8 @@ impl Round {
             used: 0,
             by_hash: HashMap::with_hasher(FixedState::with_seed(seed ^ 0x4040)),
             last: None,
+            last_plain: None,
+            last_shared: None,
             scratch: BytesMut::new(),
             cost: 0,
             room: 0,
@@ -72,6 +79,8 @@ impl Round {
         self.used = 0;
         self.by_hash.clear();
         self.last = None;
+        self.last_plain = None;
+        self.last_shared = None;
         self.cost = 0;
         self.room = room;
         self.strict = strict;
@@ -116,7 +125,7 @@ impl Round {
         at: usize,
         prefix: IpNet,
         max_len: usize,
-        entry: impl FnOnce() -> (u32, bool),
+        entry: (u32, bool),
     ) -> bool {
         let bucket = &self.buckets[at];
         let (filled, cost) = grown(bucket.filled, bucket.attrs.len(), &prefix, max_len);
@@ -125,7 +134,7 @@ impl Round {
             let bucket = &mut self.buckets[at];
             bucket.filled = filled;
             bucket.prefixes.push((PATH_ID, prefix));
-            bucket.entries.push(entry());
+            bucket.entries.push(entry);
         }
         fits
     }

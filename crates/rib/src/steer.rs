@@ -32,8 +32,10 @@ impl Rib {
         let set = self.sets.local(&attrs, NextHop::from(nowhere));
         self.sets.hold(set);
         let hash = self.table.hash(&prefix);
-        let found = self.table.find(hash, &prefix);
-        let id = found.unwrap_or_else(|| self.add_prefix(hash, &prefix));
+        let (id, new) = self.table.find_or_insert(hash, &prefix);
+        if new {
+            self.place(id, &prefix);
+        }
         let at = self.table.find_route(id, PeerId::LOCAL, 0);
         let meta = Meta::new(0, true);
         self.put(id, at, Route { set, peer: PeerId::LOCAL, meta, path_id: 0 });

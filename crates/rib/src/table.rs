@@ -96,6 +96,16 @@ impl Entry {
         self.flags & mask
     }
 
+    /// Set and peer of the best route, if any is feasible.
+    pub(crate) fn best(&self) -> Option<(u32, PeerId)> {
+        self.has(Entry::BEST).then_some((self.first_set, self.first_peer))
+    }
+
+    /// The set of the first route, if there is one.
+    pub(crate) const fn first_set(&self) -> u32 {
+        self.first_set
+    }
+
     /// How many routes it has.
     pub(crate) const fn count(&self) -> usize {
         self.count as usize
@@ -110,6 +120,15 @@ impl Entry {
         let further = (self.count as usize).saturating_sub(1);
         if self.has_path_ids() { 1 + 3 * further } else { 2 * further }
     }
+}
+
+fn is(entries: &Slab<Entry>, v6: &Slab<[u8; 16]>, id: u32, prefix: &IpNet) -> bool {
+    let entry = &entries[id];
+    entry.len == prefix.prefix_len()
+        && match prefix {
+            IpNet::V4(net) => entry.address == net.addr().to_bits(),
+            IpNet::V6(net) => v6[entry.address] == net.addr().octets(),
+        }
 }
 
 /// All prefixes of both families.
@@ -163,21 +182,22 @@ impl Table {
 
     /// Whether the entry is of this prefix.
     pub(crate) fn is(&self, id: u32, prefix: &IpNet) -> bool {
-        let entry = &self.entries[id];
-        entry.len == prefix.prefix_len()
-            && match prefix {
-                IpNet::V4(net) => entry.address == net.addr().to_bits(),
-                IpNet::V6(net) => self.v6[entry.address] == net.addr().octets(),
-            }
+        is(&self.entries, &self.v6, id, prefix)
     }
 
-    /// Adds a prefix that is not there, without routes.
-    pub(crate) fn insert(&mut self, hash: u64, prefix: &IpNet) -> u32 {
+    /// The entry of a prefix, and whether it was added just now, without routes.
+    pub(crate) fn find_or_insert(&mut self, hash: u64, prefix: &IpNet) -> (u32, bool) {
+        let Table { entries, v6, index, .. } = self;
+        let next = entries.next();
+        let index = &mut index[Table::index_of(prefix)];
+        if let Some(id) = index.find_or_insert(hash, next, |id| is(entries, v6, id, prefix)) {
+            return (id, false);
+        }
         let (address, family) = match prefix {
             IpNet::V4(net) => (net.addr().to_bits(), 0),
-            IpNet::V6(net) => (self.v6.insert(net.addr().octets()), Entry::V6),
+            IpNet::V6(net) => (v6.insert(net.addr().octets()), Entry::V6),
         };
-        let id = self.entries.insert(Entry {
+        let id = entries.insert(Entry {
             first_set: 0,
             first_peer: PeerId::LOCAL,
             first_meta: Meta(0),
@@ -187,8 +207,19 @@ impl Table {
             len: prefix.prefix_len(),
             flags: Entry::USED | family,
         });
-        self.index[Table::index_of(prefix)].insert(hash, id);
-        id
+        debug_assert_eq!(id, next);
+        (id, true)
+    }
+
+    /// Gives a prefix without routes its first one, which has no path identifier.
+    pub(crate) fn set_first(&mut self, id: u32, route: &Route, best: bool) {
+        let entry = &mut self.entries[id];
+        debug_assert!(entry.count == 0 && route.path_id == 0);
+        entry.first_set = route.set;
+        entry.first_peer = route.peer;
+        entry.first_meta = route.meta;
+        entry.count = 1;
+        entry.flags |= if best { Entry::BEST } else { 0 };
     }
 
     /// Removes a prefix that has no routes.
@@ -406,7 +437,7 @@ mod tests {
     fn added(table: &mut Table, prefix: &str) -> u32 {
         let prefix: IpNet = prefix.parse().unwrap();
         let hash = table.hash(&prefix);
-        table.insert(hash, &prefix)
+        table.find_or_insert(hash, &prefix).0
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Adj-RIB-Out: from pending prefixes to UPDATE messages.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::BytesMut;
@@ -8,11 +9,12 @@ use pathvane_wire::{
     Family, RefreshSubtype, RouteRefresh, encode_announcements, encode_end_of_rib,
     encode_withdrawals,
 };
+use smallvec::SmallVec;
 
 use crate::PeerId;
 use crate::group::Group;
 use crate::net_set::ZoneKey;
-use crate::peer::{FAMILIES, Frame, Session, Walk};
+use crate::peer::{FAMILIES, Frame, Session, Walk, place_of};
 use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::round::{Bucket, Round};
@@ -20,6 +22,9 @@ use crate::table::Entry;
 
 /// Prefixes looked at in one call, though they may come to no bytes.
 const MOST_LOOKS: u32 = 2048;
+
+/// Entries that are read from a queue at a time.
+const RUN: usize = 32;
 
 /// What it costs to work out twice what a peer is told, in prefixes looked at.
 const LOOKS_TO_COMPARE: u32 = 16;
@@ -31,6 +36,15 @@ enum Gathered {
     All,
     /// There is no room for more.
     Full,
+}
+
+/// What the UPDATEs for one peer are made from, out of its place in the RIB meanwhile.
+pub(crate) struct Outlet {
+    pub(crate) peer: PeerId,
+    pub(crate) session: Box<Session>,
+    pub(crate) group: Box<Group>,
+    /// Prefixes in the Adj-RIB-Out, by family.
+    pub(crate) advertised: [u32; 2],
 }
 
 impl Rib {
@@ -54,7 +68,7 @@ impl Rib {
         };
         walking
             || !session.urgent.is_empty()
-            || self.groups[session.group].as_ref().is_some_and(queued)
+            || self.groups[session.group].as_deref().is_some_and(queued)
     }
 
     /// Appends UPDATEs to `out`: service prefixes before others, withdrawals before announcements,
@@ -67,50 +81,89 @@ impl Rib {
         if !self.has_pending(peer) {
             return false;
         }
+        let Some(mut outlet) = self.open(peer) else { return false };
         let mut round = core::mem::replace(&mut self.round, Round::new(self.config.seed));
         let start = out.len();
         let mut looks = MOST_LOOKS;
-        self.begin_refreshes(peer, out);
+        outlet.begin_refreshes(out);
         let all = [true, false].into_iter().all(|service| {
             loop {
+                let room = limit.saturating_sub(out.len() - start);
+                let lanes = outlet.lanes(service);
+                if lanes.contains(&Lane::Announce) {
+                    let shared = self.share(&mut outlet, room, looks, out);
+                    looks = looks.saturating_sub(shared);
+                    // Whoever is told the same next is to find it encoded in the same way.
+                    if shared > 0 && outlet.has_unread(Lane::Announce) {
+                        break false;
+                    }
+                }
                 let written = out.len() - start;
                 round.start(limit.saturating_sub(written), written > 0);
-                let gathered = self.gather(peer, service, &mut round, &mut looks);
-                self.encode(peer, &round, out);
+                let gathered = self.gather(&mut outlet, service, lanes, &mut round, &mut looks);
+                self.encode(&mut outlet, &round, out);
+                let all = gathered == Gathered::All && lanes.len() == 2;
                 // Encoding can come to less than was allowed for, so there may be room again.
-                if gathered == Gathered::All || round.is_empty() || looks == 0 {
-                    break gathered == Gathered::All;
+                let stuck = gathered == Gathered::Full && round.is_empty();
+                if all || stuck || looks == 0 {
+                    break all;
                 }
             }
         });
         if all {
-            self.finish_walks(peer, out);
-            self.tell_withheld(peer);
+            outlet.finish_walks(out);
         }
         self.round = round;
+        self.close(outlet);
+        if all {
+            self.tell_withheld(peer);
+        }
         self.reap_done();
         self.has_pending(peer)
     }
 
-    /// Fills a round with what is pending in the service lanes or in the others.
+    /// Takes out what the UPDATEs for a peer are made from, until [`Rib::close`].
+    fn open(&mut self, peer: PeerId) -> Option<Outlet> {
+        let at = self.session(peer)?.group;
+        let group = self.groups[at].take()?;
+        let session = self.peer_mut(peer)?.session.take()?;
+        let advertised = self.peer(peer)?.counts.map(|counts| counts.advertised);
+        Some(Outlet { peer, session, group, advertised })
+    }
+
+    fn close(&mut self, outlet: Outlet) {
+        let Outlet { peer, session, group, advertised } = outlet;
+        self.groups[session.group] = Some(group);
+        let Some(known) = self.peer_mut(peer) else { return };
+        known.session = Some(session);
+        for (counts, advertised) in known.counts.iter_mut().zip(advertised) {
+            counts.advertised = advertised;
+        }
+    }
+
+    /// Fills a round with what is pending in the service lanes or in the others. Of `lanes` that are
+    /// one alone, with nothing else.
     fn gather(
         &mut self,
-        peer: PeerId,
+        outlet: &mut Outlet,
         service: bool,
+        lanes: &[Lane],
         round: &mut Round,
         looks: &mut u32,
     ) -> Gathered {
-        let lanes = if service { Lane::SERVICE } else { Lane::BULK };
         for lane in lanes {
-            if self.gather_lane(peer, lane, round, looks) == Gathered::Full {
+            if self.gather_lane(outlet, *lane, round, looks) == Gathered::Full {
                 return Gathered::Full;
             }
         }
-        if service && self.gather_urgent(peer, round, looks) == Gathered::Full {
+        if lanes.len() == 1 {
+            return Gathered::All;
+        }
+        if service && self.gather_urgent(outlet, round, looks) == Gathered::Full {
             return Gathered::Full;
         }
         for at in 0..FAMILIES.len() {
-            if self.gather_walk(peer, at, service, round, looks) == Gathered::Full {
+            if self.gather_walk(outlet, at, service, round, looks) == Gathered::Full {
                 return Gathered::Full;
             }
         }
@@ -119,38 +172,48 @@ impl Rib {
 
     fn gather_lane(
         &mut self,
-        peer: PeerId,
+        outlet: &mut Outlet,
         lane: Lane,
         round: &mut Round,
         looks: &mut u32,
     ) -> Gathered {
-        let Some(session) = self.session(peer) else { return Gathered::All };
-        let (at, reader) = (session.group, session.reader);
+        let reader = outlet.session.reader;
         loop {
-            let Some(group) = &self.groups[at] else { return Gathered::All };
-            let Some(id) = group.queue.peek(reader, lane) else { return Gathered::All };
-            if *looks == 0 || !self.offer(peer, id, round) {
+            let run: SmallVec<[u32; RUN]> =
+                outlet.group.queue.unread(reader, lane).take(RUN).collect();
+            let mut told = 0;
+            for id in &run {
+                if *looks == 0 || !self.offer(outlet, *id, round) {
+                    break;
+                }
+                *looks -= 1;
+                told += 1;
+                if !outlet.session.urgent.is_empty() {
+                    outlet.session.urgent.remove(id);
+                }
+            }
+            outlet.group.queue.skip(reader, lane, told, &mut self.done);
+            if told < run.len() {
                 return Gathered::Full;
             }
-            *looks -= 1;
-            if let Some(group) = &mut self.groups[at] {
-                group.queue.advance(reader, lane, &mut self.done);
-            }
-            if let Some(session) = self.session_mut(peer) {
-                session.urgent.remove(&id);
+            if told < RUN {
+                return Gathered::All;
             }
         }
     }
 
-    fn gather_urgent(&mut self, peer: PeerId, round: &mut Round, looks: &mut u32) -> Gathered {
-        while let Some(id) = self.session(peer).and_then(|s| s.urgent.first().copied()) {
-            if *looks == 0 || !self.offer(peer, id, round) {
+    fn gather_urgent(
+        &mut self,
+        outlet: &mut Outlet,
+        round: &mut Round,
+        looks: &mut u32,
+    ) -> Gathered {
+        while let Some(id) = outlet.session.urgent.first().copied() {
+            if *looks == 0 || !self.offer(outlet, id, round) {
                 return Gathered::Full;
             }
             *looks -= 1;
-            if let Some(session) = self.session_mut(peer) {
-                session.urgent.remove(&id);
-            }
+            outlet.session.urgent.remove(&id);
             self.done.push(id);
         }
         Gathered::All
@@ -158,27 +221,25 @@ impl Rib {
 
     fn gather_walk(
         &mut self,
-        peer: PeerId,
+        outlet: &mut Outlet,
         at: usize,
         service: bool,
         round: &mut Round,
         looks: &mut u32,
     ) -> Gathered {
-        while let Some(walk) = self.session(peer).and_then(|session| session.walks[at]) {
+        while let Some(walk) = outlet.session.walks[at] {
             let Some((id, next)) = self.step_of(&walk, service) else { return Gathered::All };
             if *looks == 0 {
                 return Gathered::Full;
             }
             *looks -= 1;
             let wanted = id
-                .filter(|id| self.is_on_walk(peer, at, &walk, *id, service))
-                .filter(|id| !self.is_told_as_before(peer, *id, looks));
-            if wanted.is_some_and(|id| !self.offer(peer, id, round)) {
+                .filter(|id| self.is_on_walk(outlet, at, &walk, *id, service))
+                .filter(|id| !self.is_told_as_before(outlet, *id, looks));
+            if wanted.is_some_and(|id| !self.offer(outlet, id, round)) {
                 return Gathered::Full;
             }
-            if let Some(session) = self.session_mut(peer) {
-                session.walks[at] = Some(next);
-            }
+            outlet.session.walks[at] = Some(next);
         }
         Gathered::All
     }
@@ -195,7 +256,7 @@ impl Rib {
     }
 
     /// Whether a walk is to offer an entry at this point.
-    fn is_on_walk(&self, peer: PeerId, at: usize, walk: &Walk, id: u32, service: bool) -> bool {
+    fn is_on_walk(&self, outlet: &Outlet, at: usize, walk: &Walk, id: u32, service: bool) -> bool {
         let entry = self.table.entry(id);
         if !entry.is_used() || usize::from(entry.is_v6()) != at {
             return false;
@@ -203,46 +264,43 @@ impl Rib {
         let first = entry.has(Entry::SERVICE);
         let due = if service { first } else { !first || walk.zone_version != self.zone.version };
         // What is queued for the peer will be told from there.
-        let due_here = |session: &Session| {
-            let group = self.groups[session.group].as_ref();
-            let queued = group.is_some_and(|group| group.queue.is_unread(session.reader, id));
-            !queued && (walk.again || !session.held.contains(id))
-        };
-        due && self.session(peer).is_some_and(due_here)
+        let Outlet { session, group, .. } = outlet;
+        due && (walk.again || !session.held.contains(id))
+            && !group.queue.is_unread(session.reader, id)
     }
 
     /// Whether the peer is told the same about an entry as under the terms before, and has been.
-    fn is_told_as_before(&self, peer: PeerId, id: u32, looks: &mut u32) -> bool {
-        let Some(session) = self.session(peer) else { return false };
+    fn is_told_as_before(&self, outlet: &Outlet, id: u32, looks: &mut u32) -> bool {
+        let Outlet { peer, session, group, .. } = outlet;
         let Some(former) = session.former.as_ref().filter(|_| session.held.contains(id)) else {
             return false;
         };
         *looks = looks.saturating_sub(LOOKS_TO_COMPARE);
-        let told = self.groups[session.group]
-            .as_ref()
-            .and_then(|group| self.export_of(peer, id, &group.key).ok());
-        told.is_some() && told == self.export_of(peer, id, former).ok()
+        let told = self.export_of(*peer, id, &group.key).ok();
+        told.is_some() && told == self.export_of(*peer, id, former).ok()
     }
 
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
-    fn offer(&mut self, peer: PeerId, id: u32, round: &mut Round) -> bool {
-        let Some(session) = self.session(peer) else { return true };
-        let (max_len, held) = (session.up.encode.max_len, session.held.contains(id));
-        let prefix = self.table.prefix(id);
-        let v6 = matches!(prefix, IpNet::V6(_));
-        let bucket = self.bucket_for(peer, id, round);
-        let withheld = bucket.is_some() && !held && self.is_over_quota(peer, id, v6);
-        self.note_withheld(peer, id, v6, withheld);
+    fn offer(&mut self, outlet: &mut Outlet, id: u32, round: &mut Round) -> bool {
+        let held = outlet.session.held.contains(id);
+        let max_len = outlet.session.up.encode.max_len;
+        let bucket = self.bucket_for(outlet, id, round);
+        let v6 = self.table.entry(id).is_v6();
+        let withheld = bucket.is_some() && !held && self.is_over_quota(outlet, id, v6);
+        outlet.session.note_withheld(id, v6, withheld);
         match bucket {
             Some(_) if withheld => true,
-            Some(at) => round.announce(at, prefix, max_len, || {
-                self.hold(peer, id, v6);
-                (id, held)
-            }),
+            Some(at) => {
+                let fits = round.announce(at, self.table.prefix(id), max_len, (id, held));
+                if fits && !held {
+                    outlet.hold(id, v6);
+                }
+                fits
+            }
             None if held => {
-                let fits = round.withdraw(prefix, max_len);
+                let fits = round.withdraw(self.table.prefix(id), max_len);
                 if fits {
-                    self.let_go(peer, id, v6);
+                    outlet.let_go(id, v6);
                     self.done.push(id);
                 }
                 fits
@@ -252,19 +310,42 @@ impl Rib {
     }
 
     /// The bucket for what the peer should be told about an entry; `None`: nothing.
-    fn bucket_for(&mut self, peer: PeerId, id: u32, round: &mut Round) -> Option<usize> {
-        let best = self.table.best(id).filter(|best| best.peer != peer)?;
-        let at = self.session(peer)?.group;
-        let subject = self.subject(id, &best, &self.groups[at].as_ref()?.key);
-        let speaker = self.speaker();
-        let known = self.peers.get(peer.index())?.as_ref()?;
-        let session = known.session.as_ref()?;
-        let group = self.groups[at].as_mut()?;
-        if self.table.entry(id).has(Entry::SERVICE)
-            && let Some(directive) = known.directives.get(&self.table.prefix(id))
+    fn bucket_for(&mut self, outlet: &mut Outlet, id: u32, round: &mut Round) -> Option<usize> {
+        let entry = self.table.entry(id);
+        let (set, from) = entry.best()?;
+        if from == outlet.peer {
+            return None;
+        }
+        // Outside the zone and without matches on the prefix, the set says it all.
+        let plain = !entry.has(Entry::ZONE) && !outlet.group.key.is_by_prefix();
+        let (service, key) = (entry.has(Entry::SERVICE), (set, entry.is_v6()));
+        if plain && let Some((_, at)) = round.last_plain.filter(|(last, _)| *last == key) {
+            return at;
+        }
+        let at = self.bucket_of(outlet, id, service, round);
+        if plain {
+            round.last_plain = Some((key, at));
+        }
+        at
+    }
+
+    fn bucket_of(
+        &mut self,
+        outlet: &mut Outlet,
+        id: u32,
+        service: bool,
+        round: &mut Round,
+    ) -> Option<usize> {
+        let best = self.table.best(id)?;
+        let Outlet { peer, session, group, .. } = outlet;
+        let subject = self.subject(id, &best, &group.key);
+        if service
+            && let Some(directive) =
+                self.peers[peer.index()].as_ref()?.directives.get(&self.table.prefix(id))
         {
             let mut bytes = core::mem::take(&mut round.scratch);
             bytes.clear();
+            let speaker = self.speaker();
             let exported =
                 group.exported_by(directive, &mut self.sets, &subject, speaker, &mut bytes);
             let at = exported.map(|exported| round.bucket(exported, &bytes, subject.v6));
@@ -274,6 +355,7 @@ impl Rib {
         if let Some((_, at)) = round.last.filter(|(last, _)| *last == subject) {
             return at;
         }
+        let speaker = self.speaker();
         let (exported, bytes) = group.exported(&mut self.sets, &subject, speaker);
         // RFC 4271 section 5.1.3: never the peer's own address.
         let usable = exported.filter(|exported| exported.next_hop.addr != session.up.address);
@@ -282,27 +364,12 @@ impl Rib {
         at
     }
 
-    /// Notes that the peer is told a route.
-    fn hold(&mut self, peer: PeerId, id: u32, v6: bool) {
-        let Some(known) = self.peer_mut(peer) else { return };
-        let Some(session) = &mut known.session else { return };
-        let new = session.held.insert(id);
-        known.counts[usize::from(v6)].advertised += u32::from(new);
-    }
-
-    fn let_go(&mut self, peer: PeerId, id: u32, v6: bool) {
-        let Some(known) = self.peer_mut(peer) else { return };
-        let Some(session) = &mut known.session else { return };
-        let had = session.held.remove(id);
-        known.counts[usize::from(v6)].advertised -= u32::from(had);
-    }
-
     /// Writes a round. Routes that do not fit into a message are withdrawn instead.
-    fn encode(&mut self, peer: PeerId, round: &Round, out: &mut BytesMut) {
+    fn encode(&mut self, outlet: &mut Outlet, round: &Round, out: &mut BytesMut) {
         if round.is_empty() {
             return;
         }
-        let Some(ctx) = self.session(peer).map(|session| session.up.encode) else { return };
+        let ctx = outlet.session.up.encode;
         for (family, withdrawn) in FAMILIES.into_iter().zip(&round.withdrawals) {
             if !withdrawn.is_empty() {
                 encode_withdrawals(family, withdrawn.iter().copied(), &ctx, out);
@@ -314,7 +381,7 @@ impl Rib {
             let done =
                 encode_announcements(family, &bucket.next_hop, &bucket.attrs, prefixes, &ctx, out);
             if done.is_err() {
-                let withdrawn = self.refuse(peer, bucket);
+                let withdrawn = self.refuse(outlet, bucket);
                 if !withdrawn.is_empty() {
                     encode_withdrawals(family, withdrawn, &ctx, out);
                 }
@@ -323,24 +390,59 @@ impl Rib {
     }
 
     /// Notes that routes are too big for the peer; returns those that it has to forget.
-    fn refuse(&mut self, peer: PeerId, bucket: &Bucket) -> Vec<(u32, IpNet)> {
+    fn refuse(&mut self, outlet: &mut Outlet, bucket: &Bucket) -> Vec<(u32, IpNet)> {
         let mut withdrawn = Vec::new();
         for ((id, held), nlri) in bucket.entries.iter().zip(&bucket.prefixes) {
-            self.let_go(peer, *id, bucket.v6);
+            outlet.let_go(*id, bucket.v6);
             if *held {
                 withdrawn.push(*nlri);
             }
         }
-        if let Some(known) = self.peer_mut(peer) {
+        if let Some(known) = self.peer_mut(outlet.peer) {
             known.faults.too_big += bucket.entries.len() as u64;
         }
         withdrawn
     }
 
+    /// Whether the peer has yet to be told about an entry.
+    pub(crate) fn is_pending_for(&self, peer: PeerId, id: u32, family: Family) -> bool {
+        let Some(session) = self.session(peer) else { return false };
+        let walking = session.walks[usize::from(family == Family::IPV6_UNICAST)].is_some();
+        let queued = self.groups[session.group]
+            .as_ref()
+            .is_some_and(|group| group.queue.is_unread(session.reader, id));
+        walking || queued || session.urgent.contains(&id)
+    }
+}
+
+impl Outlet {
+    /// The lanes to gather from next. Withdrawals go alone where announcements may be shared.
+    fn lanes(&self, service: bool) -> &'static [Lane] {
+        match service {
+            true => &Lane::SERVICE,
+            false if self.has_unread(Lane::Withdraw) => &Lane::BULK[..1],
+            false => &Lane::BULK,
+        }
+    }
+
+    fn has_unread(&self, lane: Lane) -> bool {
+        self.group.queue.peek(self.session.reader, lane).is_some()
+    }
+
+    /// Notes that the peer is told a route for an entry that it held none for.
+    pub(crate) fn hold(&mut self, id: u32, v6: bool) {
+        let new = self.session.held.insert(id);
+        self.advertised[place_of(v6)] += u32::from(new);
+    }
+
+    pub(crate) fn let_go(&mut self, id: u32, v6: bool) {
+        let had = self.session.held.remove(id);
+        self.advertised[place_of(v6)] -= u32::from(had);
+    }
+
     /// Writes BoRR for refreshes that are about to begin.
-    fn begin_refreshes(&mut self, peer: PeerId, out: &mut BytesMut) {
-        let Some(session) = self.session_mut(peer) else { return };
-        for (family, walk) in FAMILIES.into_iter().zip(&mut session.walks) {
+    fn begin_refreshes(&mut self, out: &mut BytesMut) {
+        for (family, walk) in FAMILIES.into_iter().zip(&mut self.session.walks) {
             if let Some(walk) = walk.as_mut().filter(|walk| walk.frame == Frame::Refresh) {
                 walk.frame = Frame::Refreshing;
                 RouteRefresh { family, subtype: RefreshSubtype::Begin }.encode(out);
@@ -349,8 +451,8 @@ impl Rib {
     }
 
     /// Ends the walks that have come to their end, with the message that is owed.
-    fn finish_walks(&mut self, peer: PeerId, out: &mut BytesMut) {
-        let Some(session) = self.session_mut(peer) else { return };
+    fn finish_walks(&mut self, out: &mut BytesMut) {
+        let session = &mut self.session;
         for (family, place) in FAMILIES.into_iter().zip(&mut session.walks) {
             let Some(walk) = place else { continue };
             if walk.services.is_some() || walk.next < walk.end {
@@ -371,15 +473,5 @@ impl Rib {
         if !session.is_walking() {
             session.former = None;
         }
-    }
-
-    /// Whether the peer has yet to be told about an entry.
-    pub(crate) fn is_pending_for(&self, peer: PeerId, id: u32, family: Family) -> bool {
-        let Some(session) = self.session(peer) else { return false };
-        let walking = session.walks[usize::from(family == Family::IPV6_UNICAST)].is_some();
-        let queued = self.groups[session.group]
-            .as_ref()
-            .is_some_and(|group| group.queue.is_unread(session.reader, id));
-        walking || queued || session.urgent.contains(&id)
     }
 }

@@ -85,6 +85,12 @@ impl Rib {
         !trimmed || !self.jobs.is_empty()
     }
 
+    /// Whether [`Rib::work`] has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.jobs.is_empty()
+            || self.groups.iter().flatten().any(|group| group.queue.has_leavings())
+    }
+
     /// Drops what lost peers have left behind in queues; false if there is more.
     fn trim_queues(&mut self, left: &mut u32) -> bool {
         for group in self.groups.iter_mut().flatten() {

@@ -351,17 +351,31 @@ fn apply(lab: &mut Lab, model: &mut Model, op: &Op) {
         Op::Announce { peer, path_id, prefixes, attrs } if model.up.contains(peer) => {
             let path_id = if model.add_path { *path_id } else { 0 };
             let attrs = &attrs_pool()[*attrs];
-            for prefix in prefixes.iter().map(|at| all[*at]) {
-                let next_hop = next_hop_of(*peer, &prefix);
-                lab.announce_path(*peer, path_id, &[prefix], attrs, next_hop);
-                model.routes.insert((*peer, prefix, path_id), (attrs.clone(), next_hop, false));
+            // One UPDATE for each family; it may name a prefix twice.
+            for v6 in [false, true] {
+                let of_family = |prefix: &IpNet| Family::of(prefix) == family(v6);
+                let some: Vec<IpNet> =
+                    prefixes.iter().map(|at| all[*at]).filter(of_family).collect();
+                let Some(first) = some.first() else { continue };
+                let next_hop = next_hop_of(*peer, first);
+                lab.announce_path(*peer, path_id, &some, attrs, next_hop);
+                for prefix in some {
+                    model.routes.insert((*peer, prefix, path_id), (attrs.clone(), next_hop, false));
+                }
             }
         }
         Op::Withdraw { peer, path_id, prefixes } if model.up.contains(peer) => {
             let path_id = if model.add_path { *path_id } else { 0 };
-            for prefix in prefixes.iter().map(|at| all[*at]) {
-                lab.withdraw_path(*peer, path_id, &[prefix]);
-                model.routes.remove(&(*peer, prefix, path_id));
+            for v6 in [false, true] {
+                let of_family = |prefix: &IpNet| Family::of(prefix) == family(v6);
+                let some: Vec<IpNet> =
+                    prefixes.iter().map(|at| all[*at]).filter(of_family).collect();
+                if !some.is_empty() {
+                    lab.withdraw_path(*peer, path_id, &some);
+                }
+                for prefix in some {
+                    model.routes.remove(&(*peer, prefix, path_id));
+                }
             }
         }
         Op::Down { peer, retain } => {
@@ -483,8 +497,18 @@ fn counts_agree(lab: &Lab, model: &Model) {
     }
 }
 
+/// Random lives of the RIB, of some sixty operations each: `PATHVANE_MODEL_CASES`, or 500.
+fn cases() -> u32 {
+    let asked = std::env::var("PATHVANE_MODEL_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_rib_agrees_with_the_model(

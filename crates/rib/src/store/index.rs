@@ -56,14 +56,32 @@ impl Index {
 
     /// Adds an entry that is not there.
     pub(crate) fn insert(&mut self, hash: u64, id: u32) {
+        self.find_or_insert(hash, id, |_| false);
+    }
+
+    /// The entry with this hash that `is_it` confirms; if there is none, `id` is added.
+    pub(crate) fn find_or_insert(
+        &mut self,
+        hash: u64,
+        id: u32,
+        mut is_it: impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
         let table = &mut self.tables[Index::table(hash)];
         // A search for what is not there looks at 8 slots on average at this load, and at 32 if 7 in 8
         // were used.
         if (table.used + 1) * 4 > table.slots.len() * 3 {
             table.resize((table.slots.len() * 3 / 2).max(SMALLEST));
         }
-        table.put(u64::from(hash as u32) << 32 | u64::from(id + 1));
+        let mut place = table.home(hash as u32);
+        while let Some(other) = (table.slots[place] as u32).checked_sub(1) {
+            if (table.slots[place] >> 32) as u32 == hash as u32 && is_it(other) {
+                return Some(other);
+            }
+            place = table.after(place);
+        }
+        table.slots[place] = u64::from(hash as u32) << 32 | u64::from(id + 1);
         table.used += 1;
+        None
     }
 
     /// Removes an entry that is there.
@@ -159,7 +177,8 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let id = (state >> 8) % 4000;
             if present.insert(id) {
-                index.insert(hash(id), id);
+                assert_eq!(index.find_or_insert(hash(id), id, |other| other == id), None);
+                assert_eq!(index.find_or_insert(hash(id), 9999, |other| other == id), Some(id));
             } else {
                 present.remove(&id);
                 index.remove(hash(id), id);

@@ -39,6 +39,11 @@ impl<T> Slab<T> {
         id
     }
 
+    /// The number that the next value will be stored under.
+    pub(crate) fn next(&self) -> u32 {
+        self.free.last().unwrap_or(self.slots)
+    }
+
     /// Gives a number back, which must be in use.
     pub(crate) fn release(&mut self, id: u32) {
         self.free.push(id);
@@ -93,6 +98,11 @@ impl Stack {
         self.len += 1;
     }
 
+    fn last(&self) -> Option<u32> {
+        let (chunk, slot) = split(self.len.checked_sub(1)?);
+        Some(self.chunks[chunk][slot])
+    }
+
     fn pop(&mut self) -> Option<u32> {
         let last = self.len.checked_sub(1)?;
         let (chunk, slot) = split(last);
@@ -118,7 +128,8 @@ mod tests {
         }
         assert_eq!((slab.in_use(), slab.slots()), (2500, 5000));
         for n in 0..2500 {
-            assert!(slab.insert(10_000 + n) < 5000);
+            let next = slab.next();
+            assert!(next < 5000 && slab.insert(10_000 + n) == next);
         }
         assert_eq!((slab.in_use(), slab.slots()), (5000, 5000));
         assert!((0..5000).step_by(2).all(|id| slab[id] >= 10_000 && slab[id + 1] == id + 1));
