@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netns::in_namespace_async;
 use pathvane_engine::PeerId;
-use pathvane_speaker::tcp::{Hops, Listener, Options, Roster};
+use pathvane_speaker::tcp::{Hops, Listener, Options, Roster, Who};
 
 #[test]
 fn a_listener_without_descriptors_says_so_rests_and_goes_on() {
@@ -41,6 +41,6 @@ fn a_listener_without_descriptors_says_so_rests_and_goes_on() {
         drop(hoard);
         let (peer, _connection) =
             poll_fn(|cx| listener.poll_accept(cx, &roster)).await.expect("after the rest");
-        assert_eq!(peer, PeerId(1));
+        assert_eq!(peer, Who::Peer(PeerId(1)));
     });
 }
