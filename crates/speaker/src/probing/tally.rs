@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use pathvane_clock::{Duration, Instant};
 use pathvane_probe::Sample;
-use pathvane_score::PathMonitor;
+use pathvane_score::{Class, ClassScore, PathMonitor, emodel};
 use serde::Serialize;
 
 use crate::probe_io;
@@ -259,7 +259,7 @@ impl Tally {
             figures: span.figures(),
             jitter_ms: jitter_ms(monitor),
             mos: mos(monitor),
-            r: mos(monitor).map(|_| [verdict.r_lcb, verdict.r_ucb].map(|r| rounded(r, 1e1))),
+            r: voice(monitor).map(|voice| [voice.lcb, voice.ucb].map(|r| rounded(r, 1e1))),
             state: verdict.state.name(),
             reasons: verdict.reasons.names().collect(),
         }
@@ -294,9 +294,13 @@ fn jitter_ms(monitor: &PathMonitor) -> f64 {
     rounded(monitor.verdict().evidence.jitter_ns as f64 / 1e6, 1e3)
 }
 
+/// The score of voice once there is one; a young path has one long before its verdict does.
+fn voice(monitor: &PathMonitor) -> Option<ClassScore> {
+    (monitor.verdict().n > 0).then(|| monitor.score(Class::Voice))
+}
+
 fn mos(monitor: &PathMonitor) -> Option<f64> {
-    let verdict = monitor.verdict();
-    (verdict.n > 0).then(|| rounded(verdict.mos, 1e2))
+    voice(monitor).map(|voice| rounded(emodel::mos(voice.value), 1e2))
 }
 
 fn rounded(value: f64, parts: f64) -> f64 {
