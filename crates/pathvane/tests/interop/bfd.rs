@@ -120,9 +120,11 @@ fn our_crash(speaker: &mut Speaker<'_>) {
 fn silent_way(site: &Space, far: &Space, speaker: &Speaker<'_>) {
     step("a way that goes silent: BFD fails, the session ends with Cease, BFD Down");
     let cut = Instant::now();
-    // Single-hop packets are lost each way; nobody's link goes down.
-    far.run("ip route add blackhole 192.0.2.1/32");
-    site.run("ip route add blackhole 192.0.2.2/32");
+    // What either end sends goes to nobody's Ethernet address; nobody's link goes down. (A route of
+    // kind blackhole does not bind sockets that are bound to an interface.)
+    let nobody = "lladdr 02:00:00:00:00:99 nud permanent";
+    far.run(&format!("ip neigh replace 192.0.2.1 dev site {nobody}"));
+    site.run(&format!("ip neigh replace 192.0.2.2 dev east {nobody}"));
     bfd_is(speaker, "192.0.2.2", "Down");
     until_true(10, "the session has ended", || !speaker.established("far"));
     println!("  seen from outside after {:?}; detection time 150 ms", cut.elapsed());
@@ -138,8 +140,8 @@ fn silent_way(site: &Space, far: &Space, speaker: &Speaker<'_>) {
     assert!(on_path.is_some(), "the path of the same session is told, too");
     let took = ended.expect("ended").checked_sub(failed.expect("failed")).expect("in this order");
     println!("  from BFD's word to the end of the session: {} us", took / 1000);
-    far.run("ip route del blackhole 192.0.2.1/32");
-    site.run("ip route del blackhole 192.0.2.2/32");
+    far.run("ip neigh del 192.0.2.1 dev site");
+    site.run("ip neigh del 192.0.2.2 dev east");
     bfd_is(speaker, "192.0.2.2", "Up");
     until_true(30, "the session is Established again", || speaker.established("far"));
 }

@@ -95,19 +95,25 @@ fn kernel_routes_are_pruned_at_the_latest_after_a_while() {
 }
 
 /// A run that follows a crash, whose peers keep what the run before told them.
-fn restarting() -> Setup {
+fn restarting() -> World {
     let mut setup = Setup::two_regions();
     for peer in &mut setup.engine.peers {
         peer.session.graceful_restart.as_mut().expect("bridged").restarting = true;
     }
-    setup
+    World::new(setup)
+}
+
+/// The site's prefix has its route in the kernel; the speaker begins.
+fn start(world: &mut World) {
+    world.condition(true);
+    world.tell(Input::Command(Command::Start));
 }
 
 #[test]
 fn after_a_restart_peers_tell_before_they_are_told() {
-    let mut world = World::new(restarting());
-    world.tell(Input::Command(Command::Start));
-    world.impair(1, |link| link.blackhole = true);
+    let mut world = restarting();
+    world.with_router(1, |router, now| router.handle_disable(now));
+    start(&mut world);
     world.run_until(5 * SECOND, |world| established(world, 0)).expect("one session");
     world.run_for(5 * SECOND);
     assert_eq!(
@@ -125,8 +131,8 @@ fn after_a_restart_peers_tell_before_they_are_told() {
 
 #[test]
 fn after_a_restart_nobody_waits_longer_than_needed() {
-    let mut world = World::new(restarting());
-    world.tell(Input::Command(Command::Start));
+    let mut world = restarting();
+    start(&mut world);
     world.run_for(5 * SECOND);
     assert!(world.held(0).is_some() && world.held(1).is_some(), "{}", world.story(Instant::ZERO));
 }
