@@ -298,7 +298,10 @@ pub struct Timing {
     pub drain_wait: Duration,
     /// Kernel routes of an earlier run are pruned at the latest this long after start (law 10).
     pub prune_after: Duration,
-    /// Recovery, start-up and the limits of classes; probe rates follow from the services' classes.
+    /// Probe rates by class, in the order of [`pathvane_score::Class::ALL`].
+    pub rates: [pathvane_score::ProbeRates; 3],
+    /// Recovery, start-up, damping and the limits of classes; its class and rates follow from the
+    /// services that use the path.
     pub monitor: pathvane_score::MonitorConfig,
     /// Margins, dwell and phases; the strategy is each service's own.
     pub selector: pathvane_score::SelectorConfig,
@@ -312,6 +315,7 @@ impl Default for Timing {
             improve_interval: Duration::from_secs(60),
             drain_wait: Duration::from_secs(2),
             prune_after: Duration::from_secs(120),
+            rates: pathvane_score::Class::ALL.map(pathvane_score::ProbeRates::of),
             monitor: pathvane_score::MonitorConfig::default(),
             selector: pathvane_score::SelectorConfig::default(),
         }

@@ -291,7 +291,7 @@ fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
     let mut monitor = config.timing.monitor.clone();
     // Classes are ordered by need.
     monitor.class = classes.clone().min().unwrap_or(monitor.class);
-    let rates = classes.map(ProbeRates::of).reduce(ProbeRates::fastest);
+    let rates = classes.map(|class| config.timing.rates[class.index()]).reduce(ProbeRates::fastest);
     monitor.rates = rates.unwrap_or(monitor.rates);
     monitor
 }

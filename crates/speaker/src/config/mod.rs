@@ -10,6 +10,7 @@
 
 mod bfd;
 mod finding;
+mod judging;
 mod limits;
 mod names;
 mod path;
@@ -158,14 +159,18 @@ impl File {
             all.into_iter().partition(|peer| peer.range.is_some());
         let read_path = |(index, (name, section))| Path::read(index, name, &section);
         let read_service = |(name, section)| Service::read(name, &section);
+        let drain_wait = speaker.as_ref().map(|speaker| speaker.drain_wait).unwrap_or_default();
+        let probe_timeout = timing::probe_timeout(timing.as_ref());
+        let mut timing = timing::read(timing.as_ref(), drain_wait);
+        judging::read(root, &mut timing);
         let file = |speaker: Speaker| Self {
             peers,
             ranges,
             paths: (0..).zip(paths).map(read_path).collect(),
             services: services.into_iter().map(read_service).collect(),
             policies: policy::read(&policies),
-            timing: timing::read(timing.as_ref(), speaker.drain_wait),
-            probe_timeout: timing::probe_timeout(timing.as_ref()),
+            timing,
+            probe_timeout,
             names,
             speaker,
         };

@@ -73,7 +73,7 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     put("`fib`".into(), format!("{fib:?}"));
     put("`log`".into(), format!("{log:?}"));
     put(
-        "[timing] or `drain_wait`".into(),
+        "[classes], [choice], [timing] or `drain_wait`".into(),
         format!("{:?}{:?}", engine.timing, engine.probe_timeout),
     );
     put("the MED plan".into(), format!("{:?}", engine.med));

@@ -4,7 +4,7 @@
 
 /// The top of the file.
 pub const FILE: &[&str] =
-    &["speaker", "peers", "groups", "policies", "paths", "services", "timing"];
+    &["speaker", "peers", "groups", "policies", "paths", "services", "classes", "choice", "timing"];
 
 /// `[speaker]`
 pub const SPEAKER: &[&str] = &[
@@ -151,6 +151,30 @@ pub const PROBE: &[&str] = &["kind", "target", "port", "ports"];
 pub const SERVICE: &[&str] =
     &["class", "announce", "reach", "paths", "strategy", "symmetric", "withdraw_last", "checks"];
 
+/// `[classes.NAME]`
+pub const CLASS: &[&str] = &[
+    "min_score",
+    "max_loss",
+    "max_delay_variation",
+    "max_rtt",
+    "codec",
+    "target_mbps",
+    "leader_rate",
+    "standby_rate",
+    "boost_rate",
+];
+
+/// `[choice]`
+pub const CHOICE: &[&str] = &[
+    "margin_points",
+    "margin_percent",
+    "eagerness",
+    "damping",
+    "damping_half_life",
+    "damping_suppress",
+    "damping_reuse",
+];
+
 /// An element of `announce`.
 pub const ANNOUNCE: &[&str] = &["prefix", "while"];
 
@@ -190,5 +214,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("[services.NAME]", SERVICE),
     ("announce", ANNOUNCE),
     ("checks", CHECK),
+    ("[classes.NAME]", CLASS),
+    ("[choice]", CHOICE),
     ("[timing]", super::timing::KEYS),
 ];

@@ -205,6 +205,39 @@ fn no_text_panics_the_reader() {
     }
 }
 
+#[test]
+fn classes_and_margins_are_the_operators() {
+    let Loaded { engine, .. } = good("own-limits.toml");
+    let (monitor, selector) = (&engine.timing.monitor, &engine.timing.selector);
+    let voice = monitor.sla[Class::Voice.index()];
+    assert_eq!((voice.min_score, voice.max_loss_ppm), (75.0, 5_000));
+    assert_eq!(voice.max_rtt, Some(Duration::from_millis(80)));
+    assert_eq!(monitor.sla[1], pathvane_score::Sla::of(Class::Interactive), "not named");
+    assert_eq!((monitor.codec.name, monitor.bulk_target_bps), ("g729a", 50e6));
+    let rates = engine.timing.rates.map(|it| (it.active_mpps, it.standby_mpps, it.boost_mpps));
+    assert_eq!(rates, [(50_000, 10_000, 200_000), (5_000, 500, 25_000), (1_000, 500, 10_000)]);
+    assert_eq!((selector.margin_points, selector.margin_ratio), (8.0, 0.125));
+    assert_eq!(selector.eagerness, 0.2);
+    let fast = monitor.damping[0].unwrap();
+    assert_eq!((fast.half_life, fast.suppress), (Duration::from_secs(300), 3000.0));
+    assert!(monitor.damping[1].is_some());
+    let text = fs::read_to_string(fixtures("good").join("own-limits.toml")).unwrap();
+    let changed = text.replace("\n[choice]", "\n[choice]\ndamping = false");
+    let undamped = parse("x.toml", &changed).loaded.unwrap();
+    assert!(undamped.engine.timing.monitor.damping.iter().all(Option::is_none));
+}
+
+#[test]
+fn own_rates_are_what_the_paths_want() {
+    let text = fs::read_to_string(fixtures("bad").join("warn-probe-rate.toml")).unwrap();
+    let told = |text: &str| parse("rates.toml", text).findings.render(false);
+    assert!(told(&text).contains("the paths want 120 probes a second"));
+    let slower = format!("{text}\n[classes.voice]\nleader_rate = 20\nstandby_rate = 5\n");
+    assert_eq!(told(&slower), "");
+    let faster = format!("{text}\n[classes.voice]\nleader_rate = 100\n");
+    assert!(told(&faster).contains("the paths want 220 probes a second"), "{}", told(&faster));
+}
+
 fn manual() -> String {
     fs::read_to_string(fixtures("../../docs/OPERATING.md")).unwrap()
 }

@@ -133,6 +133,26 @@ fn number(value: &DeValue<'_>, min: u32, max: u32) -> Result<u32, Refusal> {
         .ok_or_else(|| Refusal::new(format!("{integer} is out of range"), remedy))
 }
 
+/// A number from `MIN` to `MAX`, whole or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimal<const MIN: u32, const MAX: u32>(pub(super) f64);
+
+impl<const MIN: u32, const MAX: u32> FromToml for Decimal<MIN, MAX> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let remedy = format!("write a number from {MIN} to {MAX}");
+        let text = match value {
+            DeValue::Integer(integer) => integer.to_string(),
+            DeValue::Float(float) => float.to_string(),
+            other => return Err(Refusal::mistyped("a number", other, &remedy)),
+        };
+        let number = text.replace('_', "").parse::<f64>().ok();
+        number
+            .filter(|number| (f64::from(MIN)..=f64::from(MAX)).contains(number))
+            .map(Self)
+            .ok_or_else(|| Refusal::new(format!("{text} is out of range"), remedy))
+    }
+}
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number<const MIN: u32, const MAX: u32>(pub(super) u32);

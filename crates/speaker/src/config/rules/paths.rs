@@ -28,9 +28,10 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
 fn rate(file: &File, findings: &mut Findings) {
     let rates = |path: &Path| {
         let users = file.services.iter().filter(|service| service.uses(path.name()));
-        let rates = users.filter_map(|service| service.class).map(ProbeRates::of);
+        let of = |class: Class| file.timing.rates[class.index()];
+        let rates = users.filter_map(|service| service.class).map(of);
         let rates = rates.reduce(ProbeRates::fastest);
-        let rates = rates.unwrap_or(ProbeRates::of(Class::Voice));
+        let rates = rates.unwrap_or(of(Class::Voice));
         let streams = path.probes.len() as u64;
         let (standby, active) = (u64::from(rates.standby_mpps), u64::from(rates.active_mpps));
         (streams * standby, streams * active.saturating_sub(standby))
