@@ -2,7 +2,8 @@
 
 mod sim;
 
-use pathvane_clock::Duration;
+use fastrand::Rng;
+use pathvane_clock::{Duration, Instant};
 use pathvane_score::{MonitorConfig, ProbeRates, State, Verdict};
 use sim::{Gilbert, Path, ms, secs, wobble};
 
@@ -158,4 +159,19 @@ fn the_table_of_k_is_what_independent_losses_give() {
         let runs = a_day * (1.0 - loss) * loss.powi(k);
         assert!((runs - false_alarms).abs() < 0.01, "{loss}: {runs}");
     }
+}
+
+/// Packets of which one in a hundred comes 20 to 120 ms late are noise, not a fault.
+#[test]
+fn spikes_of_delay_are_not_an_alarm() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 78);
+    let mut spiky = |_: Instant, _: usize, rng: &mut Rng| {
+        let spike = if rng.f64() < 0.01 { ms(20 + rng.u64(0..100)) } else { ms(0) };
+        Some(wobble(ms(20), rng) + spike)
+    };
+    path.run_for(secs(60), &mut spiky);
+    path.verdicts.clear();
+    path.run_for(secs(4 * 3600), &mut spiky);
+    let bad: Vec<_> = path.verdicts.iter().filter(|(_, it)| is_bad(it)).collect();
+    assert!(bad.is_empty(), "{} alarms, first {:?}", bad.len(), bad.first());
 }

@@ -9,7 +9,8 @@ use crate::defaults as d;
 /// usual", in nats. It sums up to the threshold and down to 0.
 ///
 /// Usual is a two-state process: a loss that follows a loss says only as much as such
-/// pairs are unusual here, so that a burst counts about once.
+/// pairs are unusual here, so that a burst counts about once. Single late probes are as usual
+/// as they are here: they count as lost until their replies come.
 #[derive(Clone, Debug)]
 pub(crate) struct LossCusum {
     sum: f32,
@@ -27,7 +28,7 @@ impl LossCusum {
 
     /// Adapts the null hypothesis to what is usual now.
     pub(crate) fn tune(&mut self, ledger: &LossLedger) {
-        let p0 = ledger.usual_start().clamp(d::LOSS_NULL_MIN, d::LOSS_NULL_MAX);
+        let p0 = ledger.usual_miss().clamp(d::LOSS_NULL_MIN, d::LOSS_NULL_MAX);
         let p1 = (d::LOSS_SHIFT_RATIO * p0).max(d::LOSS_SHIFT);
         let b0 = ledger.usual_continuation(d::BURST_PRIOR_SHIFT).max(p0).min(d::BURST_MAX);
         let b1 = b0.max(p1);

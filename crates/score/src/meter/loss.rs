@@ -17,16 +17,16 @@ impl<const N: usize> Fading<N> {
         Self { at: now, counts: [0.0; N] }
     }
 
-    /// Fades to `now` if a fiftieth of the half-life passed; says whether it did.
-    fn fade(&mut self, now: Instant, half_life: Duration) -> bool {
+    /// Fades to `now` if a fiftieth of the half-life passed; says by which factor.
+    fn fade(&mut self, now: Instant, half_life: Duration) -> Option<f32> {
         let age = now.since(self.at);
         if age < half_life / 50 {
-            return false;
+            return None;
         }
         let factor = libm::exp2f(-age.as_secs_f32() / half_life.as_secs_f32());
         self.counts.iter_mut().for_each(|count| *count *= factor);
         self.at = now;
-        true
+        Some(factor)
     }
 }
 
@@ -44,13 +44,15 @@ const AFTER_LOSS_LOST: usize = 3;
 pub(crate) struct LossLedger {
     recent: Fading<3>,
     usual: Fading<4>,
+    /// Single probes that were counted lost and came late; fades with `usual`.
+    late: f32,
     /// Losses at the end, up to one more than a burst may have.
     run: u32,
 }
 
 impl LossLedger {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { recent: Fading::new(now), usual: Fading::new(now), run: 0 }
+        Self { recent: Fading::new(now), usual: Fading::new(now), late: 0.0, run: 0 }
     }
 
     /// Counts the fate of a probe that was sent `gap` after the one before it, in the order of
@@ -75,7 +77,9 @@ impl LossLedger {
 
     /// Lets the usual figures fade; says whether it was time to.
     pub(crate) fn fade_usual(&mut self, now: Instant) -> bool {
-        self.usual.fade(now, d::LOSS_USUAL)
+        let Some(factor) = self.usual.fade(now, d::LOSS_USUAL) else { return false };
+        self.late *= factor;
+        true
     }
 
     /// A burst of losses has ended: it is a habit of the path, unless it was an outage.
@@ -107,6 +111,7 @@ impl LossLedger {
         take_one(&mut usual[AFTER_ANSWER_LOST]);
         take_one(&mut usual[AFTER_LOSS]);
         usual[AFTER_ANSWER] += 1.0;
+        self.late += 1.0;
         true
     }
 
@@ -125,6 +130,13 @@ impl LossLedger {
     pub(crate) fn usual_start(&self) -> f64 {
         let [trials, losses, ..] = self.usual.counts.map(f64::from);
         (losses + d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT) / (trials + d::LOSS_PRIOR_WEIGHT)
+    }
+
+    /// The usual probability that a probe is missed, be it lost or only late, whose predecessor
+    /// was answered: until a late reply comes nobody can tell the two apart.
+    pub(crate) fn usual_miss(&self) -> f64 {
+        let trials = f64::from(self.usual.counts[AFTER_ANSWER]);
+        self.usual_start() + f64::from(self.late) / (trials + d::LOSS_PRIOR_WEIGHT)
     }
 
     /// The usual probability that a probe is lost whose predecessor was lost; `prior` with
@@ -276,6 +288,7 @@ mod tests {
         }
         assert!((ledger.recent().share() - 0.1).abs() < 0.02);
         assert!((ledger.usual() - 0.1).abs() < 0.04);
+        assert!(ledger.usual_miss() > ledger.usual_start() + 0.15, "late is a habit too");
         assert!((ledger.usual_continuation(0.5) - 0.75).abs() < 0.05);
     }
 }
