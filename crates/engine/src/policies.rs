@@ -43,7 +43,7 @@ fn import(peer: &Peer, policy: Option<Arc<Policy>>) -> Option<Arc<Policy>> {
     if peer.graceful_shutdown {
         terms.push(Term {
             name: "graceful shutdown".into(),
-            matches: vec![Match::Community(Community::GRACEFUL_SHUTDOWN)],
+            matches: vec![Match::Community(Community::GRACEFUL_SHUTDOWN.into())],
             actions: vec![Action::SetLocalPref(0)],
             verdict: None,
         });

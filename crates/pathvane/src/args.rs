@@ -11,6 +11,7 @@ use pathvane_score::{Class, Strategy};
 use pathvane_speaker::config::{DEFAULT_CONTROL, parse_duration};
 use pathvane_speaker::probing::{Options, PORT};
 use pathvane_speaker::{OsError, bfd, read_stamp_key, reflector};
+use pathvane_wire::{AsPath, Attrs, Community, ExtCommunity, LargeCommunity, Origin};
 
 /// A BGP speaker that turns with the quality of its paths.
 ///
@@ -29,7 +30,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused by the speaker or the operating system; \
 2 wrong command line; 3 the configuration has errors; 4 no speaker answers; \
-5 the target of `probe` does not answer.";
+5 the target of `probe` does not answer; 6 the policy under test rejects the route.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -54,6 +55,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work with the policies of a configuration.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Hold BFD sessions (RFC 5880) for a speaker, through its restarts; it starts this itself.
     Bfd(BfdArgs),
     /// Answer STAMP probes (RFC 8762), for the far ends of paths.
@@ -195,6 +199,101 @@ pub(crate) struct EventsArgs {
     /// Print JSON, with --follow one event per line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say what a policy does to a route, term by term.
+    Test(PolicyTestArgs),
+}
+
+/// Which way a policy is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Direction {
+    /// Import: on what a peer sent.
+    In,
+    /// Export: on what a peer is told.
+    Out,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTestArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/pathvane/pathvane.toml")]
+    pub(crate) config: PathBuf,
+    /// The policy's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: String,
+    /// Import or export.
+    #[arg(long, value_enum, default_value_t = Direction::In)]
+    pub(crate) direction: Direction,
+    /// The peer that the route was received from. [default: it is our own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) peer: Option<String>,
+    /// The route's prefix.
+    pub(crate) prefix: IpNet,
+    /// Its AS path, like "65001 65002 {65003}".
+    #[arg(long, value_name = "PATH", default_value = "")]
+    as_path: AsPath,
+    /// Its ORIGIN.
+    #[arg(long, value_enum, default_value_t = OriginArg::Igp)]
+    origin: OriginArg,
+    /// Its next hop. [default: an address of its family]
+    #[arg(long, value_name = "ADDRESS")]
+    next_hop: Option<IpAddr>,
+    /// Its MED.
+    #[arg(long, value_name = "N")]
+    med: Option<u32>,
+    /// Its LOCAL_PREF.
+    #[arg(long, value_name = "N")]
+    local_pref: Option<u32>,
+    /// A community of it, like 65000:100; repeatable.
+    #[arg(long = "community", value_name = "COMMUNITY")]
+    communities: Vec<Community>,
+    /// An extended community of it, like rt:65000:100; repeatable.
+    #[arg(long = "ext-community", value_name = "COMMUNITY")]
+    ext_communities: Vec<ExtCommunity>,
+    /// A large community of it, like 65000:1:2; repeatable.
+    #[arg(long = "large-community", value_name = "COMMUNITY")]
+    large_communities: Vec<LargeCommunity>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum OriginArg {
+    Igp,
+    Egp,
+    Incomplete,
+}
+
+impl PolicyTestArgs {
+    /// The route's attributes.
+    pub(crate) fn attrs(&self) -> Attrs {
+        Attrs {
+            origin: match self.origin {
+                OriginArg::Igp => Origin::Igp,
+                OriginArg::Egp => Origin::Egp,
+                OriginArg::Incomplete => Origin::Incomplete,
+            },
+            as_path: self.as_path.clone(),
+            med: self.med,
+            local_pref: self.local_pref,
+            communities: self.communities.iter().copied().collect(),
+            ext_communities: self.ext_communities.iter().copied().collect(),
+            large_communities: self.large_communities.iter().copied().collect(),
+            ..Attrs::default()
+        }
+    }
+
+    /// The route's next hop; where none is given, one for documentation (RFC 5737, RFC 3849).
+    pub(crate) fn next_hop(&self) -> IpAddr {
+        self.next_hop.unwrap_or(match self.prefix {
+            IpNet::V4(_) => IpAddr::from([192, 0, 2, 1]),
+            IpNet::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -472,6 +571,7 @@ mod tests {
             "pathvane reset cr-east --text maintenance",
             "pathvane drain --text maintenance --wait",
             "pathvane show bfd --json",
+            "pathvane policy test --policy x --direction out 10.0.0.0/8 --community 65000:1",
             "pathvane bfd --listen /tmp/bfd.sock --unclaimed 30",
             "pathvane reflector --listen 127.0.0.1:8620 --allow 10.0.0.0/8 --rate 100",
             "pathvane probe 192.0.2.1 --count 50 --interval 20ms --size 172 --json",

@@ -8,6 +8,7 @@ mod check;
 mod daemon;
 mod decode;
 mod mos;
+mod policy;
 mod probe;
 mod score;
 mod text;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, PolicyCommand};
 
 /// How a command ended, as the shell sees it. `docs/OPERATING.md` lists the codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ enum Exit {
     NoSpeaker = 4,
     /// The target of `probe` does not answer.
     NoAnswer = 5,
+    /// The policy rejects the route.
+    Rejected = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Run { config } => daemon::run(&config).into(),
         Command::Check { file } => check::check(&file).into(),
         Command::Decode { file, json } => decode::decode(&file, json).into(),
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(&args).into(),
         Command::Bfd(options) => daemon::bfd(options).into(),
         Command::Reflector(reflector) => daemon::reflect(reflector).into(),
         Command::Mos(args) => mos::mos(&args).into(),

@@ -91,6 +91,78 @@ fn check_says_what_is_wrong_and_ends_with_its_own_code() {
     assert!(err(&missing).contains("cannot read the configuration"));
 }
 
+/// `pathvane policy test` with the example's policies; `words` are apart by `|`.
+fn tried(words: &str) -> Output {
+    let config = fixture("good/policies.toml").display().to_string();
+    let words: Vec<&str> = words.split('|').collect();
+    pathvane(&[&["policy", "test", "--config", &config], words.as_slice()].concat())
+}
+
+#[test]
+fn a_policy_is_tried_on_a_route_and_says_which_term_decided() {
+    let route = "192.0.2.0/24|--as-path|65001 64512 7|--community|65001:80|--community|65010:9";
+    let accepted = tried(&format!("--policy|from-transit|--peer|transit-a|{route}"));
+    assert_eq!(accepted.status.code(), Some(0), "{}", err(&accepted));
+    let text = out(&accepted);
+    for line in [
+        "policy from-transit, import of 192.0.2.0/24",
+        "  term leaks: does not match",
+        "  term ours: matches",
+        "accepted by term backup",
+        "  as path            65001 64512 7",
+        "* local pref         - -> 80",
+        "* communities        65001:80 65010:9 -> 65001:80",
+    ] {
+        assert!(text.lines().any(|each| each == line), "{line}\n{text}");
+    }
+    let other =
+        tried("--policy|from-transit|--peer|transit-b|192.0.2.7/24|--local-pref|100|--json");
+    let told: Value = serde_json::from_slice(&other.stdout).expect("JSON");
+    assert_eq!(told["decided_by"], "b-is-dearer");
+    assert_eq!(told["prefix"], "192.0.2.0/24");
+    assert_eq!(
+        (&told["before"]["local_pref"], &told["after"]["local_pref"]),
+        (&100.into(), &90.into())
+    );
+
+    let customer = "10.20.0.0/16|--as-path|64512 7|--large-community|65010:1:9";
+    let exported = tried(&format!("--policy|to-transit|--direction|out|{customer}"));
+    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
+    assert!(out(&exported).contains("* as path            64512 7 -> 7\n"), "{}", out(&exported));
+    let rejected =
+        tried(&format!("--policy|to-transit|--direction|out|--peer|transit-a|{customer}"));
+    assert_eq!(rejected.status.code(), Some(6));
+    assert!(out(&rejected).contains("rejected by term not-theirs\n"), "{}", out(&rejected));
+    let undecided = tried("--policy|to-transit|--direction|out|10.20.0.0/16");
+    assert_eq!(undecided.status.code(), Some(6));
+    assert!(out(&undecided).contains("rejected: no term decided\n"), "{}", out(&undecided));
+}
+
+#[test]
+fn a_policy_or_route_that_cannot_be_tried_is_refused_with_what_there_is() {
+    let unknown = tried("--policy|from-transmit|192.0.2.0/24");
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("no policy is called from-transmit"), "{}", err(&unknown));
+    assert!(err(&unknown).contains("accept-all, reject-all, from-transit"), "{}", err(&unknown));
+    let unknown = tried("--policy|from-transit|--peer|transit-c|192.0.2.0/24");
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("peers: "), "{}", err(&unknown));
+    for (route, named) in [
+        ("192.0.2.0/33", "192.0.2.0/33"),
+        ("192.0.2.0/24|--as-path|65001 x", "--as-path"),
+        ("192.0.2.0/24|--community|65001", "--community"),
+        ("192.0.2.0/24|--ext-community|rt:65001", "--ext-community"),
+        ("192.0.2.0/24|--next-hop|router", "--next-hop"),
+    ] {
+        let refused = tried(&format!("--policy|from-transit|{route}"));
+        assert_eq!(refused.status.code(), Some(2), "{route}");
+        assert!(err(&refused).contains(named), "{route}: {}", err(&refused));
+    }
+    let broken = fixture("bad/policy-matches.toml").display().to_string();
+    let broken = pathvane(&["policy", "test", "--config", &broken, "--policy", "x", "10.0.0.0/8"]);
+    assert_eq!(broken.status.code(), Some(3));
+}
+
 #[test]
 fn without_a_speaker_commands_say_how_to_find_one() {
     let output = pathvane(&["--socket", "/nonexistent/control.sock", "show", "peers"]);

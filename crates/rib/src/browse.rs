@@ -94,10 +94,11 @@ impl Rib {
         }
         let policy = self.peer(route.peer).and_then(|peer| peer.config.import.as_ref());
         let Some(policy) = policy else { return Reason::NoImportPolicy };
-        let received = self.sets.decode(self.sets.base(route.set));
-        let bitmap = policy.bitmap(&self.table.prefix(id));
+        let base = self.sets.base(route.set);
+        let received = (Cow::Owned(self.sets.decode(base)), self.sets.next_hop(base).addr);
+        let bitmap = policy.bitmap(&self.table.prefix(id), route.peer);
         // If it accepts, the policy is new, and the route not judged by it yet.
-        let ruling = policy.rule(Cow::Owned(received), bitmap, self.speaker());
+        let ruling = policy.rule(received, bitmap, self.speaker());
         let term = ruling.err().flatten().map(Into::into);
         Reason::Rejected { policy: policy.name().into(), term }
     }

@@ -19,8 +19,8 @@ pub(crate) type Told = SmallVec<[ToldFirst; 8]>;
 pub(crate) enum ToldFirst {
     Nothing,
     Something,
-    /// That depends on the prefix.
-    ByPrefix,
+    /// That depends on the prefix, or on the sender.
+    ByBitmap,
 }
 
 /// What a shortcut says about the best route.
@@ -214,7 +214,7 @@ impl Rib {
             serial: self.sets.serial(route.set),
             preference,
             v6: self.table.entry(id).is_v6(),
-            bitmap: group.bitmap(|| self.table.prefix(id)),
+            bitmap: group.bitmap(|| self.table.prefix(id), route.peer),
         }
     }
 
@@ -270,7 +270,7 @@ impl Rib {
             match told {
                 ToldFirst::Nothing => {}
                 ToldFirst::Something => self.push(at, id, Lane::Announce),
-                ToldFirst::ByPrefix => self.enqueue(at, id, None, Some(route), false),
+                ToldFirst::ByBitmap => self.enqueue(at, id, None, Some(route), false),
             }
         }
     }
@@ -280,7 +280,7 @@ impl Rib {
         let key = self.groups[at].as_ref().map(|group| &group.key);
         match key.filter(|key| key.families.contains(family)) {
             None => ToldFirst::Nothing,
-            Some(key) if key.is_by_prefix() => ToldFirst::ByPrefix,
+            Some(key) if key.is_by_bitmap() => ToldFirst::ByBitmap,
             Some(_) => match self.told(at, id, route) {
                 Some(_) => ToldFirst::Something,
                 None => ToldFirst::Nothing,
@@ -315,7 +315,7 @@ impl Rib {
         let was = match before {
             Some(route)
                 if !anew
-                    && after.is_some_and(|after| self.may_be_told_alike(&route, &after))
+                    && after.is_some_and(|after| self.may_be_told_alike(at, &route, &after))
                     && self.is_told_alike(at, &route, after)
                     && !self.is_resettling(at) =>
             {
@@ -338,14 +338,15 @@ impl Rib {
         exported.map(|exported| exported.hash)
     }
 
-    /// Whether export can make the same of both routes. Policy cannot change ORIGIN, and changes AS
-    /// paths in front only, by prepending our own AS number.
-    fn may_be_told_alike(&self, one: &Route, other: &Route) -> bool {
+    /// Whether export to a group can make the same of both routes. Policy cannot change ORIGIN, and
+    /// changes AS paths in front only, by prepending our own AS number; or it rewrites them.
+    fn may_be_told_alike(&self, at: usize, one: &Route, other: &Route) -> bool {
+        let rewritten = self.groups[at].as_ref().is_some_and(|group| group.key.rewrites_paths());
         let (one, other) = (self.sets.summary(one.set), self.sets.summary(other.set));
         let foreign = |asn: u32| asn != 0 && asn != self.config.asn.0;
         let paths_differ = one.neighbor_as != other.neighbor_as || one.path_len != other.path_len;
         let both_foreign = foreign(one.neighbor_as) && foreign(other.neighbor_as);
-        one.origin == other.origin && !(both_foreign && paths_differ)
+        one.origin == other.origin && (rewritten || !(both_foreign && paths_differ))
     }
 
     /// Whether the same members of a group are told of both routes: all but the source.

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use pathvane_wire::{Asn, Attrs, EncodeContext, Family, FamilySet, NextHop, PeerKind};
 
 use crate::peer::{PeerConfig, PeerUp};
-use crate::policy::Speaker;
+use crate::policy::{Accepted, NextHopChange, Speaker};
 use crate::queue::Queue;
 use crate::sets::{Sets, Source};
 use crate::share::Shared;
@@ -50,7 +50,7 @@ pub(crate) struct Subject {
     /// The degree of preference, if the group is internal; otherwise 0.
     pub(crate) preference: u32,
     pub(crate) v6: bool,
-    /// The matches on the prefix that hold in the export policy.
+    /// The matches on prefix and sender that hold in the export policy.
     pub(crate) bitmap: u64,
 }
 
@@ -101,17 +101,20 @@ impl GroupKey {
 
     /// The next hop to announce (RFC 4271 section 5.1.3).
     fn next_hop(&self, received: NextHop, source: Source, v6: bool) -> Option<NextHop> {
-        let on_link_only = matches!(received.addr, IpAddr::V6(a) if a.is_unicast_link_local());
         if self.encode.peer == PeerKind::External
             || self.next_hop_self
-            || source == Source::Local
-            || on_link_only
+            || !can_be_passed_on(received, source)
         {
             return self.own_next_hop(v6);
         }
+        self.fitting(received.addr, v6)
+    }
+
+    /// An address as next hop, if routes of the family can have it with this peer (RFC 8950).
+    fn fitting(&self, addr: IpAddr, v6: bool) -> Option<NextHop> {
         let extended = v6 || self.encode.extended_next_hop.contains(Family::IPV4_UNICAST);
-        let fits = received.addr.is_ipv4() != v6 || (received.addr.is_ipv6() && extended);
-        fits.then_some(NextHop::from(received.addr))
+        let fits = addr.is_ipv4() != v6 || (addr.is_ipv6() && extended);
+        fits.then_some(NextHop::from(addr))
     }
 
     /// What a peer of the group is told of a route, and by `directive`; or why it is not told.
@@ -133,9 +136,19 @@ impl GroupKey {
             return Err(Reason::InternalToInternal);
         }
         let received = sets.next_hop(subject.set);
-        let next_hop = self.next_hop(received, source, subject.v6).ok_or(Reason::NoNextHop)?;
         let attrs = prepared(attrs.clone(), kind, source, subject.preference);
-        let mut attrs = self.filtered(attrs, subject.bitmap, speaker)?;
+        let accepted = self.filtered((attrs, received.addr), subject.bitmap, speaker)?;
+        let next_hop = match accepted.next_hop {
+            None => self.next_hop(received, source, subject.v6),
+            Some(NextHopChange::Own) => self.own_next_hop(subject.v6),
+            Some(NextHopChange::Unchanged) if !can_be_passed_on(received, source) => {
+                self.own_next_hop(subject.v6)
+            }
+            Some(NextHopChange::Unchanged) => self.fitting(received.addr, subject.v6),
+            Some(NextHopChange::Address(addr)) => self.fitting(addr, subject.v6),
+        };
+        let next_hop = next_hop.ok_or(Reason::NoNextHop)?;
+        let mut attrs = accepted.attrs.into_owned();
         if let Some(directive) = directive {
             directed(&mut attrs, speaker.asn, directive)?;
         }
@@ -146,30 +159,49 @@ impl GroupKey {
         Ok((next_hop, attrs))
     }
 
-    /// Whether export depends on the prefix.
-    pub(crate) fn is_by_prefix(&self) -> bool {
-        self.policy.as_ref().is_some_and(|policy| policy.is_by_prefix())
+    /// Whether export depends on prefix or sender.
+    pub(crate) fn is_by_bitmap(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_by_bitmap())
     }
 
-    /// Which matches on the prefix hold in the export policy.
-    pub(crate) fn bitmap(&self, prefix: impl FnOnce() -> IpNet) -> u64 {
+    /// Whether the export policy may make like paths of unlike ones.
+    pub(crate) fn rewrites_paths(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.rewrites_paths())
+    }
+
+    /// Which matches on prefix and sender hold in the export policy.
+    pub(crate) fn bitmap(&self, prefix: impl FnOnce() -> IpNet, from: PeerId) -> u64 {
         match &self.policy {
-            Some(policy) if policy.is_by_prefix() => policy.bitmap(&prefix()),
+            Some(policy) if policy.is_by_bitmap() => policy.bitmap(&prefix(), from),
             _ => 0,
         }
     }
 
-    fn filtered(&self, attrs: Attrs, bitmap: u64, speaker: Speaker) -> Result<Attrs, Reason> {
+    fn filtered(
+        &self,
+        (attrs, next_hop): (Attrs, IpAddr),
+        bitmap: u64,
+        speaker: Speaker,
+    ) -> Result<Accepted<'static>, Reason> {
+        let attrs = Cow::Owned(attrs);
         let Some(policy) = &self.policy else {
             return match self.encode.peer {
-                PeerKind::Internal => Ok(attrs),
+                PeerKind::Internal => Ok(Accepted { attrs, next_hop: None }),
                 PeerKind::External => Err(Reason::NoExportPolicy),
             };
         };
-        policy.rule(Cow::Owned(attrs), bitmap, speaker).map(Cow::into_owned).map_err(|term| {
-            Reason::Rejected { policy: policy.name().into(), term: term.map(Into::into) }
+        policy.rule((attrs, next_hop), bitmap, speaker).map_err(|term| Reason::Rejected {
+            policy: policy.name().into(),
+            term: term.map(Into::into),
         })
     }
+}
+
+/// Whether a next hop means anything to others: our own routes have none, and one of a link is good
+/// on that link only.
+fn can_be_passed_on(received: NextHop, source: Source) -> bool {
+    let on_link_only = matches!(received.addr, IpAddr::V6(a) if a.is_unicast_link_local());
+    source != Source::Local && !on_link_only
 }
 
 /// Attributes as policy finds them: what must not be passed on is gone, LOCAL_PREF is the degree

@@ -181,7 +181,7 @@ impl Rib {
     /// held once.
     fn judged(&mut self, peer: PeerId, received: u32) -> Option<Judged> {
         let known = self.peer(peer)?;
-        if known.config.import.as_ref().is_some_and(|policy| policy.is_by_prefix()) {
+        if known.config.import.as_ref().is_some_and(|policy| policy.is_by_bitmap()) {
             return None;
         }
         let accepted = self.accepted(peer, 0, received);
@@ -250,7 +250,7 @@ impl Rib {
     /// route is a candidate.
     pub(crate) fn import(&mut self, peer: PeerId, prefix: &IpNet, received: u32) -> (u32, bool) {
         let policy = self.peer(peer).and_then(|known| known.config.import.as_ref());
-        let bitmap = policy.map_or(0, |policy| policy.bitmap(prefix));
+        let bitmap = policy.map_or(0, |policy| policy.bitmap(prefix, peer));
         let accepted = self.accepted(peer, bitmap, received);
         let set = accepted.unwrap_or(received);
         self.sets.hold(set);
@@ -258,7 +258,7 @@ impl Rib {
     }
 
     /// The set that a peer's policy makes of `received`, where `bitmap` says which of its matches on
-    /// the prefix hold; `None` if rejected.
+    /// prefix and sender hold; `None` if rejected.
     fn accepted(&mut self, peer: PeerId, bitmap: u64, received: u32) -> Option<u32> {
         let known = self.peers.get(peer.index())?.as_ref()?;
         if self.sets.summary(received).has_loop() {
@@ -291,7 +291,9 @@ impl Rib {
         let speaker = self.speaker();
         self.sets.warm(received);
         let attrs = self.sets.warmed(received);
-        match policy.rule(Cow::Borrowed(attrs), bitmap, speaker) {
+        let next_hop = self.sets.next_hop(received).addr;
+        let ruling = policy.rule((Cow::Borrowed(attrs), next_hop), bitmap, speaker);
+        match ruling.map(|accepted| accepted.attrs) {
             Err(_) => None,
             Ok(Cow::Owned(changed)) if changed != *attrs => {
                 Some(self.sets.derive(received, &changed))

@@ -187,7 +187,7 @@ impl Rib {
             return None;
         }
         let key = (set, entry.is_v6());
-        let plain = !outlet.group.key.is_by_prefix();
+        let plain = !outlet.group.key.is_by_bitmap();
         if plain
             && let Some((_, at, last)) = round.last_shared.filter(|(last, ..)| *last == key)
             && last == source

@@ -316,8 +316,8 @@ impl Rib {
         if from == outlet.peer {
             return None;
         }
-        // Outside the zone and without matches on the prefix, the set says it all.
-        let plain = !entry.has(Entry::ZONE) && !outlet.group.key.is_by_prefix();
+        // Outside the zone and without matches on prefix or sender, the set says it all.
+        let plain = !entry.has(Entry::ZONE) && !outlet.group.key.is_by_bitmap();
         let (service, key) = (entry.has(Entry::SERVICE), (set, entry.is_v6()));
         if plain && let Some((_, at)) = round.last_plain.filter(|(last, _)| *last == key) {
             return at;

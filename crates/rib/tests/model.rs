@@ -17,6 +17,8 @@ use pathvane_wire::{Attrs, BgpId, Community, Family, FamilySet, NextHop, Origin,
 use proptest::prelude::*;
 
 const PEERS: u16 = 5;
+/// On what peers 2 and 4 sent, by import policy.
+const OF_TWO: Community = Community::new(65000, 24);
 const MARK: Community = Community::new(65000, 20);
 const UNWANTED: Community = Community::new(65000, 666);
 
@@ -55,14 +57,27 @@ fn attrs_pool() -> Vec<Attrs> {
 
 fn tricky_import() -> Option<Arc<Policy>> {
     let longer = PrefixRange::new(net("10.0.0.0/8"), 16, 24).unwrap();
+    let via = PrefixRange::exact(net("10.0.0.1/32"));
     policy(vec![
-        term("unwanted", vec![Match::Community(UNWANTED)], vec![], Verdict::Reject),
+        term("unwanted", vec![Match::Community(UNWANTED.into())], vec![], Verdict::Reject),
         term(
             "ours",
             vec![Match::Prefix([longer].into_iter().collect())],
             vec![Action::SetLocalPref(200), Action::AddCommunity(MARK)],
             Verdict::Accept,
         ),
+        Term {
+            name: "of two".into(),
+            matches: vec![Match::Peer(vec![PeerId(2), PeerId(4)])],
+            actions: vec![Action::AddCommunity(OF_TWO)],
+            verdict: None,
+        },
+        Term {
+            name: "via one".into(),
+            matches: vec![Match::NextHop([via].into_iter().collect())],
+            actions: vec![Action::AddMed(3)],
+            verdict: None,
+        },
         Term {
             name: "dear".into(),
             matches: vec![Match::NeighborAs(65101.into())],
@@ -82,8 +97,9 @@ fn tricky_import() -> Option<Arc<Policy>> {
 fn tricky_export() -> Option<Arc<Policy>> {
     let v6 = Match::Family(Family::IPV6_UNICAST);
     policy(vec![
+        term("of one", vec![Match::Peer(vec![PeerId(1)])], vec![], Verdict::Reject),
         term("six", vec![v6], vec![Action::SetMed(77)], Verdict::Accept),
-        term("marked", vec![Match::Community(MARK)], vec![], Verdict::Reject),
+        term("marked", vec![Match::Community(MARK.into())], vec![], Verdict::Reject),
         term(
             "rest",
             vec![],
@@ -192,7 +208,12 @@ struct Feasible {
 const LOCAL: u16 = u16::MAX;
 
 impl Model {
-    fn import(&self, peer: u16, prefix: &IpNet, attrs: &Attrs) -> Option<Attrs> {
+    fn import(
+        &self,
+        peer: u16,
+        prefix: &IpNet,
+        (attrs, next_hop): (&Attrs, &NextHop),
+    ) -> Option<Attrs> {
         let mut attrs = attrs.clone();
         if attrs.as_path.contains(OUR_AS) {
             return None;
@@ -205,6 +226,12 @@ impl Model {
                 attrs.local_pref = Some(200);
                 attrs.communities.insert(MARK);
                 return Some(attrs);
+            }
+            if peer == 2 || peer == 4 {
+                attrs.communities.insert(OF_TWO);
+            }
+            if next_hop.addr == hop("10.0.0.1").addr {
+                attrs.med = Some(attrs.med.unwrap_or(0) + 3);
             }
             if attrs.as_path.neighbor_as() == Some(65101.into()) {
                 attrs.med = Some(attrs.med.unwrap_or(0) + 10);
@@ -226,7 +253,7 @@ impl Model {
         let mut all: Vec<Feasible> = learned
             .filter(|(_, (_, next_hop, _))| !self.unreachable.contains(&next_hop.addr))
             .filter_map(|((peer, _, path_id), (attrs, next_hop, _))| {
-                let attrs = self.import(*peer, prefix, attrs)?;
+                let attrs = self.import(*peer, prefix, (attrs, next_hop))?;
                 let own = attrs.local_pref.unwrap_or(100);
                 let preference = own.saturating_add_signed(self.offset(*peer, prefix));
                 let (peer, path_id, next_hop) = (*peer, *path_id, *next_hop);
@@ -288,6 +315,9 @@ impl Model {
             attrs.local_pref = Some(best.preference);
         }
         if self.tricky.contains(&peer) {
+            if best.peer == 1 {
+                return None;
+            }
             if Family::of(prefix) == Family::IPV6_UNICAST {
                 attrs.med = Some(77);
             } else if attrs.communities.contains(&MARK) {
@@ -485,8 +515,9 @@ fn counts_agree(lab: &Lab, model: &Model) {
         let theirs = || {
             model.routes.iter().filter(|((p, net, _), _)| *p == peer && Family::of(net) == family)
         };
-        let accepted = theirs()
-            .filter(|((p, prefix, _), (attrs, _, _))| model.import(*p, prefix, attrs).is_some());
+        let accepted = theirs().filter(|((p, prefix, _), (attrs, hop, _))| {
+            model.import(*p, prefix, (attrs, hop)).is_some()
+        });
         assert_eq!(counts.received as usize, theirs().count(), "received from {peer}");
         assert_eq!(counts.accepted as usize, accepted.count(), "accepted from {peer}");
         let stale = theirs().filter(|(_, (_, _, stale))| *stale).count();

@@ -3,9 +3,11 @@
 mod common;
 
 use common::*;
-use pathvane_rib::policy::{Action, Match, PrefixList, PrefixRange, Term, Verdict};
-use pathvane_rib::{Outcome, PeerConfig, PeerId, Policy, Reason};
-use pathvane_wire::{Attrs, Community, Family, LargeCommunity};
+use pathvane_rib::policy::{
+    Action, AsPathRegex, Match, NextHopChange, PrefixList, PrefixRange, PrivateAs, Term, Verdict,
+};
+use pathvane_rib::{OriginAttrs, Outcome, PeerConfig, PeerId, Policy, Reason};
+use pathvane_wire::{AsPath, Attrs, Community, ExtCommunity, Family, LargeCommunity, Origin};
 
 const PREFIX: &str = "192.0.2.0/24";
 const GREEN: Community = Community::new(65000, 1);
@@ -16,7 +18,20 @@ fn received() -> Attrs {
     let mut attrs = with_med(&[65100, 13, 7], 50);
     attrs.communities.insert(GREEN);
     attrs.large_communities.insert(LARGE);
+    attrs.ext_communities.insert(target("rt:65000:1"));
     attrs
+}
+
+fn target(text: &str) -> ExtCommunity {
+    text.parse().unwrap()
+}
+
+fn regex(text: &str) -> Match {
+    Match::AsPath(AsPathRegex::new(text).unwrap())
+}
+
+fn via(net_text: &str) -> Match {
+    Match::NextHop([PrefixRange::or_longer(net(net_text))].into_iter().collect())
 }
 
 fn within(net_text: &str) -> Match {
@@ -41,10 +56,23 @@ fn each_match_selects() {
         (Match::Prefix(PrefixList::default()), false),
         (Match::Family(Family::IPV4_UNICAST), true),
         (Match::Family(Family::IPV6_UNICAST), false),
-        (Match::Community(GREEN), true),
-        (Match::Community(RED), false),
-        (Match::LargeCommunity(LARGE), true),
-        (Match::LargeCommunity(LargeCommunity { local2: 3, ..LARGE }), false),
+        (Match::Community(GREEN.into()), true),
+        (Match::Community(RED.into()), false),
+        (Match::LargeCommunity(LARGE.into()), true),
+        (Match::LargeCommunity(LargeCommunity { local2: 3, ..LARGE }.into()), false),
+        (Match::Community("65000:*".parse().unwrap()), true),
+        (Match::Community("65001:*".parse().unwrap()), false),
+        (Match::LargeCommunity("*:1:*".parse().unwrap()), true),
+        (Match::ExtCommunity("rt:65000:*".parse().unwrap()), true),
+        (Match::ExtCommunity("soo:*:*".parse().unwrap()), false),
+        (Match::Origin(Origin::Igp), true),
+        (Match::Origin(Origin::Egp), false),
+        (Match::Peer(vec![PeerId(4), PeerId(0)]), true),
+        (Match::Peer(vec![PeerId(1)]), false),
+        (via("0.0.0.0/0"), true),
+        (via("203.0.113.0/24"), false),
+        (regex("^65100_13_"), true),
+        (regex("^13_"), false),
         (Match::AsPathContains(13.into()), true),
         (Match::AsPathContains(14.into()), false),
         (Match::NeighborAs(65100.into()), true),
@@ -53,7 +81,7 @@ fn each_match_selects() {
     for (m, accepted) in table {
         let got = imported(vec![term("one", vec![m.clone()], vec![], Verdict::Accept)]);
         assert_eq!(got.is_some(), accepted, "{m:?}");
-        let both = vec![Match::Community(GREEN), m.clone()];
+        let both = vec![Match::Community(GREEN.into()), m.clone()];
         let got = imported(vec![term("both", both, vec![], Verdict::Accept)]);
         assert_eq!(got.is_some(), accepted, "with a second match: {m:?}");
     }
@@ -73,14 +101,24 @@ fn each_action_changes_what_it_names() {
         (Action::SetLocalPref(300), with(|a| a.local_pref = Some(300))),
         (Action::AddLocalPref(-10), with(|a| a.local_pref = Some(90))),
         (Action::AddCommunity(RED), with(|a| a.communities.extend([RED]))),
-        (Action::RemoveCommunity(GREEN), with(|a| a.communities.clear())),
+        (Action::RemoveCommunity(GREEN.into()), with(|a| a.communities.clear())),
         (Action::SetCommunities(vec![RED]), with(|a| a.communities = [RED].into_iter().collect())),
-        (Action::RemoveLargeCommunity(LARGE), with(|a| a.large_communities.clear())),
+        (Action::RemoveLargeCommunity(LARGE.into()), with(|a| a.large_communities.clear())),
         (
             Action::AddLargeCommunity(LargeCommunity { local1: 9, ..LARGE }),
             with(|a| a.large_communities.extend([LargeCommunity { local1: 9, ..LARGE }])),
         ),
         (Action::SetLargeCommunities(vec![]), with(|a| a.large_communities.clear())),
+        (Action::RemoveCommunity("*:1".parse().unwrap()), with(|a| a.communities.clear())),
+        (
+            Action::AddExtCommunity(target("soo:1:2")),
+            with(|a| a.ext_communities.extend([target("soo:1:2")])),
+        ),
+        (
+            Action::RemoveExtCommunity("rt:*:*".parse().unwrap()),
+            with(|a| a.ext_communities.clear()),
+        ),
+        (Action::SetExtCommunities(vec![]), with(|a| a.ext_communities.clear())),
         (Action::Prepend(2), with(|a| a.as_path.prepend(OUR_AS, 2))),
     ];
     for (action, expected) in table {
@@ -94,20 +132,20 @@ fn the_first_verdict_counts_and_terms_without_one_go_on() {
     let tag = |community| vec![Action::AddCommunity(community)];
     let go_on = Term {
         name: "tag".into(),
-        matches: vec![Match::Community(GREEN)],
+        matches: vec![Match::Community(GREEN.into())],
         actions: tag(RED),
         verdict: None,
     };
     let got = imported(vec![
         go_on.clone(),
         // Sees what the term before it did.
-        term("red", vec![Match::Community(RED)], vec![Action::SetMed(1)], Verdict::Accept),
+        term("red", vec![Match::Community(RED.into())], vec![Action::SetMed(1)], Verdict::Accept),
         term("never", vec![], vec![], Verdict::Reject),
     ]);
     assert_eq!(got.map(|attrs| attrs.med), Some(Some(1)));
     assert_eq!(imported(vec![go_on]), None, "nothing decides: rejected");
     assert_eq!(imported(vec![]), None);
-    let rejected = term("no", vec![Match::Community(GREEN)], vec![], Verdict::Reject);
+    let rejected = term("no", vec![Match::Community(GREEN.into())], vec![], Verdict::Reject);
     let accept = term("yes", vec![], vec![], Verdict::Accept);
     assert_eq!(imported(vec![rejected, accept]), None);
 }
@@ -120,7 +158,7 @@ fn prefix_matches_of_one_policy_are_told_apart_for_routes_with_equal_attributes(
         term("ten", vec![within("10.0.0.0/8")], vec![Action::SetMed(10)], Verdict::Accept),
         term(
             "green twenty",
-            vec![Match::Community(GREEN), within("20.0.0.0/8")],
+            vec![Match::Community(GREEN.into()), within("20.0.0.0/8")],
             vec![Action::SetMed(20)],
             Verdict::Accept,
         ),
@@ -139,7 +177,7 @@ fn prefix_matches_of_one_policy_are_told_apart_for_routes_with_equal_attributes(
 #[test]
 fn the_reason_names_the_policy_and_the_term() {
     let mut lab = Lab::new();
-    let no = term("no-green", vec![Match::Community(GREEN)], vec![], Verdict::Reject);
+    let no = term("no-green", vec![Match::Community(GREEN.into())], vec![], Verdict::Reject);
     lab.add(0, PeerConfig { import: policy(vec![no.clone()]), ..open_config() }, external(0));
     lab.add(1, PeerConfig { export: policy(vec![no]), ..open_config() }, external(1));
     lab.say(0, &[PREFIX], &received());
@@ -162,4 +200,117 @@ fn too_many_matches_on_prefixes_are_refused() {
     assert!(Policy::new("most", matches(Policy::MAX_PREFIX_MATCHES)).is_ok());
     let refused = Policy::new("more", matches(Policy::MAX_PREFIX_MATCHES + 1)).unwrap_err();
     assert_eq!(refused.field, "terms");
+}
+
+#[test]
+fn peers_that_send_the_same_attributes_are_told_apart() {
+    let mut lab = Lab::new();
+    let of_one = Match::Peer(vec![PeerId(1)]);
+    let terms = vec![
+        term("one", vec![of_one.clone()], vec![Action::SetMed(1)], Verdict::Accept),
+        term("rest", vec![], vec![Action::SetMed(2)], Verdict::Accept),
+    ];
+    let import = policy(terms);
+    for n in [0, 1] {
+        lab.add(n, PeerConfig { import: import.clone(), ..open_config() }, external(n));
+    }
+    lab.add(2, PeerConfig::default(), internal(2));
+    let not_of_one = term("of-one", vec![of_one], vec![], Verdict::Reject);
+    let rest = term("rest", vec![], vec![], Verdict::Accept);
+    let export = policy(vec![not_of_one, rest]);
+    lab.add(3, PeerConfig { export, ..open_config() }, external(3));
+    // One attribute set, two senders, in turn: outcomes are kept, and must not be mixed up.
+    for (n, prefix) in [(0, "10.1.0.0/16"), (1, "10.2.0.0/16"), (0, "10.3.0.0/16")] {
+        lab.announce(n, &[net(prefix)], &received(), hop("10.0.0.9"));
+    }
+    lab.settle();
+    let heard = |lab: &Lab, by, prefix| lab.told(by, prefix).map(|(_, attrs)| attrs.med);
+    assert_eq!(heard(&lab, 2, "10.1.0.0/16"), Some(Some(2)));
+    assert_eq!(heard(&lab, 2, "10.2.0.0/16"), Some(Some(1)));
+    assert_eq!(heard(&lab, 2, "10.3.0.0/16"), Some(Some(2)));
+    let told: Vec<bool> = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]
+        .map(|prefix| heard(&lab, 3, prefix).is_some())
+        .into();
+    assert_eq!(told, [true, false, true], "export: of whom the route came");
+}
+
+#[test]
+fn like_peers_that_share_an_encoding_hear_nothing_of_a_sender_that_policy_names() {
+    let mut lab = Lab::open(2);
+    let of_one = term("of-one", vec![Match::Peer(vec![PeerId(1)])], vec![], Verdict::Reject);
+    let export = policy(vec![of_one, term("rest", vec![], vec![], Verdict::Accept)]);
+    for n in 2..7 {
+        lab.add(n, PeerConfig { export: export.clone(), ..open_config() }, external(n));
+    }
+    lab.settle();
+    // One attribute set in one run: prefixes of the two senders in turn, and one of both.
+    let prefix = |n: u16| format!("10.{n}.0.0/16");
+    for n in 0..40 {
+        lab.announce(n % 2, &[net(&prefix(n))], &received(), hop("10.0.0.9"));
+    }
+    lab.announce(1, &[net(&prefix(0))], &received(), hop("10.0.0.9"));
+    lab.settle();
+    let all_heard = |lab: &Lab, n: u16, expected: bool| {
+        for by in 2..7 {
+            assert_eq!(lab.told(by, &prefix(n)).is_some(), expected, "{by} of {n}");
+        }
+    };
+    (0..40).for_each(|n| all_heard(&lab, n, n % 2 == 0));
+    lab.withdraw_path(0, 0, &[net(&prefix(0))]);
+    lab.settle();
+    all_heard(&lab, 0, false);
+    lab.announce(0, &[net(&prefix(0))], &received(), hop("10.0.0.9"));
+    lab.settle();
+    all_heard(&lab, 0, true);
+}
+
+/// What an external peer hears of a route with this path through an export policy of one action.
+fn exported(asns: &[u32], action: Action) -> Option<(pathvane_wire::NextHop, Attrs)> {
+    let mut lab = Lab::open(1);
+    let export = policy(vec![term("one", vec![], vec![action], Verdict::Accept)]);
+    lab.add(1, PeerConfig { export, ..open_config() }, external(1));
+    lab.say(0, &[PREFIX], &path(asns));
+    lab.settle();
+    lab.told(1, PREFIX).map(|(next_hop, attrs)| (*next_hop, attrs.clone()))
+}
+
+#[test]
+fn private_as_numbers_are_taken_out_or_replaced() {
+    let asns = [65100, 13, 4_200_000_000, 64_512, 7];
+    let told = |what| exported(&asns, Action::PrivateAs(what)).expect("told").1.as_path;
+    let ours = OUR_AS;
+    assert_eq!(told(PrivateAs::Remove), AsPath::sequence([ours, 13.into(), 7.into()]));
+    let replaced = [ours, ours, 13.into(), ours, ours, 7.into()];
+    assert_eq!(told(PrivateAs::Replace), AsPath::sequence(replaced));
+    let mut lab = Lab::open(1);
+    let remove = vec![Action::PrivateAs(PrivateAs::Remove)];
+    let export = policy(vec![term("one", vec![], remove, Verdict::Accept)]);
+    lab.add(1, PeerConfig { export, ..open_config() }, external(1));
+    lab.say(0, &[PREFIX], &path(&[7, 64_512]));
+    assert!(lab.heard(1).contains(&format!("+{PREFIX}")));
+    lab.say(0, &[PREFIX], &path(&[7]));
+    assert!(lab.heard(1).is_empty(), "it comes to the same");
+    let mut sets: AsPath = "65100 {64512 64513} 7".parse().unwrap();
+    sets.rewrite(|asn| (!asn.is_private()).then_some(asn));
+    assert_eq!(sets, "7".parse().unwrap(), "a set that is empty goes");
+}
+
+#[test]
+fn export_sets_next_hops_that_fit_the_family() {
+    let told = |change| exported(&[65100], Action::SetNextHop(change)).map(|(hop, _)| hop.addr);
+    let own = told(NextHopChange::Own).expect("told");
+    let received = told(NextHopChange::Unchanged).expect("told");
+    assert_ne!(own, received, "not ours: as received, to an external peer");
+    let mut lab = Lab::new();
+    let unchanged = vec![Action::SetNextHop(NextHopChange::Unchanged)];
+    let export = policy(vec![term("one", vec![], unchanged, Verdict::Accept)]);
+    lab.add(0, PeerConfig { export, ..open_config() }, external(0));
+    lab.rib.originate(net(PREFIX), &OriginAttrs::default());
+    lab.settle();
+    let ours = lab.told(0, PREFIX).map(|(next_hop, _)| next_hop.addr);
+    assert_eq!(ours, Some(own), "a route of our own has no other next hop");
+    let third = [203, 0, 113, 7].into();
+    assert_eq!(told(NextHopChange::Address(third)), Some(third));
+    let wrong = std::net::IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(told(NextHopChange::Address(wrong)), None, "IPv6 for IPv4 needs RFC 8950");
 }

@@ -39,6 +39,7 @@ const PURE: &[&str] = &[
     "smallvec",
     "bitflags",
     "libm",
+    "regex-automata",
     "fastrand",
     "hmac",
     "sha2",

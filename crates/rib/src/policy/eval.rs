@@ -1,55 +1,82 @@
 //! What a policy does to a route.
 
 use alloc::borrow::Cow;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use pathvane_wire::{Asn, Attrs};
 
-use super::{Action, Match, Otc, Policy, Term, Verdict};
+use super::{Action, Match, NextHopChange, Otc, Policy, PrivateAs, Term, Verdict};
+use crate::PeerId;
 
 /// What actions need to know of the speaker.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Speaker {
+pub struct Speaker {
     /// Our AS.
-    pub(crate) asn: Asn,
+    pub asn: Asn,
     /// The degree of preference of a route without LOCAL_PREF.
-    pub(crate) default_preference: u32,
+    pub default_preference: u32,
 }
 
-/// The outcome for one route: its attributes if accepted, or the term that rejected it (`None`: no
+/// What a policy made of a route that it accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted<'a> {
+    /// Its attributes.
+    pub attrs: Cow<'a, Attrs>,
+    /// What becomes of its next hop; `None` leaves that to the protocol. Only export heeds it.
+    pub next_hop: Option<NextHopChange>,
+}
+
+/// The outcome for one route: what became of it if accepted, or the term that rejected it (`None`: no
 /// term decided).
-pub(crate) type Ruling<'p, 'a> = Result<Cow<'a, Attrs>, Option<&'p str>>;
+pub(crate) type Ruling<'p, 'a> = Result<Accepted<'a>, Option<&'p str>>;
 
 impl Policy {
-    /// Which matches on the prefix hold: one bit each, in order of appearance.
-    pub(crate) fn bitmap(&self, prefix: &IpNet) -> u64 {
-        if !self.by_prefix {
+    /// Which matches on prefix and sender hold: one bit each, in order of appearance.
+    ///
+    /// All else that a policy looks at belongs to the attribute set, next hop included: outcomes can
+    /// be kept by set and bitmap.
+    pub fn bitmap(&self, prefix: &IpNet, from: PeerId) -> u64 {
+        if !self.by_bitmap {
             return 0;
         }
         let matches = self.terms.iter().flat_map(|term| &term.matches);
         matches
-            .filter(|m| m.is_by_prefix())
+            .filter(|m| m.is_by_bitmap())
             .enumerate()
-            .fold(0, |bits, (n, m)| bits | u64::from(m.holds_for(prefix)) << n)
+            .fold(0, |bits, (n, m)| bits | u64::from(m.holds_for(prefix, from)) << n)
     }
 
-    /// Runs the terms over a route of which `bitmap` says the matches on the prefix.
+    /// Runs the terms over a route of which `bitmap` says the matches on prefix and sender.
     pub(crate) fn rule<'a>(
         &self,
-        attrs: Cow<'a, Attrs>,
-        mut bitmap: u64,
+        (attrs, next_hop): (Cow<'a, Attrs>, IpAddr),
+        bitmap: u64,
         speaker: Speaker,
     ) -> Ruling<'_, 'a> {
-        let mut attrs = attrs;
+        self.walk((attrs, next_hop), bitmap, speaker, |_, _| {})
+    }
+
+    /// The same, telling `seen` of each term that was tried whether it matched.
+    pub fn walk<'a>(
+        &self,
+        (attrs, next_hop): (Cow<'a, Attrs>, IpAddr),
+        mut bitmap: u64,
+        speaker: Speaker,
+        mut seen: impl FnMut(&Term, bool),
+    ) -> Ruling<'_, 'a> {
+        let mut route = Accepted { attrs, next_hop: None };
         for term in &self.terms {
-            if !term.matches(&attrs, &mut bitmap) {
+            let matches = term.matches((&route.attrs, next_hop), &mut bitmap);
+            seen(term, matches);
+            if !matches {
                 continue;
             }
             for action in &term.actions {
-                action.apply(attrs.to_mut(), speaker);
+                action.apply(&mut route, speaker);
             }
             match term.verdict {
-                Some(Verdict::Accept) => return Ok(attrs),
+                Some(Verdict::Accept) => return Ok(route),
                 Some(Verdict::Reject) => return Err(Some(&term.name)),
                 None => {}
             }
@@ -60,23 +87,40 @@ impl Policy {
 
 impl Term {
     /// Whether all matches hold; takes the term's bits off the bitmap.
-    fn matches(&self, attrs: &Attrs, bitmap: &mut u64) -> bool {
+    fn matches(&self, (attrs, next_hop): (&Attrs, IpAddr), bitmap: &mut u64) -> bool {
         let mut all = true;
         for m in &self.matches {
             all &= match m {
-                Match::Prefix(_) | Match::Family(_) => {
+                Match::Prefix(_) | Match::Family(_) | Match::Peer(_) => {
                     let holds = *bitmap & 1 != 0;
                     *bitmap >>= 1;
                     holds
                 }
-                Match::Community(community) => attrs.communities.contains(community),
-                Match::LargeCommunity(community) => attrs.large_communities.contains(community),
-                Match::AsPathContains(asn) => attrs.as_path.contains(*asn),
-                Match::NeighborAs(asn) => attrs.as_path.neighbor_as() == Some(*asn),
-                Match::Otc(otc) => otc.holds(attrs.otc),
+                // Costly ones are not tried once the term has failed.
+                _ => all && m.holds_of(attrs, next_hop),
             };
         }
         all
+    }
+}
+
+impl Match {
+    /// Whether a match on the attribute set holds; false for the other kinds.
+    fn holds_of(&self, attrs: &Attrs, next_hop: IpAddr) -> bool {
+        match self {
+            Match::Community(wanted) => attrs.communities.iter().any(|c| wanted.matches(c)),
+            Match::ExtCommunity(wanted) => attrs.ext_communities.iter().any(|c| wanted.matches(c)),
+            Match::LargeCommunity(wanted) => {
+                attrs.large_communities.iter().any(|c| wanted.matches(c))
+            }
+            Match::AsPathContains(asn) => attrs.as_path.contains(*asn),
+            Match::NeighborAs(asn) => attrs.as_path.neighbor_as() == Some(*asn),
+            Match::AsPath(regex) => regex.matches(&attrs.as_path),
+            Match::Origin(origin) => attrs.origin == *origin,
+            Match::Otc(otc) => otc.holds(attrs.otc),
+            Match::NextHop(list) => list.contains(&IpNet::from(next_hop)),
+            Match::Prefix(_) | Match::Family(_) | Match::Peer(_) => false,
+        }
     }
 }
 
@@ -91,7 +135,12 @@ impl Otc {
 }
 
 impl Action {
-    fn apply(&self, attrs: &mut Attrs, speaker: Speaker) {
+    fn apply(&self, route: &mut Accepted<'_>, speaker: Speaker) {
+        if let Action::SetNextHop(change) = self {
+            route.next_hop = Some(*change);
+            return;
+        }
+        let attrs = route.attrs.to_mut();
         match self {
             Action::SetMed(med) => attrs.med = Some(*med),
             Action::AddMed(add) => {
@@ -102,24 +151,45 @@ impl Action {
                 let preference = attrs.local_pref.unwrap_or(speaker.default_preference);
                 attrs.local_pref = Some(preference.saturating_add_signed(*add));
             }
+            Action::Prepend(times) => attrs.as_path.prepend(speaker.asn, usize::from(*times)),
+            Action::PrivateAs(what) => {
+                let asn = |asn: Asn| match (asn.is_private(), what) {
+                    (false, _) => Some(asn),
+                    (true, PrivateAs::Remove) => None,
+                    (true, PrivateAs::Replace) => Some(speaker.asn),
+                };
+                attrs.as_path.rewrite(asn);
+            }
+            Action::SetOtc(asn) => attrs.otc = Some(*asn),
+            Action::SetNextHop(_) => {}
+            communities => communities.apply_to_communities(attrs),
+        }
+    }
+
+    fn apply_to_communities(&self, attrs: &mut Attrs) {
+        match self {
             Action::AddCommunity(community) => {
                 attrs.communities.insert(*community);
             }
-            Action::RemoveCommunity(community) => {
-                attrs.communities.remove(community);
-            }
+            Action::RemoveCommunity(like) => attrs.communities.retain(|c| !like.matches(c)),
             Action::SetCommunities(all) => attrs.communities = all.iter().copied().collect(),
+            Action::AddExtCommunity(community) => {
+                attrs.ext_communities.insert(*community);
+            }
+            Action::RemoveExtCommunity(like) => attrs.ext_communities.retain(|c| !like.matches(c)),
+            Action::SetExtCommunities(all) => {
+                attrs.ext_communities = all.iter().copied().collect();
+            }
             Action::AddLargeCommunity(community) => {
                 attrs.large_communities.insert(*community);
             }
-            Action::RemoveLargeCommunity(community) => {
-                attrs.large_communities.remove(community);
+            Action::RemoveLargeCommunity(like) => {
+                attrs.large_communities.retain(|c| !like.matches(c));
             }
             Action::SetLargeCommunities(all) => {
                 attrs.large_communities = all.iter().copied().collect();
             }
-            Action::SetOtc(asn) => attrs.otc = Some(*asn),
-            Action::Prepend(times) => attrs.as_path.prepend(speaker.asn, usize::from(*times)),
+            _ => {}
         }
     }
 }

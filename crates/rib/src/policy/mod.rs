@@ -1,21 +1,27 @@
 //! Routing policy: ordered terms that match routes, change them, and accept or reject them.
 //!
-//! A [`Policy`] is a value without state. Its outcome depends on the attributes of a route and on
-//! which of its prefix matches hold; the latter is a bitmap, so that the RIB can keep the outcome
-//! for all routes that share both.
+//! A [`Policy`] is a value without state. Its outcome depends on the attribute set of a route (next
+//! hop included) and on which of its matches on prefix and sender hold; the latter is a bitmap, so
+//! that the RIB can keep the outcome for all routes that share both.
 
+mod as_path;
+mod communities;
 mod eval;
 mod prefixes;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
-use pathvane_wire::{Asn, Community, Family, Invalid, LargeCommunity};
+use pathvane_wire::{Asn, Community, ExtCommunity, Family, Invalid, LargeCommunity, Origin};
 
+pub use as_path::AsPathRegex;
+pub use communities::{CommunityPattern, ExtCommunityPattern, ExtGlobal, LargeCommunityPattern};
+pub use eval::{Accepted, Speaker};
 pub use prefixes::{PrefixList, PrefixRange};
 
-pub(crate) use eval::Speaker;
+use crate::PeerId;
 
 /// A named list of terms. The first term that accepts or rejects decides; a route that none
 /// decides about is rejected.
@@ -23,27 +29,30 @@ pub(crate) use eval::Speaker;
 pub struct Policy {
     name: String,
     terms: Vec<Term>,
-    by_prefix: bool,
+    by_bitmap: bool,
+    rewrites_paths: bool,
 }
 
 impl Policy {
-    /// The most matches on prefixes or families in one policy.
+    /// The most matches on prefixes, families or peers in one policy.
     pub const MAX_PREFIX_MATCHES: usize = 64;
 
     /// A policy of these terms, tried in order.
     ///
     /// # Errors
     ///
-    /// If more than [`Policy::MAX_PREFIX_MATCHES`] matches look at the prefix.
+    /// If more than [`Policy::MAX_PREFIX_MATCHES`] matches look at prefix or sender.
     pub fn new(name: impl Into<String>, terms: Vec<Term>) -> Result<Policy, Invalid> {
-        let count = terms.iter().flat_map(|t| &t.matches).filter(|m| m.is_by_prefix()).count();
+        let count = terms.iter().flat_map(|t| &t.matches).filter(|m| m.is_by_bitmap()).count();
         if count > Policy::MAX_PREFIX_MATCHES {
             return Err(Invalid {
                 field: "terms",
-                reason: "more than 64 matches on prefixes or families in one policy",
+                reason: "more than 64 matches on prefixes, families or peers in one policy",
             });
         }
-        Ok(Policy { name: name.into(), terms, by_prefix: count > 0 })
+        let mut actions = terms.iter().flat_map(|term| &term.actions);
+        let rewrites_paths = actions.any(|action| matches!(action, Action::PrivateAs(_)));
+        Ok(Policy { name: name.into(), terms, by_bitmap: count > 0, rewrites_paths })
     }
 
     /// The policy that accepts everything unchanged.
@@ -54,7 +63,8 @@ impl Policy {
             actions: Vec::new(),
             verdict: Some(Verdict::Accept),
         };
-        Policy { name: name.into(), terms: alloc::vec![term], by_prefix: false }
+        let terms = alloc::vec![term];
+        Policy { name: name.into(), terms, by_bitmap: false, rewrites_paths: false }
     }
 
     /// Its name.
@@ -62,9 +72,38 @@ impl Policy {
         &self.name
     }
 
-    /// Whether the prefix matters to it.
-    pub(crate) const fn is_by_prefix(&self) -> bool {
-        self.by_prefix
+    /// Whether prefix or sender matter to it.
+    pub(crate) const fn is_by_bitmap(&self) -> bool {
+        self.by_bitmap
+    }
+
+    /// Whether it may make like AS paths of unlike ones.
+    pub(crate) const fn rewrites_paths(&self) -> bool {
+        self.rewrites_paths
+    }
+
+    /// Whether it looks at who sent a route.
+    pub fn names_peers(&self) -> bool {
+        let mut matches = self.terms.iter().flat_map(|term| &term.matches);
+        matches.any(|m| matches!(m, Match::Peer(_)))
+    }
+
+    /// The same with other numbers for the peers it names; one that gets none matches nothing.
+    #[must_use]
+    pub fn renumbered(&self, number: impl Fn(PeerId) -> Option<PeerId>) -> Policy {
+        let mut policy = self.clone();
+        for m in policy.terms.iter_mut().flat_map(|term| &mut term.matches) {
+            if let Match::Peer(peers) = m {
+                *peers = peers.iter().filter_map(|peer| number(*peer)).collect();
+            }
+        }
+        policy
+    }
+
+    /// Whether it sets next hops, which only export heeds.
+    pub fn sets_next_hop(&self) -> bool {
+        let mut actions = self.terms.iter().flat_map(|term| &term.actions);
+        actions.any(|action| matches!(action, Action::SetNextHop(_)))
     }
 
     /// Its terms, in order.
@@ -102,10 +141,20 @@ pub enum Match {
     Prefix(PrefixList),
     /// The route is of this family.
     Family(Family),
-    /// It has this community.
-    Community(Community),
-    /// It has this large community.
-    LargeCommunity(LargeCommunity),
+    /// It was received from one of these peers.
+    Peer(Vec<PeerId>),
+    /// Its next hop, as received, is in the list; an address counts as its host prefix.
+    NextHop(PrefixList),
+    /// Its ORIGIN.
+    Origin(Origin),
+    /// It has such a community.
+    Community(CommunityPattern),
+    /// It has such an extended community.
+    ExtCommunity(ExtCommunityPattern),
+    /// It has such a large community.
+    LargeCommunity(LargeCommunityPattern),
+    /// Its AS path has this in it.
+    AsPath(AsPathRegex),
     /// This AS is anywhere in its AS path.
     AsPathContains(Asn),
     /// This AS announced it to us: the leftmost of its AS path.
@@ -126,15 +175,16 @@ pub enum Otc {
 }
 
 impl Match {
-    fn is_by_prefix(&self) -> bool {
-        matches!(self, Match::Prefix(_) | Match::Family(_))
+    fn is_by_bitmap(&self) -> bool {
+        matches!(self, Match::Prefix(_) | Match::Family(_) | Match::Peer(_))
     }
 
-    /// Whether a match on the prefix holds; false for the other kinds.
-    fn holds_for(&self, prefix: &IpNet) -> bool {
+    /// Whether a match on prefix or sender holds; false for the other kinds.
+    fn holds_for(&self, prefix: &IpNet, from: PeerId) -> bool {
         match self {
             Match::Prefix(list) => list.contains(prefix),
             Match::Family(family) => Family::of(prefix) == *family,
+            Match::Peer(peers) => peers.contains(&from),
             _ => false,
         }
     }
@@ -153,18 +203,48 @@ pub enum Action {
     AddLocalPref(i32),
     /// Add a community.
     AddCommunity(Community),
-    /// Remove a community.
-    RemoveCommunity(Community),
+    /// Remove such communities.
+    RemoveCommunity(CommunityPattern),
     /// Replace all communities.
     SetCommunities(Vec<Community>),
+    /// Add an extended community.
+    AddExtCommunity(ExtCommunity),
+    /// Remove such extended communities.
+    RemoveExtCommunity(ExtCommunityPattern),
+    /// Replace all extended communities.
+    SetExtCommunities(Vec<ExtCommunity>),
     /// Add a large community.
     AddLargeCommunity(LargeCommunity),
-    /// Remove a large community.
-    RemoveLargeCommunity(LargeCommunity),
+    /// Remove such large communities.
+    RemoveLargeCommunity(LargeCommunityPattern),
     /// Replace all large communities.
     SetLargeCommunities(Vec<LargeCommunity>),
     /// Set the OTC attribute (RFC 9234).
     SetOtc(Asn),
     /// Prepend our own AS this many times, beside the one that export to an external peer adds.
     Prepend(u8),
+    /// Take private AS numbers (RFC 6996) out of the AS path, or put our own in their place.
+    PrivateAs(PrivateAs),
+    /// Set the next hop; only export heeds it.
+    SetNextHop(NextHopChange),
+}
+
+/// What becomes of private AS numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrivateAs {
+    /// They are taken out.
+    Remove,
+    /// Ours stands in their place, so that the path stays as long.
+    Replace,
+}
+
+/// What becomes of the next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHopChange {
+    /// Our own address.
+    Own,
+    /// As received, even towards an external peer.
+    Unchanged,
+    /// This one.
+    Address(IpAddr),
 }

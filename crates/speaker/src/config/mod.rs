@@ -168,7 +168,7 @@ impl File {
             ranges,
             paths: (0..).zip(paths).map(read_path).collect(),
             services: services.into_iter().map(read_service).collect(),
-            policies: policy::read(&policies),
+            policies: policy::read(&policies, &names.peers),
             timing,
             probe_timeout,
             names,

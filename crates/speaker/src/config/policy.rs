@@ -1,13 +1,18 @@
 //! `[policies.NAME]`: ordered terms that match routes, change them, accept or reject them.
 
+use core::net::IpAddr;
 use core::str::FromStr;
 
-use pathvane_rib::Policy;
-use pathvane_rib::policy::{Action, Match, PrefixList, PrefixRange, Term, Verdict};
-use pathvane_wire::{Asn, Community, Family, LargeCommunity};
+use pathvane_rib::policy::{
+    Action, AsPathRegex, CommunityPattern, ExtCommunityPattern, LargeCommunityPattern, Match,
+    NextHopChange, PrefixList, PrefixRange, PrivateAs, Term, Verdict,
+};
+use pathvane_rib::{PeerId, Policy};
+use pathvane_wire::{Asn, Community, ExtCommunity, Family, LargeCommunity, Origin};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::names::NameList;
 use super::read::Section;
 use super::schema;
 use super::value::{self, FromToml, Number, Refusal, words};
@@ -23,12 +28,20 @@ const ACCEPT: Say = Say(Some(Verdict::Accept));
 const REJECT: Say = Say(Some(Verdict::Reject));
 const NEXT: Say = Say(None);
 
+words!(
+    Origin, "an origin",
+    "igp" => Origin::Igp, "egp" => Origin::Egp, "incomplete" => Origin::Incomplete
+);
+words!(
+    PrivateAs, "a way with private AS numbers",
+    "remove" => PrivateAs::Remove, "replace" => PrivateAs::Replace
+);
 words!(Say, "an action", "accept" => ACCEPT, "reject" => REJECT, "next" => NEXT);
 
 /// The built-in policies, then those of the file, with the names they are called by.
-pub(super) fn read(named: &[(Spanned<String>, Section<'_>)]) -> Vec<Policy> {
+pub(super) fn read(named: &[(Spanned<String>, Section<'_>)], peers: &NameList) -> Vec<Policy> {
     let mut policies = vec![Policy::accept_all(BUILT_IN[0]), reject_all()];
-    policies.extend(named.iter().map(|(name, section)| policy(name, section)));
+    policies.extend(named.iter().map(|(name, section)| policy(name, section, peers)));
     policies
 }
 
@@ -36,7 +49,7 @@ fn reject_all() -> Policy {
     Policy::new(BUILT_IN[1], Vec::new()).unwrap_or_else(|_| unreachable!("no term, no match"))
 }
 
-fn policy(name: &Spanned<String>, section: &Section<'_>) -> Policy {
+fn policy(name: &Spanned<String>, section: &Section<'_>, peers: &NameList) -> Policy {
     if BUILT_IN.contains(&name.get_ref().as_str()) {
         section.findings().borrow_mut().error(
             name.span(),
@@ -48,7 +61,7 @@ fn policy(name: &Spanned<String>, section: &Section<'_>) -> Policy {
         .sections("terms", "term", schema::TERM)
         .iter()
         .enumerate()
-        .map(|(at, section)| term(at, section))
+        .map(|(at, section)| term(at, section, peers))
         .collect();
     let default = section.spanned_or("default", REJECT);
     if *default.get_ref() == NEXT {
@@ -62,48 +75,63 @@ fn policy(name: &Spanned<String>, section: &Section<'_>) -> Policy {
         let verdict = Some(Verdict::Accept);
         terms.push(Term { name: "default".to_owned(), verdict, ..Term::default() });
     }
-    let by_prefix = |matching: &&Match| matches!(matching, Match::Prefix(_) | Match::Family(_));
-    let count = terms.iter().flat_map(|term| &term.matches).filter(by_prefix).count();
+    let counted = |m: &&Match| matches!(m, Match::Prefix(_) | Match::Family(_) | Match::Peer(_));
+    let count = terms.iter().flat_map(|term| &term.matches).filter(counted).count();
     // One more is added for a peer with services.
     let made = Policy::new(name.get_ref().as_str(), terms).ok();
     made.filter(|_| count < Policy::MAX_PREFIX_MATCHES).unwrap_or_else(|| {
         section.findings().borrow_mut().error(
             section.span.clone(),
-            format!("{} has {count} matches on prefixes or families, of at most 63", section.what),
-            "split the policy, or put several prefixes into one match",
+            format!(
+                "{} has {count} matches on prefixes, families or peers, of at most 63",
+                section.what
+            ),
+            "put several prefixes or peers into one match",
         );
         reject_all()
     })
 }
 
-fn term(at: usize, section: &Section<'_>) -> Term {
+fn term(at: usize, section: &Section<'_>, peers: &NameList) -> Term {
     let matching = section.section("match", format!("`match` of {}", section.what), schema::MATCH);
     let setting = section.section("set", format!("`set` of {}", section.what), schema::SET);
     Term {
         name: section.or("name", format!("{}", at + 1)),
-        matches: matching.as_ref().map(matches).unwrap_or_default(),
+        matches: matching.map(|section| matches(&section, peers)).unwrap_or_default(),
         actions: setting.as_ref().map(actions).unwrap_or_default(),
         verdict: section.required::<Say>("action", "\"accept\"").and_then(|say| say.get_ref().0),
     }
 }
 
-fn matches(section: &Section<'_>) -> Vec<Match> {
+fn matches(section: &Section<'_>, peers: &NameList) -> Vec<Match> {
     let mut matches = Vec::new();
-    if let Some(ranges) = section.list::<Range>("prefixes") {
-        let list: PrefixList = ranges.into_iter().map(|range| range.into_inner().0).collect();
-        matches.push(Match::Prefix(list));
+    matches.extend(ranges(section, "prefixes").map(Match::Prefix));
+    if let Some(names) = section.list::<String>("peer") {
+        let user = format!("`peer` of {}", section.what);
+        let id = |name| peers.resolve(&user, name, section.findings()).map(PeerId);
+        matches.push(Match::Peer(names.iter().filter_map(id).collect()));
     }
+    matches.extend(ranges(section, "next_hop").map(Match::NextHop));
     let mut push = |wanted: Option<Match>| matches.extend(wanted);
     push(section.optional::<Family>("family").map(|family| Match::Family(family.into_inner())));
     push(
         section.optional::<Asn>("as_path_contains").map(|a| Match::AsPathContains(a.into_inner())),
     );
     push(section.optional::<Asn>("neighbor_as").map(|asn| Match::NeighborAs(asn.into_inner())));
-    let communities = section.list::<Plain<Community>>("community").unwrap_or_default();
-    matches.extend(communities.into_iter().map(|each| Match::Community(each.into_inner().0)));
-    let large = section.list::<Plain<LargeCommunity>>("large_community").unwrap_or_default();
-    matches.extend(large.into_iter().map(|each| Match::LargeCommunity(each.into_inner().0)));
+    push(section.optional::<Origin>("origin").map(|origin| Match::Origin(origin.into_inner())));
+    push(section.optional::<AsPathRegex>("as_path").map(|regex| Match::AsPath(regex.into_inner())));
+    let each = plain::<CommunityPattern>(section, "community").unwrap_or_default();
+    matches.extend(each.into_iter().map(Match::Community));
+    let each = plain::<ExtCommunityPattern>(section, "ext_community").unwrap_or_default();
+    matches.extend(each.into_iter().map(Match::ExtCommunity));
+    let each = plain::<LargeCommunityPattern>(section, "large_community").unwrap_or_default();
+    matches.extend(each.into_iter().map(Match::LargeCommunity));
     matches
+}
+
+fn ranges(section: &Section<'_>, key: &str) -> Option<PrefixList> {
+    let ranges = section.list::<Range>(key)?;
+    Some(ranges.into_iter().map(|range| range.into_inner().0).collect())
 }
 
 /// Replacing comes before removing, and that before adding.
@@ -115,19 +143,30 @@ fn actions(section: &Section<'_>) -> Vec<Action> {
     actions.extend(offset("add_med").map(Action::AddMed));
     actions.extend(number("local_pref").map(Action::SetLocalPref));
     actions.extend(offset("add_local_pref").map(Action::AddLocalPref));
-    let communities = |key| plain::<Community>(section, key);
-    actions.extend(communities("communities").map(Action::SetCommunities));
-    let each = |key| communities(key).unwrap_or_default().into_iter();
-    actions.extend(each("remove_communities").map(Action::RemoveCommunity));
-    actions.extend(each("add_communities").map(Action::AddCommunity));
-    let large = |key| plain::<LargeCommunity>(section, key);
-    actions.extend(large("large_communities").map(Action::SetLargeCommunities));
-    let each = |key| large(key).unwrap_or_default().into_iter();
-    actions.extend(each("remove_large_communities").map(Action::RemoveLargeCommunity));
-    actions.extend(each("add_large_communities").map(Action::AddLargeCommunity));
+    actions.extend(plain(section, "communities").map(Action::SetCommunities));
+    actions.extend(each(section, "remove_communities").map(Action::RemoveCommunity));
+    actions.extend(each(section, "add_communities").map(Action::AddCommunity));
+    actions.extend(plain(section, "ext_communities").map(Action::SetExtCommunities));
+    actions.extend(each(section, "remove_ext_communities").map(Action::RemoveExtCommunity));
+    actions.extend(each(section, "add_ext_communities").map(Action::AddExtCommunity));
+    actions.extend(plain(section, "large_communities").map(Action::SetLargeCommunities));
+    actions.extend(each(section, "remove_large_communities").map(Action::RemoveLargeCommunity));
+    actions.extend(each(section, "add_large_communities").map(Action::AddLargeCommunity));
+    let private = section.optional::<PrivateAs>("private_as");
+    actions.extend(private.map(|what| Action::PrivateAs(what.into_inner())));
     let prepend = section.optional::<Number<1, 16>>("prepend");
     actions.extend(prepend.map(|times| Action::Prepend(times.into_inner().small())));
+    let next_hop = section.optional::<NextHopChange>("next_hop");
+    actions.extend(next_hop.map(|change| Action::SetNextHop(change.into_inner())));
     actions
+}
+
+/// The elements of a list that may be absent.
+fn each<T>(section: &Section<'_>, key: &str) -> impl Iterator<Item = T>
+where
+    Plain<T>: FromToml,
+{
+    plain(section, key).unwrap_or_default().into_iter()
 }
 
 fn plain<T>(section: &Section<'_>, key: &str) -> Option<Vec<T>>
@@ -195,6 +234,55 @@ fn from_text<T: FromStr>(
 impl FromToml for Plain<Community> {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
         from_text(value, "a community", "\"65000:100\" or \"no-export\"")
+    }
+}
+
+impl FromToml for Plain<ExtCommunity> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "an extended community", "\"rt:65000:100\" or \"soo:192.0.2.1:5\"")
+    }
+}
+
+impl FromToml for Plain<CommunityPattern> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "a community", "\"65000:100\", \"65000:*\" or \"no-export\"")
+    }
+}
+
+impl FromToml for Plain<ExtCommunityPattern> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "an extended community", "\"rt:65000:100\" or \"rt:65000:*\"")
+    }
+}
+
+impl FromToml for Plain<LargeCommunityPattern> {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        from_text(value, "a large community", "\"65000:1:2\" or \"65000:1:*\"")
+    }
+}
+
+impl FromToml for AsPathRegex {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let text = value::text(value, "a regular expression", "\"^65001_\"")?;
+        AsPathRegex::new(text).map_err(|invalid| {
+            Refusal::new(
+                format!("`{text}` is {}, or too large a one", invalid.reason),
+                "write one over the text of a path, like \"^65001_\" or \"_(65001|65002)$\"",
+            )
+        })
+    }
+}
+
+impl FromToml for NextHopChange {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let example = "\"self\", \"unchanged\" or \"192.0.2.1\"";
+        match value::text(value, "a next hop", example)? {
+            "self" => Ok(Self::Own),
+            "unchanged" => Ok(Self::Unchanged),
+            text => text.parse::<IpAddr>().map(Self::Address).map_err(|_| {
+                Refusal::new(format!("`{text}` is not a next hop"), format!("write {example}"))
+            }),
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! prints, so that a key that is added later is not forgotten here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pathvane_engine::{Config, PeerId};
+use pathvane_rib::Policy;
 
 use super::shell::PeerTcp;
 use super::{Loaded, ShellConfig};
@@ -57,6 +59,18 @@ pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String
         }
     });
     Ok(gone.chain(there).collect())
+}
+
+/// The policies of a configuration for a speaker that numbers its peers in another way: `number` is
+/// that of the peer of a name, if it is there.
+pub fn policies(loaded: &Loaded, number: impl Fn(&str) -> Option<PeerId>) -> Vec<Arc<Policy>> {
+    let Config { policies, peers, .. } = &loaded.engine;
+    let by_name = |id: PeerId| number(&peers[id.index()].name);
+    let renumbered = |policy: &Arc<Policy>| match policy.names_peers() {
+        true => Arc::new(policy.renumbered(by_name)),
+        false => Arc::clone(policy),
+    };
+    policies.iter().map(renumbered).collect()
 }
 
 /// What a restart is needed for, by its name in the file.

@@ -108,8 +108,19 @@ pub const POLICY: &[&str] = &["default", "terms"];
 pub const TERM: &[&str] = &["name", "match", "set", "action"];
 
 /// `match` of a term.
-pub const MATCH: &[&str] =
-    &["prefixes", "family", "community", "large_community", "as_path_contains", "neighbor_as"];
+pub const MATCH: &[&str] = &[
+    "prefixes",
+    "family",
+    "peer",
+    "next_hop",
+    "origin",
+    "community",
+    "ext_community",
+    "large_community",
+    "as_path",
+    "as_path_contains",
+    "neighbor_as",
+];
 
 /// `set` of a term.
 pub const SET: &[&str] = &[
@@ -120,10 +131,15 @@ pub const SET: &[&str] = &[
     "communities",
     "add_communities",
     "remove_communities",
+    "ext_communities",
+    "add_ext_communities",
+    "remove_ext_communities",
     "large_communities",
     "add_large_communities",
     "remove_large_communities",
+    "private_as",
     "prepend",
+    "next_hop",
 ];
 
 /// `[paths.NAME]`

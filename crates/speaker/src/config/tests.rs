@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pathvane_engine::PathId;
 use pathvane_engine::config::{Condition, Mode, ProbeKind};
@@ -152,6 +153,32 @@ fn a_reload_touches_what_changed_and_refuses_what_it_cannot() {
         differences("steering = \"act\"", "steering = \"observe\""),
         restart(&["`steering`"])
     );
+}
+
+#[test]
+fn policies_name_the_peers_of_a_running_speaker_whatever_their_place_in_the_file() {
+    use pathvane_engine::PeerId;
+    use pathvane_rib::policy::Match;
+    let loaded = good("policies.toml");
+    let named = |policies: &[Arc<Policy>], policy: &str| -> Vec<Vec<PeerId>> {
+        let policy = policies.iter().find(|known| known.name() == policy).expect("the policy");
+        let matches = policy.terms().iter().flat_map(|term| &term.matches);
+        let peers = |m: &Match| match m {
+            Match::Peer(peers) => Some(peers.clone()),
+            _ => None,
+        };
+        matches.filter_map(peers).collect()
+    };
+    let file = loaded.engine.policies.clone();
+    let place = |name: &str| loaded.engine.peers.iter().position(|peer| peer.name == name);
+    let (a, b) = (place("transit-a").unwrap() as u16, place("transit-b").unwrap() as u16);
+    assert_eq!(named(&file, "from-transit"), [vec![PeerId(b)]]);
+    assert_eq!(named(&file, "to-transit"), [vec![PeerId(a), PeerId(b)]]);
+    // One is not there yet, the other has the place of a peer that went.
+    let running = reload::policies(&loaded, |name| (name == "transit-b").then_some(PeerId(7)));
+    assert_eq!(named(&running, "from-transit"), [vec![PeerId(7)]]);
+    assert_eq!(named(&running, "to-transit"), [vec![PeerId(7)]]);
+    assert_eq!(running.len(), file.len());
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Another configuration for a speaker that runs: all of it, or nothing.
 
-use pathvane_engine::Engine;
+use pathvane_engine::{Engine, PeerId};
 
 use super::peers::Peers;
 use crate::alarm::now;
 use crate::config::Loaded;
-use crate::config::reload::{PeerChange, changes};
+use crate::config::reload::{PeerChange, changes, policies};
 use crate::control::Reload;
 use crate::control::dto::Refused;
 
@@ -34,11 +34,8 @@ impl Running {
 
 /// Carries changes out, and says what they were.
 fn apply(engine: &mut Engine, peers: &mut Peers, new: &Loaded, changes: Vec<PeerChange>) -> String {
-    engine.set_policies(new.engine.policies.clone());
+    engine.set_policies(policies(new, |name| find(engine, name)));
     peers.set_ranges(engine, new.shell.ranges.clone());
-    let find = |engine: &Engine, name: &str| {
-        engine.peers().find(|id| engine.config().peers[id.index()].name == name)
-    };
     let (mut added, mut removed, mut reopened) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
@@ -65,6 +62,9 @@ fn apply(engine: &mut Engine, peers: &mut Peers, new: &Loaded, changes: Vec<Peer
             }
         }
     }
+    if !added.is_empty() && new.engine.policies.iter().any(|policy| policy.names_peers()) {
+        judge_anew(engine, new);
+    }
     let list = |what: &str, names: Vec<String>| match names.is_empty() {
         true => String::new(),
         false => format!("; {what} {}", names.join(", ")),
@@ -75,4 +75,19 @@ fn apply(engine: &mut Engine, peers: &mut Peers, new: &Loaded, changes: Vec<Peer
         list("removed", removed),
         list("sessions opened anew:", reopened)
     )
+}
+
+/// The peer of a name, which need not have the number that it has in the file.
+fn find(engine: &Engine, name: &str) -> Option<PeerId> {
+    engine.peers().find(|id| engine.config().peers[id.index()].name == name)
+}
+
+/// Lets policies name the peers that have just come, and have a number only now.
+fn judge_anew(engine: &mut Engine, new: &Loaded) {
+    engine.set_policies(policies(new, |name| find(engine, name)));
+    let present: Vec<PeerId> = engine.peers().collect();
+    for id in present {
+        let peer = engine.config().peers[id.index()].clone();
+        engine.change_peer(now(), id, peer, false);
+    }
 }

@@ -187,6 +187,16 @@ impl AsPath {
         self.asns.splice(0..0, repeat_n(asn, times));
     }
 
+    /// Exchanges AS numbers, or takes those out for which `by` has none. A segment that loses all of
+    /// its members goes with them.
+    pub fn rewrite(&mut self, by: impl Fn(Asn) -> Option<Asn>) {
+        let mut path = AsPath::default();
+        for segment in self.segments() {
+            path.push(segment.kind, segment.asns.iter().copied().filter_map(&by));
+        }
+        *self = path;
+    }
+
     /// Takes the segments of confederations out.
     pub(super) fn remove_confederation(&mut self) {
         if self.has_confederation() {

@@ -202,6 +202,16 @@ fn policies(file: &File, peer: &Peer, findings: &mut Findings) {
             findings.push(file.names.policies.unknown(&user, policy));
         }
     }
+    if let Some(import) = &peer.import
+        && let Some(policy) = file.policies.iter().find(|policy| policy.name() == import.get_ref())
+        && policy.sets_next_hop()
+    {
+        findings.warning(
+            import.span(),
+            format!("policy `{}` sets a next hop, which import does not heed", policy.name()),
+            "set next hops in export policies",
+        );
+    }
     let internal = peer.asn.as_ref().zip(file.speaker.asn.as_ref());
     if internal.is_some_and(|(theirs, ours)| theirs.get_ref() == ours.get_ref()) {
         return;
