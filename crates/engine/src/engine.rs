@@ -259,7 +259,8 @@ impl Engine {
     }
 
     /// Appends to `out` what waits for a connection, about `limit` bytes at most (one message more
-    /// may be begun). Returns how many were appended; none means that nothing waits.
+    /// may be begun). Returns how many were appended; after none, [`Output::Transmit`] says if
+    /// more waits.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -272,6 +273,10 @@ impl Engine {
         let bytes = self.peers[peer.index()].transmit(now, (peer, conn), &mut self.rib, out, limit);
         self.watch_withheld(now, peer);
         self.after_session(now, peer);
+        if bytes == 0 {
+            // Of much that was looked at nothing concerned this peer; more may lie behind it.
+            self.ask_transmits();
+        }
         bytes
     }
 

@@ -50,7 +50,7 @@ impl Engine {
         if self.rib.end_of_rib_received(id) != ends {
             self.end_of_rib(id);
         }
-        self.busy = true;
+        self.busy |= self.rib.has_work();
         self.after_session(now, id);
     }
 

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::task::Poll;
 use std::time::Duration;
 
 use netns::{in_namespace_async, veth};
@@ -83,14 +84,10 @@ async fn read_all(connection: &mut Connection, wanted: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     while bytes.len() < wanted {
-        timeout(HANDSHAKE, poll_fn(|cx| connection.poll_readable(cx)))
-            .await
-            .expect("bytes")
-            .expect("open");
-        match connection.try_read(&mut buffer).expect("open") {
-            Some(0) => break,
-            Some(len) => bytes.extend_from_slice(&buffer[..len]),
-            None => {}
+        let read = timeout(HANDSHAKE, poll_fn(|cx| connection.poll_read(cx, &mut buffer)));
+        match read.await.expect("bytes").expect("open") {
+            0 => break,
+            len => bytes.extend_from_slice(&buffer[..len]),
         }
     }
     bytes
@@ -107,7 +104,26 @@ fn bytes_pass_both_ways_and_the_peer_is_known_by_its_address() {
             assert_eq!(read_all(&mut accepted, 4).await, b"OPEN");
             accepted.try_write(b"KEEPALIVE").expect("open");
             assert_eq!(read_all(&mut dialled, 9).await, b"KEEPALIVE");
-            assert_eq!(dialled.try_read(&mut [0; 9]).expect("open"), None);
+            let more = poll_fn(|cx| Poll::Ready(dialled.poll_read(cx, &mut [0; 9]).is_ready()));
+            assert!(!more.await);
+        }
+    });
+}
+
+/// A short read says that there is no more for now; it must not hide a FIN that came with the
+/// bytes, or after the reactor told of them.
+#[test]
+fn a_fin_behind_a_short_read_is_seen() {
+    in_namespace_async(|| async {
+        for told_before in [false, true] {
+            let ours = options("127.0.0.1:0", "127.0.0.2");
+            let (mut dialled, mut accepted) = connect(ours.clone(), mirrored(&ours)).await;
+            assert_eq!(dialled.try_write(b"NOTIFICATION").expect("open"), 12);
+            if told_before {
+                poll_fn(|cx| accepted.poll_readable(cx)).await.expect("open");
+            }
+            let _closing = dialled.close();
+            assert_eq!(read_all(&mut accepted, 100).await, b"NOTIFICATION");
         }
     });
 }

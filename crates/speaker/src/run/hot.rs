@@ -20,6 +20,9 @@ use crate::ready::{Class, ReadySet, Source};
 /// A loop this late has not been reading replies: pending silence is void. Half the time between
 /// two probes of a voice path.
 const STALL: Duration = Duration::from_millis(10);
+/// An alarm further away than this may be set too early. Above the time between two probes, whose
+/// deadlines move with each reply: an alarm that rings in vain costs more than setting it does.
+const FAR: Duration = Duration::from_millis(100);
 /// One slice of route work should take about this long.
 const SLICE: Duration = Duration::from_micros(300);
 /// Bounds of the slice, in routes.
@@ -35,8 +38,8 @@ pub(super) struct Hot {
     outside: Outside,
     alarm: Alarm,
     alarm_source: Source,
-    /// What the alarm is set to.
-    due: Option<Instant>,
+    /// What the alarm is set to: when something is due, or earlier.
+    armed: Option<Instant>,
     /// Routes per slice of work, adjusted to take about [`SLICE`].
     slice: u32,
     drained: bool,
@@ -62,7 +65,7 @@ impl Hot {
             outside,
             alarm,
             alarm_source,
-            due: None,
+            armed: None,
             slice: SLICE_MIN,
             drained: false,
             running,
@@ -86,12 +89,12 @@ impl Hot {
             self.serve(token)?;
         } else if self.engine.busy() {
             self.work()?;
+        }
+        if self.engine.busy() || self.ready.poll_any(cx).is_ready() {
+            cx.waker().wake_by_ref();
         } else if self.drained && self.peers.idle() {
             return Poll::Ready(Ok(()));
-        } else if self.ready.poll_any(cx).is_pending() {
-            return Poll::Pending;
         }
-        cx.waker().wake_by_ref();
         Poll::Pending
     }
 
@@ -120,7 +123,7 @@ impl Hot {
         }
         self.alarm_source.wake();
         let at = now();
-        let lag = at.since(self.due.take().unwrap_or(at));
+        let lag = at.since(self.armed.take().unwrap_or(at));
         if lag > STALL {
             self.engine.handle(at, Input::Stalled { lag });
         }
@@ -168,8 +171,15 @@ impl Hot {
             }
         };
         let due = [wake, peers.next(), outside.next()].into_iter().flatten().min();
-        if due != self.due {
-            self.due = due;
+        self.arm(due)
+    }
+
+    /// Sets the alarm. One that is set for earlier, and still far, stays: each message moves a
+    /// HoldTimer. If nothing moves it until it rings, nothing is due, and it is set anew.
+    fn arm(&mut self, due: Option<Instant>) -> Result<(), Failure> {
+        let earlier = self.armed.filter(|armed| due.is_none_or(|due| *armed < due));
+        if due != self.armed && earlier.is_none_or(|armed| armed <= now() + FAR) {
+            self.armed = due;
             self.alarm.set(due)?;
         }
         Ok(())

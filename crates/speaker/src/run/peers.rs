@@ -1,6 +1,6 @@
 //! The peers' sockets: dialling, accepting, reading a slice, writing what the socket takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, TcpFac
 const READ: usize = 16 * 1024;
 /// Encoded bytes that wait for one connection at most; the rest can still be replaced.
 const PENDING: usize = 32 * 1024;
-/// Progress is asked for again after this, doubling up to [`PROGRESS_MAX`].
+/// Progress that is waited for is asked for again after this, doubling up to [`PROGRESS_MAX`];
+/// other progress only after that.
 const PROGRESS_MIN: Duration = Duration::from_micros(500);
 const PROGRESS_MAX: Duration = Duration::from_millis(250);
 /// How long a closed connection waits for the peer's FIN.
@@ -51,8 +52,8 @@ pub(super) struct Peers {
     turned_away: u64,
     listeners: Vec<(Listener, Source)>,
     dialing: HashMap<PeerId, (Dialing, Source)>,
-    open: HashMap<ConnId, Open>,
-    leaving: HashMap<ConnId, (Closing, Source, Instant)>,
+    open: BTreeMap<ConnId, Open>,
+    leaving: BTreeMap<ConnId, (Closing, Source, Instant)>,
     last_conn: u32,
     /// Why the last attempt to dial failed.
     refusals: HashMap<PeerId, String>,
@@ -78,8 +79,8 @@ impl Peers {
             turned_away: 0,
             listeners: Vec::new(),
             dialing: HashMap::new(),
-            open: HashMap::new(),
-            leaving: HashMap::new(),
+            open: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             last_conn: 0,
             refusals: HashMap::new(),
             buffer: vec![0; READ],
@@ -284,17 +285,17 @@ impl Peers {
     fn read(&mut self, engine: &mut Engine, conn: ConnId) {
         let Some(open) = self.open.get_mut(&conn).filter(|open| !open.closing) else { return };
         let peer = open.peer;
-        match open.connection.try_read(&mut self.buffer) {
-            Ok(None) => match open.connection.poll_readable(&mut open.source.context()) {
-                Poll::Pending => {}
-                Poll::Ready(_) => open.source.wake(),
-            },
-            Ok(Some(len)) if len > 0 => {
-                open.source.wake();
+        match open.connection.poll_read(&mut open.source.context(), &mut self.buffer) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(len)) if len > 0 => {
+                // If there is more, behind the others.
+                if open.connection.poll_readable(&mut open.source.context()).is_ready() {
+                    open.source.wake();
+                }
                 let bytes = &self.buffer[..len];
                 engine.handle(now(), Input::Bytes { peer, conn, bytes });
             }
-            Ok(Some(_)) | Err(_) => {
+            Poll::Ready(_) => {
                 self.open.remove(&conn);
                 engine.handle(now(), Input::Closed { peer, conn });
             }
@@ -304,10 +305,20 @@ impl Peers {
     /// Writes until nothing is left or the socket takes no more, then sees how far it came.
     fn write(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
         let Some(open) = self.open.get_mut(&conn) else { return };
-        open.progress = None;
+        let before = open.connection.written();
         match open.write(engine, conn) {
             Ok(()) if open.closing && open.out.is_empty() => self.leave(ready, conn),
-            Ok(()) => self.report_progress(engine, conn),
+            Ok(()) if engine.wants_progress(open.peer) => {
+                open.progress = None;
+                self.report_progress(engine, conn);
+            }
+            Ok(()) => {
+                // Whether the peer takes anything at all (RFC 9687) has time.
+                let written = open.connection.written() != before;
+                if open.progress.is_none() && (written || !open.out.is_empty()) {
+                    open.progress = Some((now() + PROGRESS_MAX, PROGRESS_MAX));
+                }
+            }
             Err(_) => {
                 let peer = open.peer;
                 self.open.remove(&conn);

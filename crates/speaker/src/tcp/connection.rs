@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::sys::{self, TcpFacts};
@@ -16,9 +18,9 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// An open connection with a peer.
 ///
-/// `try_*` never wait. After "nothing now" poll for readiness with the context of the waker that
-/// is to be woken; readiness is edge-triggered, so read or write until "nothing now" or go on
-/// next turn without waiting for a wake.
+/// Nothing here waits. After "nothing now" from [`Self::try_write`] poll for readiness with the
+/// context of the waker that is to be woken; readiness is edge-triggered, so read or write until
+/// "nothing now" or go on next turn without waiting for a wake.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -66,13 +68,17 @@ impl Connection {
         self.stream.poll_write_ready(cx)
     }
 
-    /// Reads what has arrived: `None` if nothing now, `Some(0)` if the peer closed.
-    pub fn try_read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        match self.stream.try_read(buf) {
-            Ok(len) => Ok(Some(len)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// Reads what has arrived; zero if the peer closed. Where less came than there is room for,
+    /// the connection is not readable until the kernel says so.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Bytes handed to the kernel so far.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes the front of `bytes`; returns how many the kernel took, zero if none now.
