@@ -43,10 +43,15 @@ pub(crate) fn wrong(message: &str, length: Option<usize>, error: &Notification) 
 }
 
 fn notification(notification: &Notification) -> What {
+    // The name alone: what the operator says with it stands in `text`.
+    let named = match notification.is_hard_reset() {
+        true => notification.to_string(),
+        false => Notification::new(notification.code, notification.subcode).to_string(),
+    };
     What::Notification {
         code: notification.code,
         subcode: notification.subcode,
-        name: notification.to_string(),
+        name: named,
         text: notification.shutdown_text().map(|text| text.escape_debug().to_string()),
         data: digits(&notification.data),
     }

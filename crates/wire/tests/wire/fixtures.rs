@@ -98,8 +98,7 @@ fn describe_message(message: Frame<'_>, ctx: &DecodeContext) -> Result<Vec<Strin
         }
         Kind::Notification => {
             let notification = Notification::decode(message.body).expect("long enough");
-            let text = notification.shutdown_text().map(|text| format!(" \"{text}\""));
-            vec![format!("notification {notification}{}", text.unwrap_or_default())]
+            vec![format!("notification {notification}")]
         }
         Kind::Keepalive => vec!["keepalive".to_owned()],
         Kind::RouteRefresh => {
