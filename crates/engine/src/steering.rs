@@ -83,8 +83,11 @@ impl Engine {
         decided.done = self.acts();
         let id = decided.done.then_some(decided.id);
         if id.is_some() {
-            // What is measured now outranks what peers may yet have to tell.
-            self.end_deferral();
+            if decided.from.is_some() {
+                // What is measured now outranks what peers may yet have to tell. The first choice of
+                // a run is by order alone, nothing was measured for it.
+                self.end_deferral();
+            }
             self.moves_of[decided.service.index()] = decided.id;
         }
         self.record.event(now, EventKind::Move(decided));

@@ -22,7 +22,6 @@ const NEEDED: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
     ("turnserver", "coturn"),
-    ("tshark", "tshark"),
 ];
 
 /// Debian asks this script before it starts a service; 101 forbids it.
