@@ -83,11 +83,9 @@ impl Engine {
         decided.done = self.acts();
         let id = decided.done.then_some(decided.id);
         if id.is_some() {
-            if decided.from.is_some() {
-                // What is measured now outranks what peers may yet have to tell. The first choice of
-                // a run is by order alone, nothing was measured for it.
-                self.end_deferral();
-            }
+            // What is measured now outranks what peers may yet have to tell; and the first choice of a
+            // run needs its probe sources announced, or nothing would be measured.
+            self.end_deferral();
             self.moves_of[decided.service.index()] = decided.id;
         }
         self.record.event(now, EventKind::Move(decided));
