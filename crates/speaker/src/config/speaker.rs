@@ -18,7 +18,7 @@ pub const DEFAULT_CONTROL: &str = "/run/pathvane/control.sock";
 /// The port of BGP (RFC 4271 section 4.2 of the IANA considerations).
 pub(super) const BGP_PORT: u16 = 179;
 
-/// What one core sends, receives and judges with room to spare (`docs/SCORING.md`).
+/// A guard against mistakes; what a core really bears is what the benchmark `probe_io` shows.
 const PROBE_RATE: u32 = 50_000;
 
 words!(Mode, "a way of steering", "observe" => Mode::Observe, "act" => Mode::Act);
