@@ -275,9 +275,26 @@ impl Rib {
         }
     }
 
+    /// Puts a prefix outside the zone, whose only route was its best one and is gone, into the queues
+    /// of those who have been told it. Returns whether there are any.
+    pub(crate) fn enqueue_last(&mut self, id: u32) -> bool {
+        let family = FAMILIES[usize::from(self.table.entry(id).is_v6())];
+        let mut any = false;
+        for at in 0..self.groups.len() {
+            let Some(group) = self.groups[at].as_mut() else { continue };
+            group.shared.forget();
+            if group.key.families.contains(family) && self.concerns(at, id) {
+                self.push(at, id, Lane::Withdraw);
+                any = true;
+            }
+        }
+        any
+    }
+
     fn told_first(&mut self, at: usize, id: u32, route: &Route) -> ToldFirst {
         let family = FAMILIES[usize::from(self.table.entry(id).is_v6())];
-        let key = self.groups[at].as_ref().map(|group| &group.key);
+        let group = self.groups[at].as_ref().filter(|group| !group.is_only(route.peer));
+        let key = group.map(|group| &group.key);
         match key.filter(|key| key.families.contains(family)) {
             None => ToldFirst::Nothing,
             Some(key) if key.is_by_bitmap() => ToldFirst::ByBitmap,
@@ -305,8 +322,10 @@ impl Rib {
         }
         // What is queued may have been encoded as it was, even if nothing is queued anew.
         group.shared.forget();
-        let Some(told) = after.and_then(|route| self.told(at, id, &route)) else {
-            if self.is_held_in(at, id) {
+        // Nobody is told its own routes.
+        let news = after.filter(|route| !group.is_only(route.peer));
+        let Some(told) = news.and_then(|route| self.told(at, id, &route)) else {
+            if self.concerns(at, id) {
                 let lane = if service { Lane::ServiceWithdraw } else { Lane::Withdraw };
                 self.push(at, id, lane);
             }
@@ -363,11 +382,11 @@ impl Rib {
         sessions.any(|session| session.former.is_some())
     }
 
-    /// Whether a member of a group has been told a route for the entry.
-    fn is_held_in(&self, at: usize, id: u32) -> bool {
+    /// Whether a member of a group has been told a route for the entry, or is only kept from it.
+    fn concerns(&self, at: usize, id: u32) -> bool {
         let members = self.groups[at].iter().flat_map(|group| &group.members);
         let mut sessions = members.filter_map(|peer| self.session(*peer));
-        sessions.any(|session| session.held.contains(id))
+        sessions.any(|session| session.held.contains(id) || session.withheld.contains(id))
     }
 
     /// Moves an entry that is queued to the lane that it belongs in now.

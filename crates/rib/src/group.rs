@@ -250,6 +250,11 @@ impl Group {
         }
     }
 
+    /// Whether the peer is the only member.
+    pub(crate) fn is_only(&self, peer: PeerId) -> bool {
+        self.members == [peer]
+    }
+
     /// What the group is told of a route, directives aside, and its attributes; `None`: nothing.
     pub(crate) fn exported(
         &mut self,

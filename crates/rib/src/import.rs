@@ -12,11 +12,8 @@ use crate::choose::Told;
 use crate::peer::{Peer, place_of};
 use crate::rib::Rib;
 use crate::sets::{Class, Interned};
-use crate::table::{Entry, MAX_ROUTES, Meta, Route};
+use crate::table::{BATCH, Entry, MAX_ROUTES, Meta, Route};
 use crate::{Faults, PeerId, Policy};
-
-/// Prefixes that are looked up together, so that their cache misses overlap.
-const BATCH: usize = 32;
 
 /// What import made of a set for one policy.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +102,7 @@ impl Rib {
         if let (Some(fault), Some(known)) = (worst, self.peer_mut(peer)) {
             known.faults.note(fault, update.attrs());
         }
+        self.reap_done();
         worst
     }
 
@@ -129,10 +127,11 @@ impl Rib {
 
     fn withdraw(&mut self, peer: PeerId, nlri: impl Iterator<Item = Nlri>) {
         self.in_batches(nlri, |rib, hash, found, nlri| {
-            // An entry that was forgotten since it was found has no routes.
-            if let Some(id) = found.or_else(|| rib.table.find(hash, &nlri.prefix))
-                && let Some(at) = rib.table.find_route(id, peer, nlri.path_id)
-            {
+            let Some(id) = found.or_else(|| rib.table.find(hash, &nlri.prefix)) else { return };
+            let sole = rib.table.entry(id).sole(peer).filter(|_| nlri.path_id == 0);
+            if let Some(route) = sole {
+                rib.take_sole(id, &route);
+            } else if let Some(at) = rib.table.find_route(id, peer, nlri.path_id) {
                 rib.take(id, at);
             }
         });
@@ -149,15 +148,19 @@ impl Rib {
         loop {
             batch.clear();
             for nlri in nlri.by_ref().take(BATCH) {
-                let hash = self.table.hash(&nlri.prefix);
-                batch.push((hash, self.table.early(hash, &nlri.prefix), nlri));
+                batch.push((self.table.hash(&nlri.prefix), None, nlri));
             }
+            let is_v6 = |nlri: &Nlri| matches!(nlri.prefix, IpNet::V6(_));
+            self.table.touch(batch.iter().map(|(hash, _, nlri)| (is_v6(nlri), *hash)));
+            for (hash, found, nlri) in &mut batch {
+                *found = self.table.early(*hash, &nlri.prefix);
+            }
+            self.table.touch_entries(batch.iter().filter_map(|(_, found, _)| *found));
             for (_, found, nlri) in &mut batch {
                 *found = found.filter(|id| self.table.is(*id, &nlri.prefix));
             }
-            for id in batch.iter().filter_map(|(_, found, _)| *found) {
-                self.sets.touch(self.table.entry(id).first_set());
-            }
+            let known = batch.iter().filter_map(|(_, found, _)| *found);
+            self.sets.touch(known.map(|id| self.table.entry(id).first_set()));
             for (hash, found, nlri) in &batch {
                 each(self, *hash, *found, nlri);
             }
@@ -334,7 +337,7 @@ impl Rib {
         self.sets.release(old.set);
     }
 
-    /// Takes a route out, and decides.
+    /// Takes a route out, and decides. An entry without routes is noted as done.
     pub(crate) fn take(&mut self, id: u32, at: usize) {
         let before = self.table.best(id);
         let old = self.table.route(id, at);
@@ -351,8 +354,18 @@ impl Rib {
         }
         self.sets.release(old.set);
         if self.table.entry(id).count() == 0 {
-            self.reap([id]);
+            self.done.push(id);
         }
+    }
+
+    /// Takes out the only route of a prefix outside the zone: what [`Rib::take`] comes to then.
+    pub(crate) fn take_sole(&mut self, id: u32, route: &Route) {
+        self.count(id, route, -1);
+        let was_best = self.table.take_sole(id);
+        if !(was_best && self.enqueue_last(id)) {
+            self.done.push(id);
+        }
+        self.sets.release(route.set);
     }
 
     /// Counts a route of a peer in (1) or out (-1).

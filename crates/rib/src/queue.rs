@@ -130,14 +130,17 @@ impl Queue {
         if self.readers == 0 {
             return;
         }
-        let spare = self.by_entry.get(entry).inspect(|node| self.unlink(*node));
-        let fresh = match spare {
-            Some(node) => node,
-            None => self.nodes.insert(Node::empty(lane, NONE, 0)),
-        };
         let old_end = self.ends[lane as usize].end;
         self.made = self.made.wrapping_add(1);
-        self.nodes[fresh] = Node::empty(lane, old_end, self.made);
+        let empty = Node::empty(lane, old_end, self.made);
+        let fresh = match self.by_entry.get(entry) {
+            Some(node) => {
+                self.unlink(node);
+                self.nodes[node] = empty;
+                node
+            }
+            None => self.nodes.insert(empty),
+        };
         self.ends[lane as usize].end = fresh;
         let node = &mut self.nodes[old_end];
         node.entry = entry;

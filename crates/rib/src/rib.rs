@@ -31,7 +31,8 @@ pub struct Rib {
     pub(crate) changes: Changes,
     pub(crate) jobs: Vec<Job>,
     pub(crate) imports: ImportMemo,
-    /// Entries that a queue has let go of.
+    /// Entries that may be without routes and readers now: those that a queue has let go of, and
+    /// those that have lost a route.
     pub(crate) done: Vec<u32>,
     pub(crate) round: Round,
 }
@@ -144,7 +145,8 @@ impl Rib {
         let Some(session) = known.session.take() else { return };
         known.end(retain);
         self.leave(peer, session.group, session.reader);
-        self.reap(session.urgent);
+        self.done.extend(session.urgent);
+        self.reap_done();
         self.start(Task::Sweep(peer));
     }
 
@@ -255,32 +257,33 @@ impl Rib {
         }
     }
 
-    /// Forgets entries that have no routes, if nobody has yet to be told so.
-    pub(crate) fn reap(&mut self, entries: impl IntoIterator<Item = u32>) {
-        for id in entries {
-            let entry = self.table.entry(id);
-            if !entry.is_used() || entry.count() > 0 {
-                continue;
-            }
-            let queued = self.groups.iter().flatten().any(|group| group.queue.contains(id));
-            let mut sessions = self.peers.iter().flatten().filter_map(|peer| peer.session.as_ref());
-            if queued || sessions.any(|s| s.held.contains(id) || s.urgent.contains(&id)) {
-                continue;
-            }
-            if self.table.entry(id).has(crate::table::Entry::ZONE) {
-                self.zone.remove(&self.table.prefix(id));
-            }
-            self.forget_withheld(id);
-            self.table.remove(id);
+    /// Forgets those of the entries noted as done that have no routes, if nobody has yet to be told so.
+    pub(crate) fn reap_done(&mut self) {
+        if self.done.is_empty() {
+            return;
         }
+        let mut done = core::mem::take(&mut self.done);
+        done.retain(|id| self.is_over(*id));
+        for id in &done {
+            if self.table.entry(*id).has(crate::table::Entry::ZONE) {
+                self.zone.remove(&self.table.prefix(*id));
+            }
+            self.forget_withheld(*id);
+        }
+        self.table.remove(&done);
+        done.clear();
+        self.done = done;
     }
 
-    pub(crate) fn reap_done(&mut self) {
-        if !self.done.is_empty() {
-            let mut done = core::mem::take(&mut self.done);
-            self.reap(done.drain(..));
-            self.done = done;
+    /// Whether an entry has no routes, and nobody has yet to be told so.
+    fn is_over(&self, id: u32) -> bool {
+        let entry = self.table.entry(id);
+        if !entry.is_used() || entry.count() > 0 {
+            return false;
         }
+        let queued = self.groups.iter().flatten().any(|group| group.queue.contains(id));
+        let mut sessions = self.peers.iter().flatten().filter_map(|peer| peer.session.as_ref());
+        !queued && !sessions.any(|s| s.held.contains(id) || s.urgent.contains(&id))
     }
 
     pub(crate) fn peer(&self, peer: PeerId) -> Option<&Peer> {

@@ -371,9 +371,9 @@ impl Sets {
         }
     }
 
-    /// Reads a set ahead of time, so that it is in the cache when it is looked at.
-    pub(crate) fn touch(&self, id: u32) {
-        core::hint::black_box(self.sets[id].serial);
+    /// Reads sets ahead of time, all at once, so that they are in the cache when they are looked at.
+    pub(crate) fn touch(&self, ids: impl Iterator<Item = u32>) {
+        core::hint::black_box(ids.fold(0, |read, id| read ^ self.sets[id].serial));
     }
 
     pub(crate) fn summary(&self, id: u32) -> &Summary {

@@ -47,6 +47,7 @@ impl Rib {
             && let Some(at) = self.table.find_route(id, PeerId::LOCAL, 0)
         {
             self.take(id, at);
+            self.reap_done();
         }
     }
 

@@ -5,12 +5,16 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use foldhash::fast::FixedState;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use smallvec::SmallVec;
 
 use crate::PeerId;
 use crate::store::{Index, Run, Runs, Slab};
 
 /// The most routes of one prefix.
 pub(crate) const MAX_ROUTES: usize = u16::MAX as usize;
+
+/// Prefixes that are looked up together, so that their cache misses overlap.
+pub(crate) const BATCH: usize = 32;
 
 /// One route of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +115,18 @@ impl Entry {
         self.count as usize
     }
 
+    /// The only route, if it is this peer's, and the prefix is outside the zone and without path
+    /// identifiers.
+    pub(crate) fn sole(&self, peer: PeerId) -> Option<Route> {
+        let plain = self.count == 1 && self.flags & (Entry::PATH_IDS | Entry::ZONE) == 0;
+        (plain && self.first_peer == peer).then_some(Route {
+            set: self.first_set,
+            peer,
+            meta: self.first_meta,
+            path_id: 0,
+        })
+    }
+
     const fn has_path_ids(&self) -> bool {
         self.flags & Entry::PATH_IDS != 0
     }
@@ -171,7 +187,22 @@ impl Table {
         usize::from(matches!(prefix, IpNet::V6(_)))
     }
 
-    /// Where a search begins: starts its memory access, and returns the entry that is likely found.
+    /// Reads where searches for prefixes with these families and hashes begin, so that the searches
+    /// find it in the cache.
+    ///
+    /// Nothing is done with what is read, so the processor need not wait for one miss to ask for the
+    /// next.
+    pub(crate) fn touch(&self, searches: impl Iterator<Item = (bool, u64)>) {
+        let slot = |(v6, hash): (bool, u64)| self.index[usize::from(v6)].first_slot(hash);
+        core::hint::black_box(searches.fold(0, |read, search| read ^ slot(search)));
+    }
+
+    /// Reads entries ahead of time in the same way.
+    pub(crate) fn touch_entries(&self, ids: impl Iterator<Item = u32>) {
+        core::hint::black_box(ids.fold(0, |read, id| read ^ self.entries[id].first_set));
+    }
+
+    /// The entry that is likely found, from where a search begins.
     pub(crate) fn early(&self, hash: u64, prefix: &IpNet) -> Option<u32> {
         self.index[Table::index_of(prefix)].early(hash)
     }
@@ -222,17 +253,42 @@ impl Table {
         entry.flags |= if best { Entry::BEST } else { 0 };
     }
 
-    /// Removes a prefix that has no routes.
-    pub(crate) fn remove(&mut self, id: u32) {
-        let prefix = self.prefix(id);
-        let hash = self.hash(&prefix);
-        self.index[Table::index_of(&prefix)].remove(hash, id);
+    /// Takes the only route of a prefix out, which has no path identifier. Returns whether it was
+    /// the best one.
+    pub(crate) fn take_sole(&mut self, id: u32) -> bool {
         let entry = &mut self.entries[id];
+        debug_assert!(entry.count == 1 && !entry.has_path_ids());
+        entry.count = 0;
+        let best = entry.has(Entry::BEST);
+        entry.flags &= !Entry::BEST;
+        best
+    }
+
+    /// Removes prefixes that have no routes; one may be listed twice.
+    pub(crate) fn remove(&mut self, ids: &[u32]) {
+        for some in ids.chunks(BATCH) {
+            let used = some.iter().filter(|id| self.entries[**id].is_used());
+            let hashed: SmallVec<[(u32, u64); BATCH]> =
+                used.map(|id| (*id, self.hash(&self.prefix(*id)))).collect();
+            self.touch(hashed.iter().map(|(id, hash)| (self.entries[*id].is_v6(), *hash)));
+            for (id, hash) in hashed {
+                self.remove_one(id, hash);
+            }
+        }
+    }
+
+    fn remove_one(&mut self, id: u32, hash: u64) {
+        let entry = &mut self.entries[id];
+        if !entry.is_used() {
+            return;
+        }
         debug_assert_eq!(entry.count, 0);
+        let v6 = entry.is_v6();
         entry.flags = 0;
-        if let IpNet::V6(_) = prefix {
+        if v6 {
             self.v6.release(entry.address);
         }
+        self.index[usize::from(v6)].remove(hash, id);
         self.entries.release(id);
     }
 
@@ -368,7 +424,7 @@ impl Table {
     }
 
     fn add_path_ids(&mut self, id: u32) {
-        let routes: smallvec::SmallVec<[Route; 8]> = self.routes(id).collect();
+        let routes: SmallVec<[Route; 8]> = self.routes(id).collect();
         let before = self.entries[id];
         self.entries[id].flags |= Entry::PATH_IDS;
         self.refit(id, before);
@@ -386,8 +442,7 @@ impl Table {
         let run = if new > 0 { self.runs.take(new) } else { 0 };
         let kept = old.min(new);
         if kept > 0 {
-            let words: smallvec::SmallVec<[u32; 32]> =
-                self.runs.words(before.tail, old)[..kept].into();
+            let words: SmallVec<[u32; 32]> = self.runs.words(before.tail, old)[..kept].into();
             self.runs.words_mut(run, new)[..kept].copy_from_slice(&words);
         }
         if old > 0 {
@@ -450,9 +505,8 @@ mod tests {
             assert_eq!(table.find(table.hash(&prefix), &prefix), Some(*id));
             assert_eq!(table.prefix(*id), prefix);
         }
-        for id in ids {
-            table.remove(id);
-        }
+        table.remove(&[ids[0], ids[1], ids[0]]);
+        table.remove(&ids[2..]);
         let prefix: IpNet = "::/0".parse().unwrap();
         assert_eq!((table.find(table.hash(&prefix), &prefix), table.prefixes()), (None, 0));
     }

@@ -236,8 +236,13 @@ impl Rib {
             let wanted = id
                 .filter(|id| self.is_on_walk(outlet, at, &walk, *id, service))
                 .filter(|id| !self.is_told_as_before(outlet, *id, looks));
-            if wanted.is_some_and(|id| !self.offer(outlet, id, round)) {
-                return Gathered::Full;
+            if let Some(id) = wanted {
+                if !self.offer(outlet, id, round) {
+                    return Gathered::Full;
+                }
+                if self.table.entry(id).count() == 0 {
+                    self.done.push(id);
+                }
             }
             outlet.session.walks[at] = Some(next);
         }
@@ -284,29 +289,22 @@ impl Rib {
     fn offer(&mut self, outlet: &mut Outlet, id: u32, round: &mut Round) -> bool {
         let held = outlet.session.held.contains(id);
         let max_len = outlet.session.up.encode.max_len;
-        let bucket = self.bucket_for(outlet, id, round);
         let v6 = self.table.entry(id).is_v6();
-        let withheld = bucket.is_some() && !held && self.is_over_quota(outlet, id, v6);
+        let Some(at) = self.bucket_for(outlet, id, round) else {
+            outlet.session.note_withheld(id, v6, false);
+            let fits = !held || round.withdraw(self.table.prefix(id), max_len);
+            if held && fits {
+                outlet.let_go(id, v6);
+            }
+            return fits;
+        };
+        let withheld = !held && self.is_over_quota(outlet, id, v6);
         outlet.session.note_withheld(id, v6, withheld);
-        match bucket {
-            Some(_) if withheld => true,
-            Some(at) => {
-                let fits = round.announce(at, self.table.prefix(id), max_len, (id, held));
-                if fits && !held {
-                    outlet.hold(id, v6);
-                }
-                fits
-            }
-            None if held => {
-                let fits = round.withdraw(self.table.prefix(id), max_len);
-                if fits {
-                    outlet.let_go(id, v6);
-                    self.done.push(id);
-                }
-                fits
-            }
-            None => true,
+        let fits = withheld || round.announce(at, self.table.prefix(id), max_len, (id, held));
+        if fits && !withheld && !held {
+            outlet.hold(id, v6);
         }
+        fits
     }
 
     /// The bucket for what the peer should be told about an entry; `None`: nothing.

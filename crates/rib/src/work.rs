@@ -115,6 +115,7 @@ impl Rib {
             let mut all = u32::MAX;
             self.work_slab(at, &mut all);
         }
+        self.reap_done();
     }
 
     fn work_zone(&mut self, at: usize, left: &mut u32) {
@@ -183,12 +184,15 @@ impl Rib {
     fn sweep(&mut self, peer: PeerId, id: u32) -> bool {
         let mut changed = false;
         while let Some(at) = self.dead_route(peer, id) {
-            self.take(id, at);
+            match self.table.entry(id).sole(peer) {
+                Some(route) => self.take_sole(id, &route),
+                None => self.take(id, at),
+            }
             changed = true;
         }
         if self.table.entry(id).count() == 0 {
             // The peer may have been the last one to be told so.
-            self.reap([id]);
+            self.done.push(id);
         }
         changed
     }

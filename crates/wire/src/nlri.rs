@@ -1,5 +1,6 @@
 //! Network Layer Reachability Information: prefixes, with path identifiers where negotiated.
 
+use core::iter::Peekable;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
@@ -130,25 +131,61 @@ pub(crate) fn entry_len(prefix: &IpNet, add_path: bool) -> usize {
     usize::from(add_path) * 4 + 1 + usize::from(prefix.prefix_len().div_ceil(8))
 }
 
-/// Appends an entry; host bits are left out.
-#[inline]
-pub(crate) fn put_entry(out: &mut BytesMut, add_path: bool, path_id: u32, prefix: &IpNet) {
-    let end = out.len() + entry_len(prefix, add_path);
-    if add_path {
-        out.put_u32(path_id);
+/// The longest entry: a path identifier and an IPv6 prefix of full length.
+pub(crate) const LONGEST_ENTRY: usize = 4 + Family::IPV6_UNICAST.longest_nlri();
+
+/// Appends entries as long as they fit into `room` octets; returns how many.
+pub(crate) fn put_entries(
+    prefixes: &mut Peekable<impl Iterator<Item = (u32, IpNet)>>,
+    add_path: bool,
+    mut room: usize,
+    out: &mut BytesMut,
+) -> usize {
+    // They are gathered in a block of known size, which costs less than to append each.
+    let mut block = [0; 16 * LONGEST_ENTRY];
+    let (mut used, mut count) = (0, 0);
+    while let Some((path_id, prefix)) =
+        prefixes.next_if(|(_, prefix)| entry_len(prefix, add_path) <= room)
+    {
+        if used + LONGEST_ENTRY > block.len() {
+            out.put_slice(block.get(..used).unwrap_or_default());
+            used = 0;
+        }
+        if let Some(place) = block.get_mut(used..used + LONGEST_ENTRY) {
+            put_entry(place, add_path, path_id, &prefix);
+        }
+        let len = entry_len(&prefix, add_path);
+        used += len;
+        room -= len;
+        count += 1;
     }
-    // A copy of known length, and off with the tail, is cheaper than a copy of unknown length.
+    out.put_slice(block.get(..used).unwrap_or_default());
+    count
+}
+
+/// Writes an entry over the first octets of a place for the longest; host bits are left out.
+#[inline]
+fn put_entry(place: &mut [u8], add_path: bool, path_id: u32, prefix: &IpNet) {
+    let place = match place.split_first_chunk_mut() {
+        Some((first, rest)) if add_path => {
+            *first = path_id.to_be_bytes();
+            rest
+        }
+        _ => place,
+    };
+    // A copy of known length is cheaper than one of the length that counts.
+    let Some((bits, address)) = place.split_first_mut() else { return };
+    *bits = prefix.prefix_len();
     match prefix {
         IpNet::V4(net) => {
-            let bits = net.prefix_len();
-            let [a, b, c, d] = masked_v4(net.addr().to_bits(), bits).to_be_bytes();
-            out.put_slice(&[bits, a, b, c, d]);
+            if let Some(place) = address.first_chunk_mut() {
+                *place = masked_v4(net.addr().to_bits(), *bits).to_be_bytes();
+            }
         }
         IpNet::V6(net) => {
-            let bits = net.prefix_len();
-            out.put_u8(bits);
-            out.put_slice(&masked_v6(net.addr().to_bits(), bits).to_be_bytes());
+            if let Some(place) = address.first_chunk_mut() {
+                *place = masked_v6(net.addr().to_bits(), *bits).to_be_bytes();
+            }
         }
     }
-    out.truncate(end);
 }

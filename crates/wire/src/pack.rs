@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::attr::{AttrFlags, code, split_before};
 use crate::frame::put_message;
-use crate::nlri::{entry_len, put_entry};
+use crate::nlri::{LONGEST_ENTRY, put_entries};
 use crate::parse::put_sized;
 use crate::{EncodeContext, Family, HEADER_LEN, Kind, NextHop};
 
@@ -147,9 +147,6 @@ const MP_UNREACH_OVERHEAD: usize = 4 + 3;
 /// The same, and the reserved octet; the next hop field comes on top.
 const MP_REACH_OVERHEAD: usize = 4 + 3 + 1;
 
-/// A path identifier and an IPv6 prefix of full length.
-const LONGEST_ENTRY: usize = 4 + Family::IPV6_UNICAST.longest_nlri();
-
 fn put_family(out: &mut BytesMut, family: Family) {
     out.put_u16(family.afi);
     out.put_u8(family.safi);
@@ -179,17 +176,8 @@ fn pack(
     let mut prefixes = prefixes.into_iter().peekable();
     while prefixes.peek().is_some() {
         put_message(out, Kind::Update, |out| {
-            body(out, room, &mut |out, mut room| {
-                while let Some((path_id, prefix)) = prefixes.peek() {
-                    let len = entry_len(prefix, add_path);
-                    if len > room {
-                        break;
-                    }
-                    room -= len;
-                    put_entry(out, add_path, *path_id, prefix);
-                    packed.prefixes += 1;
-                    prefixes.next();
-                }
+            body(out, room, &mut |out, room| {
+                packed.prefixes += put_entries(&mut prefixes, add_path, room, out);
             });
         });
         packed.messages += 1;

@@ -29,11 +29,15 @@ impl Index {
         (hash >> 56) as usize
     }
 
-    /// Reads the slot where a search for `hash` begins, so that the search finds it in the cache.
-    /// Returns the entry number there, if it is likely the one.
-    pub(crate) fn early(&self, hash: u64) -> Option<u32> {
+    /// The slot where a search for `hash` begins; 0 if there is none.
+    pub(crate) fn first_slot(&self, hash: u64) -> u64 {
         let table = &self.tables[Index::table(hash)];
-        let slot = *table.slots.get(table.home(hash as u32))?;
+        table.slots.get(table.home(hash as u32)).copied().unwrap_or(0)
+    }
+
+    /// The entry number where a search for `hash` begins, if it is likely the one.
+    pub(crate) fn early(&self, hash: u64) -> Option<u32> {
+        let slot = self.first_slot(hash);
         if (slot >> 32) as u32 == hash as u32 { (slot as u32).checked_sub(1) } else { None }
     }
 

@@ -41,11 +41,11 @@ impl Bits {
 
     /// Takes a number out; false if it was not there.
     pub(crate) fn remove(&mut self, id: u32) -> bool {
-        if !self.contains(id) {
+        let (at, word, bit) = Bits::place(id);
+        let Some(Some(page)) = self.pages.get_mut(at) else { return false };
+        if page.words[word] & bit == 0 {
             return false;
         }
-        let (at, word, bit) = Bits::place(id);
-        let Some(page) = self.pages[at].as_mut() else { return false };
         page.words[word] &= !bit;
         page.ones -= 1;
         if page.ones == 0 {
