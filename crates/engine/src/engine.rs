@@ -30,6 +30,8 @@ pub(crate) enum Alarm {
     Session(PeerId),
     /// Stale routes of a lost session expire (RFC 4724).
     Stale(PeerId),
+    /// A peer has had time enough to send its routes again (RFC 7313).
+    Refresh(PeerId),
     /// A lost peer cannot hold our routes any longer.
     Held(PeerId),
     /// A session that was closed for its limit of prefixes may open again.
@@ -220,6 +222,7 @@ impl Engine {
                     self.with_session(now, peer, |session| session.handle_timeout(now));
                 }
                 Alarm::Stale(peer) => self.drop_stale(now, peer),
+                Alarm::Refresh(peer) => self.end_refreshes(now, peer),
                 Alarm::Held(peer) => self.purge(peer),
                 Alarm::Reopen(peer) => {
                     self.reopen(now, peer);

@@ -125,7 +125,7 @@ impl Engine {
 
     /// Forgets what was known of a peer, all but its connections on their way out.
     fn vacate(&mut self, id: PeerId) {
-        let alarms = [Alarm::Stale(id), Alarm::Held(id), Alarm::Reopen(id)];
+        let alarms = [Alarm::Stale(id), Alarm::Refresh(id), Alarm::Held(id), Alarm::Reopen(id)];
         alarms.into_iter().for_each(|alarm| self.alarms.set(alarm, None));
         let known = &mut self.peers[id.index()];
         (known.present, known.stale_until, known.held_until) = (false, None, None);

@@ -41,6 +41,8 @@ pub(crate) struct Peer {
     pub(crate) bfd: BfdState,
     /// Until when routes of the lost session are kept (RFC 4724).
     pub(crate) stale_until: Option<Instant>,
+    /// Routes that it does not send again are about to go (RFC 7313).
+    pub(crate) refreshing: bool,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
     /// Whether it is configured; what is left of one that is not is on its way out.
@@ -57,6 +59,7 @@ impl Peer {
             delivery: Delivery::default(),
             bfd: BfdState::Off,
             stale_until: None,
+            refreshing: false,
             held_until: None,
             present: true,
             standing: Standing::default(),
@@ -188,9 +191,12 @@ impl Sink for Routes<'_> {
     }
 
     fn route_refresh(&mut self, refresh: RouteRefresh) {
-        // The markers of RFC 7313 frame what the peer sends again; nothing is asked of us.
-        if refresh.subtype == RefreshSubtype::Request {
-            self.rib.refresh(self.peer, refresh.family);
+        let RouteRefresh { family, subtype } = refresh;
+        match subtype {
+            RefreshSubtype::Request => self.rib.refresh(self.peer, family),
+            RefreshSubtype::Begin => self.rib.begin_refresh(self.peer, family),
+            RefreshSubtype::End => self.rib.end_refresh(self.peer, family),
+            RefreshSubtype::Unknown(_) => {}
         }
     }
 }

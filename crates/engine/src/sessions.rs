@@ -16,6 +16,9 @@ use crate::ids::ConnId;
 use crate::io::Output;
 use crate::peer::Routes;
 
+/// How long a peer may take to send its routes again, from BoRR to EoRR (RFC 7313 section 4).
+const LONGEST_REFRESH: Duration = Duration::from_secs(360);
+
 /// Added to a peer's own timers before we believe that it dropped our routes.
 const HELD_SLACK: Duration = Duration::from_secs(5);
 
@@ -50,8 +53,26 @@ impl Engine {
         if self.rib.end_of_rib_received(id) != ends {
             self.end_of_rib(id);
         }
+        self.watch_refreshes(now, id);
         self.busy |= self.rib.has_work();
         self.after_session(now, id);
+    }
+
+    /// Sees to it that a refresh that the peer has begun comes to an end.
+    fn watch_refreshes(&mut self, now: Instant, id: PeerId) {
+        let open = !self.rib.refreshing(id).is_empty();
+        let refreshing = &mut self.peers[id.index()].refreshing;
+        if core::mem::replace(refreshing, open) != open {
+            self.alarms.set(Alarm::Refresh(id), open.then_some(now + LONGEST_REFRESH));
+        }
+    }
+
+    /// The peer did not end its refreshes in time: what it did not repeat goes.
+    pub(crate) fn end_refreshes(&mut self, now: Instant, id: PeerId) {
+        self.rib.refreshing(id).iter().for_each(|family| self.rib.end_refresh(id, family));
+        self.watch_refreshes(now, id);
+        self.busy = true;
+        self.record.event(now, EventKind::StaleDropped { peer: id });
     }
 
     /// Does what a session asks, and sets its alarm.
@@ -127,6 +148,8 @@ impl Engine {
         peer.stale_until = reason.retain.map(|gr| now + gr.restart_time);
         self.alarms.set(Alarm::Stale(id), peer.stale_until);
         peer.delivery.down();
+        peer.refreshing = false;
+        self.alarms.set(Alarm::Refresh(id), None);
         self.ledger.lose(id);
         if matches!(&reason.cause, DownCause::Received(n) if !bridged || n.is_hard_reset()) {
             self.purge(id);

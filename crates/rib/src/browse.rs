@@ -104,6 +104,7 @@ impl Rib {
     }
 
     fn route_view(&self, id: u32, route: &Route) -> RouteView {
+        let v6 = self.table.entry(id).is_v6();
         RouteView {
             prefix: self.table.prefix(id),
             peer: route.peer,
@@ -114,7 +115,7 @@ impl Rib {
             offset: self.offset(id, route),
             accepted: route.meta.is_candidate(),
             best: self.table.best(id) == Some(*route),
-            stale: self.peer(route.peer).is_some_and(|peer| peer.is_stale(route)),
+            stale: self.peer(route.peer).is_some_and(|peer| peer.is_stale(route, v6)),
         }
     }
 

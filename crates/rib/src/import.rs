@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
-use pathvane_wire::{DecodeContext, Fault, Nlri, NlriIter, PeerKind, UpdateView};
+use pathvane_wire::{DecodeContext, Family, Fault, Nlri, NlriIter, PeerKind, UpdateView};
 use smallvec::SmallVec;
 
 use crate::choose::Told;
@@ -85,7 +85,8 @@ impl Rib {
             let raw = update.attrs();
             let fault = match self.sets.intern(raw, reach.next_hop, Class::received(ctx)) {
                 Interned::Set(set, fault) => {
-                    self.announce(peer, set, reach.nlri);
+                    let v6 = reach.family == Family::IPV6_UNICAST;
+                    self.announce(peer, set, v6, reach.nlri);
                     self.sets.release(set);
                     fault
                 }
@@ -106,8 +107,8 @@ impl Rib {
         worst
     }
 
-    fn announce(&mut self, peer: PeerId, received: u32, nlri: NlriIter<'_>) {
-        let judged = self.judged(peer, received);
+    fn announce(&mut self, peer: PeerId, received: u32, v6: bool, nlri: NlriIter<'_>) {
+        let judged = self.judged(peer, received, v6);
         let mut told = Told::new();
         self.in_batches(nlri, |rib, hash, found, nlri| {
             let (id, new) = match found {
@@ -182,7 +183,7 @@ impl Rib {
 
     /// What import policy makes of a received set, if that is the same for all prefixes. The set is
     /// held once.
-    fn judged(&mut self, peer: PeerId, received: u32) -> Option<Judged> {
+    fn judged(&mut self, peer: PeerId, received: u32, v6: bool) -> Option<Judged> {
         let known = self.peer(peer)?;
         if known.config.import.as_ref().is_some_and(|policy| policy.is_by_bitmap()) {
             return None;
@@ -190,7 +191,7 @@ impl Rib {
         let accepted = self.accepted(peer, 0, received);
         let (set, candidate) = (accepted.unwrap_or(received), accepted.is_some());
         self.sets.hold(set);
-        let meta = self.peer(peer)?.meta(candidate);
+        let meta = self.peer(peer)?.meta(candidate, v6);
         Some(Judged { set, meta, feasible: candidate && self.sets.is_reachable(set) })
     }
 
@@ -228,8 +229,9 @@ impl Rib {
             }
             None => {
                 let (set, candidate) = self.import(peer, &nlri.prefix, received);
+                let v6 = self.table.entry(id).is_v6();
                 let Some(known) = self.peer(peer) else { return };
-                Route { set, peer, meta: known.meta(candidate), path_id }
+                Route { set, peer, meta: known.meta(candidate, v6), path_id }
             }
         };
         match at {
@@ -372,7 +374,7 @@ impl Rib {
     fn count(&mut self, id: u32, route: &Route, by: i32) {
         let place = place_of(self.table.entry(id).is_v6());
         let Some(peer) = self.peer_mut(route.peer) else { return };
-        let stale = peer.is_stale(route);
+        let stale = peer.is_stale(route, place == 1);
         let counts = &mut peer.counts[place];
         counts.received = counts.received.saturating_add_signed(by);
         if route.meta.is_candidate() {

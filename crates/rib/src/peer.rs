@@ -143,6 +143,10 @@ pub(crate) const fn place_of(v6: bool) -> usize {
 /// The two families, by place.
 pub(crate) const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 
+/// A refresh is not heeded while so many generations may have left dead routes behind: their number
+/// has eight bits.
+const MOST_UNSWEPT_IN_REFRESH: u8 = 100;
+
 /// All that the RIB knows of a peer beside its routes.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -154,15 +158,17 @@ pub(crate) struct Peer {
     pub(crate) kind: PeerKind,
     pub(crate) id: BgpId,
     pub(crate) address: IpAddr,
-    /// Counts the sessions.
-    generation: u8,
+    /// Count the sessions and refreshes, by family.
+    generations: [u8; 2],
     /// How many generations of routes are alive in each family, the present one included.
     alive: [u8; 2],
-    /// Sessions since a sweep last left no dead route.
+    /// Generations since a sweep last left no dead route, at least.
     pub(crate) unswept: u8,
     pub(crate) counts: [Counts; 2],
     pub(crate) faults: Faults,
     pub(crate) heard_end_of_rib: FamilySet,
+    /// Families between BoRR and EoRR.
+    pub(crate) refreshing: FamilySet,
     /// Offsets to the degree of preference.
     pub(crate) offsets: Vec<(IpNet, i32)>,
     pub(crate) directives: BTreeMap<IpNet, Directive>,
@@ -227,12 +233,13 @@ impl Peer {
             kind: PeerKind::External,
             id: BgpId::default(),
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            generation: 0,
+            generations: [0; 2],
             alive: [0; 2],
             unswept: 0,
             counts: [Counts::default(); 2],
             faults: Faults::default(),
             heard_end_of_rib: FamilySet::EMPTY,
+            refreshing: FamilySet::EMPTY,
             offsets: Vec::new(),
             directives: BTreeMap::new(),
             quota: Quota::default(),
@@ -244,18 +251,41 @@ impl Peer {
         self.kind = up.encode.peer;
         self.id = up.id;
         self.address = up.address;
-        self.generation = self.generation.wrapping_add(1);
-        self.unswept = self.unswept.saturating_add(1);
-        for alive in &mut self.alive {
-            *alive += 1;
-        }
+        (0..FAMILIES.len()).for_each(|at| self.next_generation(at));
         self.heard_end_of_rib = FamilySet::EMPTY;
+        self.refreshing = FamilySet::EMPTY;
     }
 
-    /// A session ends. Routes of `retain` stay, but not those that were stale before.
+    /// Routes of a family from now on are of another generation, and those before stale.
+    fn next_generation(&mut self, at: usize) {
+        self.generations[at] = self.generations[at].wrapping_add(1);
+        self.alive[at] = self.alive[at].saturating_add(1);
+        self.unswept = self.unswept.saturating_add(1);
+    }
+
+    /// The peer begins to send a family again: what it does not repeat is stale (RFC 7313 section 4).
+    /// Not heeded before its End-of-RIB, within a refresh, and too soon after many.
+    pub(crate) fn begin_refresh(&mut self, family: Family) {
+        let at = place_of(family == Family::IPV6_UNICAST);
+        let heeded = self.heard_end_of_rib.contains(family)
+            && !self.refreshing.contains(family)
+            && self.alive[at] == 1
+            && self.unswept < MOST_UNSWEPT_IN_REFRESH;
+        if heeded {
+            self.refreshing.insert(family);
+            self.next_generation(at);
+            self.counts[at].stale = self.counts[at].received;
+        }
+    }
+
+    /// A session ends. Routes of `retain` stay, but not those that were stale before, unless the peer
+    /// was about to repeat them.
     pub(crate) fn end(&mut self, retain: FamilySet) {
         for (at, family) in FAMILIES.into_iter().enumerate() {
-            let most = u8::from(retain.contains(family));
+            let most = match self.refreshing.contains(family) {
+                _ if !retain.contains(family) => 0,
+                refreshing => 1 + u8::from(refreshing),
+            };
             self.alive[at] = self.alive[at].min(most);
             self.counts[at].stale = self.counts[at].received;
             self.counts[at].advertised = 0;
@@ -272,19 +302,19 @@ impl Peer {
     }
 
     /// The mark of routes that come now.
-    pub(crate) fn meta(&self, candidate: bool) -> Meta {
-        Meta::new(self.generation, candidate)
+    pub(crate) fn meta(&self, candidate: bool, v6: bool) -> Meta {
+        Meta::new(self.generations[place_of(v6)], candidate)
     }
 
     /// Whether the session that the route came from counts.
     pub(crate) fn is_alive(&self, route: &Route, v6: bool) -> bool {
-        let age = self.generation.wrapping_sub(route.meta.generation());
+        let age = self.generations[place_of(v6)].wrapping_sub(route.meta.generation());
         age < self.alive[place_of(v6)]
     }
 
-    /// Whether the route is kept from an earlier session.
-    pub(crate) fn is_stale(&self, route: &Route) -> bool {
-        self.session.is_none() || route.meta.generation() != self.generation
+    /// Whether the route is kept from an earlier session, or not repeated yet in a refresh.
+    pub(crate) fn is_stale(&self, route: &Route, v6: bool) -> bool {
+        self.session.is_none() || route.meta.generation() != self.generations[place_of(v6)]
     }
 
     /// The offset to the degree of preference of the peer's route, from the longest `reach`.

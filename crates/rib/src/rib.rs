@@ -166,10 +166,34 @@ impl Rib {
 
     /// The peer has sent End-of-RIB for a family.
     pub(crate) fn heard_end_of_rib(&mut self, peer: PeerId, family: Family) {
-        if let Some(known) = self.peer_mut(peer) {
-            known.heard_end_of_rib.insert(family);
+        let Some(known) = self.peer_mut(peer) else { return };
+        known.heard_end_of_rib.insert(family);
+        if !known.refreshing.contains(family) {
+            self.end_stale(peer, family);
         }
-        self.end_stale(peer, family);
+    }
+
+    /// The peer begins to send a family again (BoRR, RFC 7313): what it does not repeat before
+    /// [`Rib::end_refresh`] goes then. Not heeded before its End-of-RIB, nor within a refresh.
+    pub fn begin_refresh(&mut self, peer: PeerId, family: Family) {
+        if let Some(known) = self.peer_mut(peer).filter(|known| known.session.is_some()) {
+            known.begin_refresh(family);
+        }
+    }
+
+    /// The peer has sent a family again (EoRR, RFC 7313), or had time enough to: routes that it did
+    /// not repeat are dead at once, and removed by [`Rib::work`].
+    pub fn end_refresh(&mut self, peer: PeerId, family: Family) {
+        let Some(known) = self.peer_mut(peer) else { return };
+        if known.refreshing.contains(family) {
+            known.refreshing.remove(family);
+            self.end_stale(peer, family);
+        }
+    }
+
+    /// The families that a peer is sending again (RFC 7313).
+    pub fn refreshing(&self, peer: PeerId) -> FamilySet {
+        self.peer(peer).map_or(FamilySet::EMPTY, |peer| peer.refreshing)
     }
 
     /// The peer wants all routes of a family again (RFC 2918).

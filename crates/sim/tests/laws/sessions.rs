@@ -1,8 +1,10 @@
 //! Law 8: verdicts close no session, and a session proves nothing of a path.
 
 use pathvane_score::State;
+use pathvane_sim::world::World;
+use pathvane_wire::Family;
 
-use crate::scenes::{peers_down, reflectors};
+use crate::scenes::{downs_of, peer_of, peers_down, reflectors};
 use crate::{SECOND, established, settled, state};
 
 #[test]
@@ -50,4 +52,26 @@ fn a_session_closed_by_the_router_is_survived_over_the_other() {
     assert_eq!(world.down().path(), Some(other), "the VPC has no other way");
     assert_eq!(world.down().lost(closed), 0);
     assert_eq!(world.held(other).map(|med| med <= 30_000), Some(true));
+}
+
+/// BoRR for IPv4 unicast (RFC 7313).
+fn begin_refresh() -> Vec<u8> {
+    let mut message = vec![0xff; 16];
+    message.extend([0, 23, 5, 0, 1, 1, 1]);
+    message
+}
+
+#[test]
+fn a_refresh_that_never_ends_is_ended_after_six_minutes() {
+    let (mut world, _, other) = settled();
+    let begun = world.now();
+    let counts = |world: &World| world.engine().rib().counts(peer_of(other), Family::IPV4_UNICAST);
+    let received = counts(&world).received;
+    assert!(received > 0);
+    world.router_says(other, &begin_refresh());
+    world.run_for(350 * SECOND);
+    assert_eq!((counts(&world).stale, counts(&world).received), (received, received));
+    world.run_for(12 * SECOND);
+    assert_eq!(counts(&world).received, 0, "nothing was sent again");
+    assert_eq!(downs_of(&world, other, begun), 0);
 }
