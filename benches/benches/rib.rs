@@ -124,6 +124,7 @@ fn session(peer: PeerId) -> PeerUp {
         local_v6: None,
         local_link: None,
         enhanced_refresh: false,
+        knows_long_lived: false,
     }
 }
 

@@ -73,7 +73,7 @@ impl Engine {
     /// go if it cannot (RFC 5882 sections 4.3.1 and 4.3.2).
     fn lose_by_bfd(&mut self, now: Instant, id: PeerId, independent: bool) {
         let peer = &self.peers[id.index()];
-        if independent && peer.stale_until.is_some() {
+        if independent && peer.retained.any() {
             self.drop_stale(now, id);
         }
         let Some((_, terms)) = self.peers[id.index()].session.established() else { return };

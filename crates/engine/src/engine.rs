@@ -221,7 +221,7 @@ impl Engine {
                 Alarm::Session(peer) => {
                     self.with_session(now, peer, |session| session.handle_timeout(now));
                 }
-                Alarm::Stale(peer) => self.drop_stale(now, peer),
+                Alarm::Stale(peer) => self.expire_stale(now, peer),
                 Alarm::Refresh(peer) => self.end_refreshes(now, peer),
                 Alarm::Held(peer) => self.purge(peer),
                 Alarm::Reopen(peer) => {

@@ -69,6 +69,13 @@ pub enum EventKind {
         /// Whose.
         peer: PeerId,
     },
+    /// Stale routes of a peer are kept on beyond its restart time, as the least preferred ones (RFC 9494).
+    LongLived {
+        /// Whose.
+        peer: PeerId,
+        /// Of which family.
+        family: Family,
+    },
     /// A peer came near a limit on prefixes, or beyond it.
     PrefixLimit {
         /// Whose.

@@ -37,6 +37,7 @@ mod peer;
 mod policies;
 mod rate_budget;
 mod record;
+mod retain;
 mod routes;
 mod sessions;
 mod signal;

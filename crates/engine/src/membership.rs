@@ -17,6 +17,7 @@ use crate::event::EventKind;
 use crate::ids::PeerId;
 use crate::io::Output;
 use crate::peer::Peer;
+use crate::retain::Retained;
 
 /// Session settings less what an open session need not be closed for.
 fn terms(config: &SessionConfig) -> SessionConfig {
@@ -128,7 +129,7 @@ impl Engine {
         let alarms = [Alarm::Stale(id), Alarm::Refresh(id), Alarm::Held(id), Alarm::Reopen(id)];
         alarms.into_iter().for_each(|alarm| self.alarms.set(alarm, None));
         let known = &mut self.peers[id.index()];
-        (known.present, known.stale_until, known.held_until) = (false, None, None);
+        (known.present, known.retained, known.held_until) = (false, Retained::default(), None);
         self.rib.remove_peer(id);
         self.ledger.purge(id);
         self.dirty = true;
@@ -147,7 +148,7 @@ impl Engine {
     /// A connection is gone, or kept routes are. A peer that came by its range goes with the last.
     pub(crate) fn leave_if_dynamic(&mut self, now: Instant, id: PeerId) {
         let known = &self.peers[id.index()];
-        let gone = !known.connected() && known.stale_until.is_none();
+        let gone = !known.connected() && !known.retained.any();
         if self.config.peers[id.index()].dynamic && known.present && gone {
             self.remove_peer(now, id);
         }

@@ -18,6 +18,7 @@ use crate::config::MaxPrefixes;
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
 use crate::limits::{self, Standing};
+use crate::retain::Retained;
 
 /// One open connection of a peer.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +40,8 @@ pub(crate) struct Peer {
     pub(crate) delivery: Delivery,
     /// What BFD says of the way to it.
     pub(crate) bfd: BfdState,
-    /// Until when routes of the lost session are kept (RFC 4724).
-    pub(crate) stale_until: Option<Instant>,
+    /// What is kept of the routes of a lost session.
+    pub(crate) retained: Retained,
     /// Routes that it does not send again are about to go (RFC 7313).
     pub(crate) refreshing: bool,
     /// Until when the peer may hold what we told it on the lost session.
@@ -58,7 +59,7 @@ impl Peer {
             session,
             delivery: Delivery::default(),
             bfd: BfdState::Off,
-            stale_until: None,
+            retained: Retained::default(),
             refreshing: false,
             held_until: None,
             present: true,

@@ -41,6 +41,7 @@ pub(crate) fn peer_up(
         local_v6: v6,
         local_link: None,
         enhanced_refresh: terms.enhanced_refresh,
+        knows_long_lived: terms.knows_long_lived,
     }
 }
 
@@ -160,8 +161,7 @@ impl Engine {
     /// path has, the kernel's routes of an earlier run can be pruned (law 10).
     pub(crate) fn end_of_rib(&mut self, id: PeerId) {
         if self.has_told_all(id) {
-            self.peers[id.index()].stale_until = None;
-            self.alarms.set(Alarm::Stale(id), None);
+            self.end_retention(id);
         }
         self.end_deferral_if_complete();
         let mut speakers = self.config.paths.iter().flat_map(|path| &path.announce_via);

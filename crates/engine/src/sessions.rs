@@ -7,7 +7,7 @@ use core::time::Duration;
 use pathvane_clock::Instant;
 use pathvane_rib::PeerId;
 use pathvane_session::{Action, DownCause, DownReason, Farewell, Negotiated, Session};
-use pathvane_wire::{Family, FamilySet, cease};
+use pathvane_wire::cease;
 
 use crate::drain::said;
 use crate::engine::{Alarm, Engine};
@@ -118,35 +118,11 @@ impl Engine {
         self.busy = true;
     }
 
-    /// A peer that came back has its restart time to send its routes again; one that did not
-    /// preserve forwarding loses the old ones at once (RFC 4724 section 4.2).
-    fn keep_stale(&mut self, now: Instant, id: PeerId, terms: &Negotiated) {
-        let peer = &mut self.peers[id.index()];
-        if peer.stale_until.is_none() {
-            return;
-        }
-        let preserved = terms.graceful_restart.map(|gr| gr.forwarding & gr.families);
-        let Some(gr) = terms.graceful_restart.filter(|_| !preserved.unwrap_or_default().is_empty())
-        else {
-            self.drop_stale(now, id);
-            return;
-        };
-        for family in [Family::IPV4_UNICAST, Family::IPV6_UNICAST] {
-            if !preserved.is_some_and(|preserved| preserved.contains(family)) {
-                self.rib.end_stale(id, family);
-            }
-        }
-        peer.stale_until = Some(now + gr.restart_time);
-        self.alarms.set(Alarm::Stale(id), peer.stale_until);
-    }
-
     fn session_down(&mut self, now: Instant, id: PeerId, reason: &DownReason) {
         let retained = reason.retain.is_some();
-        self.rib.peer_down(id, reason.retain.map_or(FamilySet::EMPTY, |gr| gr.families));
+        self.retain(now, id, reason.retain);
         let bridged = self.is_bridged(id, reason);
         let peer = &mut self.peers[id.index()];
-        peer.stale_until = reason.retain.map(|gr| now + gr.restart_time);
-        self.alarms.set(Alarm::Stale(id), peer.stale_until);
         peer.delivery.down();
         peer.refreshing = false;
         self.alarms.set(Alarm::Refresh(id), None);
@@ -189,16 +165,6 @@ impl Engine {
         self.alarms.set(Alarm::Held(id), None);
         self.ledger.purge(id);
         self.dirty = true;
-    }
-
-    /// The restart time of a lost peer is over, or it did not send everything again in time.
-    pub(crate) fn drop_stale(&mut self, now: Instant, id: PeerId) {
-        self.peers[id.index()].stale_until = None;
-        self.alarms.set(Alarm::Stale(id), None);
-        self.rib.flush_stale(id);
-        self.busy = true;
-        self.record.event(now, EventKind::StaleDropped { peer: id });
-        self.leave_if_dynamic(now, id);
     }
 
     /// How far bytes came.
@@ -265,6 +231,10 @@ fn terms_text(terms: &Negotiated) -> String {
     );
     if let Some(gr) = &terms.graceful_restart {
         text += &format!(", graceful restart {} s", gr.restart_time.as_secs());
+        for family in gr.long_lived.families().iter() {
+            let time = gr.long_lived.time(family).as_secs();
+            text += &format!(", {family} long-lived {time} s");
+        }
     }
     text
 }

@@ -119,7 +119,7 @@ impl Engine {
         });
         PeerView {
             session: &peer.session,
-            stale_until: peer.stale_until,
+            stale_until: peer.retained.until(),
             held_until: peer.held_until,
             closed: peer.standing.closed,
             told: told.collect(),

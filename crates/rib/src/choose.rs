@@ -164,6 +164,7 @@ impl Rib {
             let summary = self.sets.summary(route.set);
             Rank {
                 local: route.peer == PeerId::LOCAL,
+                fresh: !summary.is_long_lived(),
                 preference: self.preference(id, route),
                 path_len: core::cmp::Reverse(summary.path_len),
                 origin: core::cmp::Reverse(summary.origin),

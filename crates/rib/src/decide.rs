@@ -8,15 +8,16 @@
 //! The steps here:
 //!
 //! 1. A route of our own beats any peer's (no step of the RFC: it has no degree of preference).
-//! 2. Degree of preference (section 9.1.1), which local policy, LOCAL_PREF and measurement make.
-//! 3. Length of the AS path (a).
-//! 4. ORIGIN (b).
-//! 5. MED within one neighbouring AS (c); a missing one is 0.
-//! 6. External before internal (d).
-//! 7. BGP Identifier, or ORIGINATOR_ID where there is one (f).
-//! 8. Length of the CLUSTER_LIST (RFC 4456).
-//! 9. Peer address (g).
-//! 10. Path identifier, where one peer sends several routes (RFC 7911 leaves the choice to us).
+//! 2. A route that is not long-lived stale beats one that is (RFC 9494 section 4.3).
+//! 3. Degree of preference (section 9.1.1), which local policy, LOCAL_PREF and measurement make.
+//! 4. Length of the AS path (a).
+//! 5. ORIGIN (b).
+//! 6. MED within one neighbouring AS (c); a missing one is 0.
+//! 7. External before internal (d).
+//! 8. BGP Identifier, or ORIGINATOR_ID where there is one (f).
+//! 9. Length of the CLUSTER_LIST (RFC 4456).
+//! 10. Peer address (g).
+//! 11. Path identifier, where one peer sends several routes (RFC 7911 leaves the choice to us).
 //!
 //! Interior cost (e) is not compared: a userspace speaker has no IGP.
 
@@ -32,7 +33,7 @@ use crate::Step;
 pub(crate) struct Contender {
     /// Its place among the routes of the prefix.
     pub(crate) at: usize,
-    /// The outcome of steps 1 to 4; the higher, the better.
+    /// The outcome of steps 1 to 5; the higher, the better.
     pub(crate) rank: Rank,
     pub(crate) neighbor_as: u32,
     pub(crate) med: u32,
@@ -43,10 +44,11 @@ pub(crate) struct Contender {
     pub(crate) path_id: u32,
 }
 
-/// What steps 1 to 4 compare, in this order.
+/// What steps 1 to 5 compare, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     pub(crate) local: bool,
+    pub(crate) fresh: bool,
     pub(crate) preference: u32,
     pub(crate) path_len: Reverse<u16>,
     pub(crate) origin: Reverse<u8>,
@@ -78,6 +80,7 @@ pub(crate) fn decide(
 
     let best = left.iter().map(|c| c.rank).max()?;
     take(&mut left, Step::LocalOrigin, &|c| c.rank.local == best.local);
+    take(&mut left, Step::LongLivedStale, &|c| c.rank.fresh == best.fresh);
     take(&mut left, Step::Preference, &|c| c.rank.preference == best.preference);
     take(&mut left, Step::AsPath, &|c| c.rank.path_len == best.path_len);
     take(&mut left, Step::Origin, &|c| c.rank.origin == best.origin);

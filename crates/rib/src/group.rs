@@ -28,6 +28,7 @@ pub(crate) struct GroupKey {
     local_v4: Option<Ipv4Addr>,
     local_v6: Option<Ipv6Addr>,
     local_link: Option<Ipv6Addr>,
+    knows_long_lived: bool,
 }
 
 /// Peers that are told the same, and what is pending for them.
@@ -82,6 +83,7 @@ impl GroupKey {
             local_v4: up.local_v4,
             local_v6: up.local_v6,
             local_link: up.local_link,
+            knows_long_lived: up.knows_long_lived,
         }
     }
 
@@ -131,6 +133,9 @@ impl GroupKey {
         // On a route of our own, such a community is meant for those who receive it.
         if source != Source::Local && !sets.summary(subject.set).may_go_to(kind) {
             return Err(Reason::Community);
+        }
+        if sets.summary(subject.set).is_long_lived() && !self.knows_long_lived {
+            return Err(Reason::LongLivedStale);
         }
         if (kind, source) == (PeerKind::Internal, Source::Internal) {
             return Err(Reason::InternalToInternal);

@@ -73,6 +73,8 @@ pub struct PeerUp {
     pub local_link: Option<Ipv6Addr>,
     /// Enhanced route refresh was negotiated: a refresh is framed by BoRR and EoRR (RFC 7313).
     pub enhanced_refresh: bool,
+    /// The peer may be told routes with LLGR_STALE (RFC 9494).
+    pub knows_long_lived: bool,
 }
 
 /// Routes of a peer in one family.
@@ -143,6 +145,9 @@ pub(crate) const fn place_of(v6: bool) -> usize {
 /// The two families, by place.
 pub(crate) const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 
+/// So many sessions, one after another, may leave routes behind that are kept for long.
+const LONG_LIVED_GENERATIONS: u8 = 100;
+
 /// A refresh is not heeded while so many generations may have left dead routes behind: their number
 /// has eight bits.
 const MOST_UNSWEPT_IN_REFRESH: u8 = 100;
@@ -167,6 +172,8 @@ pub(crate) struct Peer {
     pub(crate) counts: [Counts; 2],
     pub(crate) faults: Faults,
     pub(crate) heard_end_of_rib: FamilySet,
+    /// Families whose stale routes are kept for long.
+    pub(crate) long_lived: FamilySet,
     /// Families between BoRR and EoRR.
     pub(crate) refreshing: FamilySet,
     /// Offsets to the degree of preference.
@@ -239,6 +246,7 @@ impl Peer {
             counts: [Counts::default(); 2],
             faults: Faults::default(),
             heard_end_of_rib: FamilySet::EMPTY,
+            long_lived: FamilySet::EMPTY,
             refreshing: FamilySet::EMPTY,
             offsets: Vec::new(),
             directives: BTreeMap::new(),
@@ -284,9 +292,14 @@ impl Peer {
         for (at, family) in FAMILIES.into_iter().enumerate() {
             let most = match self.refreshing.contains(family) {
                 _ if !retain.contains(family) => 0,
+                // What was kept for long before is kept on (RFC 9494 section 4.2).
+                _ if self.long_lived.contains(family) => LONG_LIVED_GENERATIONS,
                 refreshing => 1 + u8::from(refreshing),
             };
             self.alive[at] = self.alive[at].min(most);
+            if self.alive[at] == 0 {
+                self.long_lived.remove(family);
+            }
             self.counts[at].stale = self.counts[at].received;
             self.counts[at].advertised = 0;
         }
@@ -295,6 +308,7 @@ impl Peer {
     /// Stale routes of a family are dead from now on; false if there can be none.
     pub(crate) fn kill_stale(&mut self, family: Family) -> bool {
         let fresh = u8::from(self.session.is_some());
+        self.long_lived.remove(family);
         let alive = &mut self.alive[place_of(family == Family::IPV6_UNICAST)];
         let had = *alive > fresh;
         *alive = (*alive).min(fresh);

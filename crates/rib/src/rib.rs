@@ -164,6 +164,16 @@ impl Rib {
         }
     }
 
+    /// The peer's stale routes of a family are kept for longer, until [`Rib::end_stale`], as the least
+    /// preferred ones, marked LLGR_STALE; those with NO_LLGR go (RFC 9494 section 4.2). By
+    /// [`Rib::work`].
+    pub fn keep_long_lived(&mut self, peer: PeerId, family: Family) {
+        if let Some(known) = self.peer_mut(peer) {
+            known.long_lived.insert(family);
+            self.start(Task::Reimport(peer));
+        }
+    }
+
     /// The peer has sent End-of-RIB for a family.
     pub(crate) fn heard_end_of_rib(&mut self, peer: PeerId, family: Family) {
         let Some(known) = self.peer_mut(peer) else { return };

@@ -87,6 +87,7 @@ impl Summary {
     const CLUSTER_LOOP: u8 = 16;
     const NO_EXPORT: u8 = 32;
     const NO_ADVERTISE: u8 = 64;
+    const LLGR_STALE: u8 = 128;
 
     fn of(attrs: &Attrs, asn: Asn, id: BgpId) -> Summary {
         let communities = &attrs.communities;
@@ -101,6 +102,7 @@ impl Summary {
             (cluster_loop, Summary::CLUSTER_LOOP),
             (no_export, Summary::NO_EXPORT),
             (communities.contains(&Community::NO_ADVERTISE), Summary::NO_ADVERTISE),
+            (communities.contains(&Community::LLGR_STALE), Summary::LLGR_STALE),
         ];
         let near = if attrs.as_path.is_empty() { Some(asn) } else { attrs.as_path.neighbor_as() };
         Summary {
@@ -142,6 +144,11 @@ impl Summary {
     /// Our own AS number or BGP Identifier is where it must not be.
     pub(crate) const fn has_loop(&self) -> bool {
         self.has_as_loop() || self.has_cluster_loop()
+    }
+
+    /// Kept though its origin has been gone for long, here or on the way (RFC 9494).
+    pub(crate) const fn is_long_lived(&self) -> bool {
+        self.has(Summary::LLGR_STALE)
     }
 
     /// Whether its communities let the route go to a peer of this kind (RFC 1997).
@@ -263,6 +270,20 @@ impl Sets {
         let hop = self.hops[next_hop].next_hop;
         let loops = summary.flags & (Summary::AS_LOOP | Summary::CLUSTER_LOOP);
         self.own(attrs, hop, class, base, loops)
+    }
+
+    /// The set `accepted`, which policy made of a received one, for routes that are kept for long
+    /// (RFC 9494 section 4.2). A new one is forgotten unless it is held.
+    pub(crate) fn long_lived(&mut self, accepted: u32) -> u32 {
+        let mut attrs = self.decode(accepted);
+        attrs.communities.insert(Community::LLGR_STALE);
+        self.derive(self.base(accepted), &attrs)
+    }
+
+    /// Whether NO_LLGR is in a set, or was in it when it was received.
+    pub(crate) fn refuses_long_lived(&self, id: u32) -> bool {
+        let has = |id| self.decode(id).communities.contains(&Community::NO_LLGR);
+        has(id) || has(self.base(id))
     }
 
     /// The set of a route of our own. A new one is forgotten unless it is held.

@@ -10,6 +10,8 @@ pub enum Step {
     Only,
     /// A route of our own comes before any peer's.
     LocalOrigin,
+    /// One that is not kept though its origin has been gone for long (RFC 9494 section 4.3).
+    LongLivedStale,
     /// The higher degree of preference (section 9.1.1).
     Preference,
     /// The shorter AS path; an AS_SET counts as one (section 9.1.2.2 a).
@@ -35,6 +37,7 @@ impl fmt::Display for Step {
         f.pad(match self {
             Step::Only => "only feasible route",
             Step::LocalOrigin => "locally originated",
+            Step::LongLivedStale => "not long-lived stale",
             Step::Preference => "higher degree of preference",
             Step::AsPath => "shorter AS path",
             Step::Origin => "lower origin",

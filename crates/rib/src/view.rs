@@ -105,6 +105,8 @@ pub enum Reason {
     InternalToInternal,
     /// Its communities forbid it (RFC 1997: NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED).
     Community,
+    /// It is long-lived stale, and the peer does not know such routes (RFC 9494 section 4.3).
+    LongLivedStale,
     /// We have no address of the family to give as a next hop.
     NoNextHop,
     /// Its next hop is the peer itself (RFC 4271 section 5.1.3).
@@ -141,6 +143,7 @@ impl fmt::Display for Reason {
             Reason::FromThisPeer => "it came from this peer",
             Reason::InternalToInternal => "internal routes do not go to internal peers",
             Reason::Community => "its communities forbid it",
+            Reason::LongLivedStale => "it is long-lived stale, which the peer does not know",
             Reason::NoNextHop => "no local address of the family to be its next hop",
             Reason::NextHopIsPeer => "its next hop is the peer",
             Reason::Withheld => "withheld by steering",

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::net_set::ZoneKey;
+use crate::peer::{FAMILIES, place_of};
 use crate::rib::Rib;
 use crate::table::{Entry, Route};
 use crate::{Budget, PeerId};
@@ -204,16 +205,57 @@ impl Rib {
 
     /// Judges the routes of a peer in an entry again, from what the peer sent.
     fn reimport(&mut self, peer: PeerId, id: u32) -> bool {
-        let mut changed = false;
+        let mut changed = self.drop_unkept(peer, id);
         for at in 0..self.table.entry(id).count() {
             // Deciding may move routes, but the one that moves has been judged, or will be again.
             let Some((at, route)) = self.nth_of(peer, id, at) else { break };
             let prefix = self.table.prefix(id);
             let received = self.sets.base(route.set);
-            let (set, candidate) = self.import(peer, &prefix, received);
+            let (set, candidate) = self.judge_again(peer, &prefix, &route, received);
             let meta = route.meta.with_candidate(candidate);
             changed |= (set, meta) != (route.set, route.meta);
             self.put(id, Some(at), Route { set, meta, ..route });
+        }
+        changed
+    }
+
+    /// What import makes of a received set for a route that is there already. The set is held once.
+    fn judge_again(
+        &mut self,
+        peer: PeerId,
+        prefix: &IpNet,
+        route: &Route,
+        received: u32,
+    ) -> (u32, bool) {
+        let (set, candidate) = self.import(peer, prefix, received);
+        let kept = candidate && self.is_kept_for_long(peer, prefix.addr().is_ipv6(), route);
+        if !kept {
+            return (set, candidate);
+        }
+        let marked = self.sets.long_lived(set);
+        self.sets.hold(marked);
+        self.sets.release(set);
+        (marked, candidate)
+    }
+
+    fn is_kept_for_long(&self, peer: PeerId, v6: bool, route: &Route) -> bool {
+        self.peer(peer).is_some_and(|known| {
+            known.long_lived.contains(FAMILIES[place_of(v6)]) && known.is_stale(route, v6)
+        })
+    }
+
+    /// Removes the routes of a peer that are not to be kept for long though its stale ones are.
+    fn drop_unkept(&mut self, peer: PeerId, id: u32) -> bool {
+        let v6 = self.table.entry(id).is_v6();
+        let mut changed = false;
+        while let Some(at) = (0..self.table.entry(id).count()).find(|at| {
+            let route = self.table.route(id, *at);
+            route.peer == peer
+                && self.is_kept_for_long(peer, v6, &route)
+                && self.sets.refuses_long_lived(route.set)
+        }) {
+            self.take(id, at);
+            changed = true;
         }
         changed
     }

@@ -39,6 +39,9 @@ pub struct Config {
     pub extended_messages: bool,
     /// Offer to restart gracefully, or only to help peers that do (RFC 4724).
     pub graceful_restart: Option<GracefulRestart>,
+    /// Keep the peer's stale routes beyond its restart time, for as long as it asks and at most this
+    /// long (RFC 9494); `None`: not offered. We ask nobody to keep ours.
+    pub long_lived: Option<Duration>,
     /// What we are to the peer, if it is external (RFC 9234).
     pub role: Option<Role>,
     /// Refuse a peer that does not say its role (RFC 9234 section 4.2).
@@ -109,6 +112,7 @@ impl Config {
             enhanced_refresh: true,
             extended_messages: false,
             graceful_restart: None,
+            long_lived: None,
             role: None,
             role_strict: false,
             add_path_receive: FamilySet::EMPTY,
@@ -140,6 +144,9 @@ impl Config {
         }
         if self.graceful_restart.is_some_and(|gr| gr.restart_time > 4095) {
             return refuse("graceful_restart", "the restart time has 12 bits: at most 4095 s");
+        }
+        if self.long_lived.is_some() && self.graceful_restart.is_none() {
+            return refuse("long_lived", "needs graceful restart (RFC 9494 section 4.1)");
         }
         Ok(())
     }

@@ -34,6 +34,6 @@ mod stats;
 pub use action::{Action, ClosedBy, DownCause, DownReason, Farewell, Sink};
 pub use config::{Config, GracefulRestart, IdleHold};
 pub use link::{ConnId, Direction};
-pub use negotiate::{Negotiated, PeerGr};
+pub use negotiate::{LongLived, Negotiated, PeerGr};
 pub use session::Session;
 pub use stats::{FsmState, MessageCounts, Stats};

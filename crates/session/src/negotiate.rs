@@ -42,6 +42,8 @@ pub struct Negotiated {
     pub remote_role: Option<Role>,
     /// The peer's graceful restart, if both sides know it (RFC 4724).
     pub graceful_restart: Option<PeerGr>,
+    /// The peer knows what LLGR_STALE means (RFC 9494): it may be told such routes.
+    pub knows_long_lived: bool,
 }
 
 /// The peer's side of graceful restart (RFC 4724 section 3).
@@ -57,13 +59,46 @@ pub struct PeerGr {
     pub restarting: bool,
     /// Both sides keep routes through a NOTIFICATION, too (N bits, RFC 8538).
     pub notification: bool,
+    /// For how long to keep routes after that.
+    pub long_lived: LongLived,
+}
+
+/// The peer's long-lived graceful restart, if both sides know it (RFC 9494); else of no family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LongLived {
+    /// IPv4 and IPv6 unicast; zero: not kept.
+    times: [Duration; 2],
+    /// Families in which the peer kept forwarding during its last restart (F bits).
+    pub forwarding: FamilySet,
+}
+
+impl LongLived {
+    const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+
+    /// How long to keep stale routes of a family after the restart time; zero: not at all.
+    pub fn time(&self, family: Family) -> Duration {
+        let mut times = LongLived::FAMILIES.into_iter().zip(self.times);
+        times.find(|(of, _)| *of == family).map_or(Duration::ZERO, |(_, time)| time)
+    }
+
+    /// The families whose routes are kept.
+    pub fn families(&self) -> FamilySet {
+        LongLived::FAMILIES.into_iter().filter(|family| !self.time(*family).is_zero()).collect()
+    }
+}
+
+impl PeerGr {
+    /// The families whose routes outlive a session, be it for the restart time or longer.
+    pub fn kept(&self) -> FamilySet {
+        self.families | self.long_lived.families()
+    }
 }
 
 impl Negotiated {
     /// The terms on which routes may be kept after a session ended this way (RFC 4724
     /// section 4.2, RFC 8538 section 4); `None` if they are to be deleted.
     pub(crate) fn retained_after(&self, cause: &DownCause) -> Option<PeerGr> {
-        let gr = self.graceful_restart.filter(|gr| !gr.families.is_empty())?;
+        let gr = self.graceful_restart.filter(|gr| !gr.kept().is_empty())?;
         let keeps = match cause {
             DownCause::ConnectionLost | DownCause::Superseded => true,
             DownCause::Sent(n) | DownCause::Received(n) => gr.notification && !n.is_hard_reset(),
@@ -139,6 +174,10 @@ fn our_capabilities(config: &Config) -> Vec<Capability> {
             restart_time: gr.restart_time,
             families: gr.families.iter().map(family).collect(),
         }));
+        if config.long_lived.is_some() {
+            // We only help: our own routes are not to be kept for long.
+            offer.push(Capability::LongLived(Vec::new()));
+        }
     }
     offer
 }
@@ -198,6 +237,7 @@ pub(crate) fn negotiate(config: &Config, open: &Open) -> Result<Negotiated, Noti
             && open.has(&Capability::EnhancedRouteRefresh),
         remote_role,
         graceful_restart: peer_gr(config, open, families),
+        knows_long_lived: open.long_lived().is_some(),
     })
 }
 
@@ -262,5 +302,24 @@ fn peer_gr(config: &Config, open: &Open, families: FamilySet) -> Option<PeerGr> 
         forwarding: listed(|family| family.forwarding),
         restarting: theirs.restarting,
         notification: ours.notification && theirs.notification,
+        long_lived: peer_long_lived(config, open, families),
     })
+}
+
+/// What the peer asks for, up to what we grant. A family that it lists twice counts as listed last.
+fn peer_long_lived(config: &Config, open: &Open, families: FamilySet) -> LongLived {
+    let mut kept = LongLived::default();
+    let (Some(most), Some(theirs)) = (config.long_lived, open.long_lived()) else { return kept };
+    for listed in theirs.iter().filter(|listed| families.contains(listed.family)) {
+        let time = Duration::from_secs(u64::from(listed.stale_time)).min(most);
+        let at = LongLived::FAMILIES.iter().position(|family| *family == listed.family);
+        if let Some(place) = at.and_then(|at| kept.times.get_mut(at)) {
+            *place = time;
+        }
+        match listed.forwarding {
+            true => kept.forwarding.insert(listed.family),
+            false => kept.forwarding.remove(listed.family),
+        }
+    }
+    kept
 }

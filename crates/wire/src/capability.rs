@@ -20,6 +20,7 @@ const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_AS: u8 = 65;
 const ADD_PATH: u8 = 69;
 const ENHANCED_ROUTE_REFRESH: u8 = 70;
+const LONG_LIVED: u8 = 71;
 
 /// One capability. What cannot be read as its code says is kept verbatim as `Unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,8 @@ pub enum Capability {
     Role(Role),
     /// Graceful restart (RFC 4724, RFC 8538).
     GracefulRestart(GracefulRestart),
+    /// Long-lived graceful restart; no families if the sender only helps others (RFC 9494).
+    LongLived(Vec<LongLivedFamily>),
     /// The sender's AS number in four octets (RFC 6793).
     FourOctetAs(Asn),
     /// Several paths for one prefix (RFC 7911).
@@ -86,6 +89,17 @@ pub struct GrFamily {
     pub family: Family,
     /// The F bit: forwarding went on during the last restart.
     pub forwarding: bool,
+}
+
+/// One family of a long-lived graceful restart (RFC 9494 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LongLivedFamily {
+    /// The family.
+    pub family: Family,
+    /// The F bit: forwarding went on during the last restart.
+    pub forwarding: bool,
+    /// How long to keep the sender's stale routes after its restart time, in seconds; 24 bits.
+    pub stale_time: u32,
 }
 
 /// Which way several paths for one prefix may go (RFC 7911 section 4).
@@ -173,6 +187,7 @@ impl Capability {
             Capability::ExtendedNextHop(_) => EXTENDED_NEXT_HOP,
             Capability::Role(_) => ROLE,
             Capability::GracefulRestart(_) => GRACEFUL_RESTART,
+            Capability::LongLived(_) => LONG_LIVED,
             Capability::FourOctetAs(_) => FOUR_OCTET_AS,
             Capability::AddPath(_) => ADD_PATH,
             Capability::Unknown { code, .. } => *code,
@@ -189,6 +204,7 @@ impl Capability {
             EXTENDED_NEXT_HOP => whole(extended_next_hop, value),
             ROLE => whole(role, value),
             GRACEFUL_RESTART => whole(graceful_restart, value),
+            LONG_LIVED => whole(long_lived, value),
             FOUR_OCTET_AS => whole(four_octet_as, value),
             ADD_PATH => whole(add_path, value),
             _ => None,
@@ -226,6 +242,14 @@ impl Capability {
             }
             Capability::Role(role) => out.put_u8(role.0),
             Capability::GracefulRestart(restart) => restart.put_value(out),
+            Capability::LongLived(families) => {
+                for entry in families {
+                    put_family(out, entry.family);
+                    let forwarding = if entry.forwarding { GracefulRestart::FORWARDING } else { 0 };
+                    let time = entry.stale_time.min(LongLivedFamily::MOST);
+                    out.put_u32(u32::from(forwarding) << 24 | time);
+                }
+            }
             Capability::FourOctetAs(asn) => out.put_u32(asn.0),
             Capability::AddPath(families) => {
                 for (family, mode) in families {
@@ -254,6 +278,11 @@ impl GracefulRestart {
             out.put_u8(if entry.forwarding { GracefulRestart::FORWARDING } else { 0 });
         }
     }
+}
+
+impl LongLivedFamily {
+    /// The longest stale time that the capability can say, in seconds.
+    pub const MOST: u32 = 0x00ff_ffff;
 }
 
 /// A parser's result if it consumed the whole value.
@@ -313,6 +342,15 @@ fn graceful_restart(input: &[u8]) -> Parsed<'_, Capability> {
         })
     })
     .parse(input)
+}
+
+fn long_lived(input: &[u8]) -> Parsed<'_, Capability> {
+    let entry = map((family, be_u32), |(family, word)| LongLivedFamily {
+        family,
+        forwarding: (word >> 24) as u8 & GracefulRestart::FORWARDING != 0,
+        stale_time: word & LongLivedFamily::MOST,
+    });
+    map(many0(entry), Capability::LongLived).parse(input)
 }
 
 /// Entries with a mode that does not exist are left out (RFC 7911 section 4).

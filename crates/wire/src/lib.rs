@@ -46,7 +46,9 @@ pub use attr::{
     ExtCommunity, LargeCommunities, LargeCommunity, Origin, RawAttr, RawAttrs, Segment,
     SegmentKind, SortedSet, UnknownAttr,
 };
-pub use capability::{AddPathMode, Capability, GrFamily, GracefulRestart, NextHopEncoding, Role};
+pub use capability::{
+    AddPathMode, Capability, GrFamily, GracefulRestart, LongLivedFamily, NextHopEncoding, Role,
+};
 pub use context::{DecodeContext, EncodeContext, PeerKind};
 pub use disposition::{Disposition, Fault, FaultReason, Invalid, Octets};
 pub use family::{Family, FamilySet};

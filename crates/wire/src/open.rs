@@ -126,6 +126,16 @@ impl Open {
         })
     }
 
+    /// What the sender offers for long absences; the last one if it lists several, and nothing
+    /// without graceful restart (RFC 9494 section 4.1).
+    pub fn long_lived(&self) -> Option<&[crate::LongLivedFamily]> {
+        self.graceful_restart()?;
+        self.capabilities.iter().rev().find_map(|c| match c {
+            Capability::LongLived(families) => Some(families.as_slice()),
+            _ => None,
+        })
+    }
+
     /// The families in which the sender can send several paths for one prefix (RFC 7911).
     pub fn add_path_send(&self) -> FamilySet {
         self.add_path().filter(|(_, mode)| mode.sends()).map(|(family, _)| family).collect()

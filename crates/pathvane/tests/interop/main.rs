@@ -4,9 +4,11 @@
 //! runs them one by one. No times are asserted: `pathvane demo` and the benchmarks measure.
 
 mod bfd;
+mod bird;
 mod daemon;
 mod operating;
 mod process;
+mod protocol;
 mod sessions;
 mod space;
 mod speaker;

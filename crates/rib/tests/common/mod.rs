@@ -67,6 +67,7 @@ pub fn external(n: u16) -> PeerUp {
         local_v6: Some("2001:db8:ffff::1".parse::<Ipv6Addr>().unwrap()),
         local_link: None,
         enhanced_refresh: false,
+        knows_long_lived: false,
     }
 }
 

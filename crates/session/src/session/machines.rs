@@ -132,7 +132,7 @@ impl Session {
     /// Whether the peer of an Established session keeps its routes over a restart (RFC 4724).
     fn peer_may_restart(&self) -> bool {
         let gr = self.established().and_then(|(_, terms)| terms.graceful_restart);
-        gr.is_some_and(|gr| !gr.families.is_empty())
+        gr.is_some_and(|gr| !gr.kept().is_empty())
     }
 
     /// Whether an OPEN beside an Established session means that the peer restarted and knows

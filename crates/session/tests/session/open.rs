@@ -6,8 +6,8 @@ use crate::lone::{Lone, encoded, open_for, plain};
 use crate::net::config;
 use pathvane_session::{Config, GracefulRestart, Negotiated};
 use pathvane_wire::{
-    AddPathMode, Asn, BgpId, Capability, Family, FamilySet, GrFamily, Kind, MAX_LEN,
-    MAX_LEN_EXTENDED, NextHopEncoding, Open, PeerKind, Role,
+    AddPathMode, Asn, BgpId, Capability, Family, FamilySet, GrFamily, Kind, LongLivedFamily,
+    MAX_LEN, MAX_LEN_EXTENDED, NextHopEncoding, Open, PeerKind, Role,
 };
 
 const V4: Family = Family::IPV4_UNICAST;
@@ -147,6 +147,45 @@ fn graceful_restart_covers_the_negotiated_families_the_peer_lists() {
     assert!(terms.restarting && !terms.notification, "the N bit needs both");
     ours.graceful_restart = None;
     assert_eq!(agreed(ours, &open).graceful_restart, None);
+}
+
+/// RFC 9494: what the peer asks for, up to what we grant, and nothing without graceful restart.
+#[test]
+fn long_lived_restart_is_capped_by_family_and_needs_graceful_restart() {
+    let mut ours = config(1, 2);
+    ours.graceful_restart = Some(GracefulRestart {
+        restart_time: 0,
+        restarting: false,
+        notification: false,
+        families: FamilySet::EMPTY,
+        forwarding: FamilySet::EMPTY,
+    });
+    ours.long_lived = Some(Duration::from_secs(600));
+    let listed =
+        |family, forwarding, stale_time| LongLivedFamily { family, forwarding, stale_time };
+    let long = Capability::LongLived(vec![listed(V4, true, 3600), listed(V6, false, 3600)]);
+    let gr = Capability::GracefulRestart(pathvane_wire::GracefulRestart::default());
+    let open = |more: &[&Capability]| {
+        let mut capabilities = plain(&ours);
+        capabilities.extend(more.iter().map(|capability| (*capability).clone()));
+        open_for(&ours, capabilities)
+    };
+    let terms = agreed(ours.clone(), &open(&[&gr, &long]));
+    assert!(terms.knows_long_lived);
+    let kept = terms.graceful_restart.expect("both know it").long_lived;
+    assert_eq!(kept.time(V4), Duration::from_secs(600));
+    assert_eq!((kept.families(), kept.forwarding), (FamilySet::IPV4, FamilySet::IPV4));
+    assert_eq!(kept.time(V6), Duration::ZERO, "not a family of the session");
+    let without = agreed(ours.clone(), &open(&[&long]));
+    assert!(!without.knows_long_lived && without.graceful_restart.is_none());
+    // We never grant what we did not offer; the peer may still be told such routes.
+    let mut silent = ours.clone();
+    silent.long_lived = None;
+    let terms = agreed(silent, &open(&[&gr, &long]));
+    assert!(terms.knows_long_lived);
+    assert!(terms.graceful_restart.expect("both know it").long_lived.families().is_empty());
+    ours.graceful_restart = None;
+    assert_eq!(ours.check().expect_err("it needs graceful restart").field, "long_lived");
 }
 
 #[test]

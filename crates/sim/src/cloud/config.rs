@@ -92,7 +92,7 @@ impl RouterConfig {
         config.families = self.families;
         config.passive = self.passive;
         config.route_refresh = self.route_refresh;
-        config.enhanced_refresh = false;
+        config.enhanced_refresh = self.route_refresh;
         config.graceful_restart = Some(GracefulRestart {
             restart_time: self.restart_time,
             restarting: false,

@@ -1,11 +1,11 @@
 //! Law 8: verdicts close no session, and a session proves nothing of a path.
 
 use pathvane_score::State;
-use pathvane_sim::world::World;
+use pathvane_sim::world::{Setup, World};
 use pathvane_wire::Family;
 
 use crate::scenes::{downs_of, peer_of, peers_down, reflectors};
-use crate::{SECOND, established, settled, state};
+use crate::{SECOND, established, settled, settled_as, state};
 
 #[test]
 fn verdicts_close_no_session() {
@@ -63,7 +63,9 @@ fn begin_refresh() -> Vec<u8> {
 
 #[test]
 fn a_refresh_that_never_ends_is_ended_after_six_minutes() {
-    let (mut world, _, other) = settled();
+    let mut setup = Setup::two_regions();
+    setup.routers.iter_mut().for_each(|router| router.route_refresh = true);
+    let (mut world, _, other) = settled_as(setup);
     let begun = world.now();
     let counts = |world: &World| world.engine().rib().counts(peer_of(other), Family::IPV4_UNICAST);
     let received = counts(&world).received;

@@ -95,6 +95,9 @@ pub(super) struct Peer {
     pub(super) multihop: Option<Spanned<Number<1, 255>>>,
     pub(super) graceful_restart: Restart,
     pub(super) restart_time: Spanned<Duration>,
+    pub(super) long_lived_stale_time: Option<Spanned<Duration>>,
+    pub(super) extended_messages: bool,
+    pub(super) add_path_receive: bool,
     pub(super) import: Option<Spanned<String>>,
     pub(super) export: Option<Spanned<String>>,
     pub(super) next_hop_self: bool,
@@ -136,6 +139,9 @@ impl Peer {
             multihop: section.optional("multihop"),
             graceful_restart: section.or("graceful_restart", Restart::Helper),
             restart_time: section.spanned_or("restart_time", RESTART_TIME),
+            long_lived_stale_time: section.optional("long_lived_stale_time"),
+            extended_messages: section.or("extended_messages", false),
+            add_path_receive: section.or("add_path_receive", false),
             import: section.optional("import"),
             export: section.optional("export"),
             next_hop_self: section.or("next_hop_self", false),
@@ -214,6 +220,11 @@ impl Peer {
             self.graceful_restart.offer(families, *self.restart_time.get_ref());
         if let Some(restart) = &mut config.graceful_restart {
             restart.notification = self.restart_after_notification;
+        }
+        config.long_lived = self.long_lived_stale_time.as_ref().map(|time| *time.get_ref());
+        config.extended_messages = self.extended_messages;
+        if self.add_path_receive {
+            config.add_path_receive = families;
         }
         config.role = self.role.as_ref().map(|role| *role.get_ref());
         config.role_strict = self.role_strict;

@@ -180,6 +180,9 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
             Kind::PeerFailed { peer: peer_name(engine, peer), reason }
         }
         EventKind::StaleDropped { peer } => Kind::StaleDropped { peer: peer_name(engine, peer) },
+        EventKind::LongLived { peer, family } => {
+            Kind::LongLived { peer: peer_name(engine, peer), family: family.to_string() }
+        }
         EventKind::PrefixLimit { peer, family, count, limit, step } => {
             prefix_limit(peer_name(engine, peer), family.to_string(), (count, limit), step)
         }

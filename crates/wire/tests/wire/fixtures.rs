@@ -139,6 +139,13 @@ fn describe_capability(capability: &Capability) -> String {
             }));
             format!("graceful-restart {}", listed(items))
         }
+        Capability::LongLived(all) => {
+            let one = |entry: &pathvane_wire::LongLivedFamily| {
+                let forwarding = if entry.forwarding { " forwarding" } else { "" };
+                format!("{}{forwarding} {} s", entry.family, entry.stale_time)
+            };
+            format!("long-lived-graceful-restart {}", listed(all.iter().map(one).collect()))
+        }
         Capability::FourOctetAs(asn) => format!("four-octet-as {asn}"),
         Capability::AddPath(all) => {
             let one = |(family, mode): &_| format!("{family} {mode:?}");

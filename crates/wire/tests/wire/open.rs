@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use pathvane_wire::{
     AddPathMode, Asn, BgpId, Capability, Family, FamilySet, GrFamily, GracefulRestart, HEADER_LEN,
-    Kind, MAX_LEN, NextHopEncoding, Notification, Open, frame,
+    Kind, LongLivedFamily, MAX_LEN, NextHopEncoding, Notification, Open, frame,
 };
 
 fn open(capabilities: Vec<Capability>) -> Open {
@@ -45,6 +45,15 @@ fn every_capability_survives_the_wire() {
                 GrFamily { family: Family::IPV6_UNICAST, forwarding: false },
             ],
         }),
+        Capability::LongLived(vec![
+            LongLivedFamily {
+                family: Family::IPV4_UNICAST,
+                forwarding: true,
+                stale_time: LongLivedFamily::MOST,
+            },
+            LongLivedFamily { family: Family::IPV6_UNICAST, forwarding: false, stale_time: 1 },
+        ]),
+        Capability::LongLived(vec![]),
         Capability::FourOctetAs(Asn(65001)),
         Capability::AddPath(vec![
             (Family::IPV4_UNICAST, AddPathMode::Both),

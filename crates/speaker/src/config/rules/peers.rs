@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use pathvane_wire::Family;
+use pathvane_wire::{Family, LongLivedFamily};
 
 use super::super::File;
 use super::super::finding::Findings;
@@ -164,6 +164,7 @@ fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
             "use whole seconds, from 1s to 4095s (RFC 4724 section 3)",
         );
     }
+    long_lived(peer, findings);
     if peer.graceful_restart == Restart::Full && *file.speaker.fib.get_ref() == FibMode::Report {
         findings.note(
             peer.span.clone(),
@@ -171,6 +172,35 @@ fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
             "that is true only with `fib = \"kernel\"`; elsewhere use `graceful_restart = \"helper\"`",
         );
     }
+}
+
+/// RFC 9494: what is kept for long is dead more often than not.
+fn long_lived(peer: &Peer, findings: &mut Findings) {
+    let Some(time) = &peer.long_lived_stale_time else { return };
+    let longest = Duration::from_secs(u64::from(LongLivedFamily::MOST));
+    if peer.graceful_restart == Restart::Off {
+        findings.error(
+            time.span(),
+            format!(
+                "peer `{}` has long-lived graceful restart without graceful restart",
+                peer.name()
+            ),
+            "remove `graceful_restart = \"off\"` or `long_lived_stale_time` (RFC 9494 section 4.1)",
+        );
+    }
+    if !(Duration::from_secs(1)..=longest).contains(time.get_ref()) {
+        findings.error(
+            time.span(),
+            format!("the long-lived stale time of peer `{}` is out of range", peer.name()),
+            "use 1s to 4660h; remove the key to keep nothing beyond the restart time",
+        );
+    }
+    findings.warning(
+        time.span(),
+        format!("routes of peer `{}` may be kept long after it is dead", peer.name()),
+        "keep `long_lived_stale_time` only for routes that have no other way: they are used as the \
+         last resort, and lead nowhere if the peer stopped forwarding",
+    );
 }
 
 fn roles(file: &File, peer: &Peer, findings: &mut Findings) {

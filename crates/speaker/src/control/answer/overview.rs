@@ -4,12 +4,12 @@ use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
 use pathvane_engine::{Engine, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
-use pathvane_wire::{Family, PeerKind};
+use pathvane_wire::{Family, MAX_LEN_EXTENDED, PeerKind};
 
 use super::super::Tcp;
 use super::super::dto::{
-    self, Established, FamilyCounts, Faults, Kernel, LastError, Messages, Path, Peer, Probe,
-    Restart, Status, Told,
+    self, Established, FamilyCounts, Faults, Kernel, LastError, LongLived, Messages, Path, Peer,
+    Probe, Restart, Status, Told,
 };
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
@@ -106,8 +106,19 @@ fn established(terms: &Negotiated, tcp: Option<TcpFacts>) -> Established {
         graceful_restart: terms.graceful_restart.as_ref().map(|restart| Restart {
             restart_time_ns: nanos(restart.restart_time),
             families: families(restart.families),
+            long_lived: long_lived(&restart.long_lived),
         }),
+        extended_messages: terms.encode.max_len == MAX_LEN_EXTENDED,
+        add_path_receive: families(terms.decode.add_path),
     }
+}
+
+fn long_lived(kept: &pathvane_session::LongLived) -> Vec<LongLived> {
+    let of = |family: Family| LongLived {
+        family: family.to_string(),
+        stale_time_ns: nanos(kept.time(family)),
+    };
+    kept.families().iter().map(of).collect()
 }
 
 fn family_counts(engine: &Engine, id: PeerId) -> Vec<FamilyCounts> {

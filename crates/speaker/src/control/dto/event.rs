@@ -69,6 +69,13 @@ pub enum Kind {
         /// Whose.
         peer: String,
     },
+    /// Stale routes of a peer are kept on beyond its restart time (RFC 9494).
+    LongLived {
+        /// Whose.
+        peer: String,
+        /// `ipv4-unicast` or `ipv6-unicast`.
+        family: String,
+    },
     /// A peer came near a limit on prefixes, or beyond it.
     PrefixLimit {
         /// Whose.

@@ -22,6 +22,9 @@ impl fmt::Display for Kind {
             Self::PeerFailed { peer, reason } => {
                 write!(f, "peer {peer} could not be reached: {reason}")
             }
+            Self::LongLived { peer, family } => {
+                write!(f, "peer {peer}: its {family} routes are kept on, as the least preferred")
+            }
             Self::StaleDropped { peer } => write!(f, "peer {peer}: kept routes were dropped"),
             Self::PrefixLimit { .. } => self.fmt_limit(f),
             Self::Fault { peer, detail } => write!(f, "peer {peer} sent a faulty UPDATE: {detail}"),

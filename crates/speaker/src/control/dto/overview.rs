@@ -110,6 +110,12 @@ pub struct Established {
     pub role: Option<String>,
     /// The peer's graceful restart (RFC 4724).
     pub graceful_restart: Option<Restart>,
+    /// Messages of up to 65,535 octets, both ways (RFC 8654).
+    #[serde(default)]
+    pub extended_messages: bool,
+    /// Families in which the peer may send several routes for one prefix (RFC 7911).
+    #[serde(default)]
+    pub add_path_receive: Vec<String>,
     /// What TCP has seen of the way to the peer. A fact for people: it moves nothing.
     #[serde(default)]
     pub tcp: Option<Tcp>,
@@ -133,6 +139,18 @@ pub struct Restart {
     pub restart_time_ns: u64,
     /// Families whose routes are kept meanwhile.
     pub families: Vec<String>,
+    /// For how long routes are kept after that (RFC 9494).
+    #[serde(default)]
+    pub long_lived: Vec<LongLived>,
+}
+
+/// For how long stale routes of one family are kept beyond the restart time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LongLived {
+    /// The family.
+    pub family: String,
+    /// The time: what the peer asks for, up to `long_lived_stale_time`.
+    pub stale_time_ns: u64,
 }
 
 /// Routes of a peer in one family.
