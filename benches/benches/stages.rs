@@ -112,8 +112,12 @@ fn rib(peers: u16) -> Rib {
     let mut rib = Rib::new(RibConfig::new(Asn(65000), BgpId(1), 42));
     let open = Some(Arc::new(Policy::accept_all("all")));
     for peer in (0..peers).map(PeerId) {
-        let config =
-            PeerConfig { import: open.clone(), export: open.clone(), next_hop_self: false };
+        let config = PeerConfig {
+            import: open.clone(),
+            export: open.clone(),
+            next_hop_self: false,
+            client: false,
+        };
         rib.add_peer(peer, config);
         rib.peer_up(peer, session(peer));
     }

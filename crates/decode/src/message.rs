@@ -97,6 +97,13 @@ fn said(capability: &Cap) -> String {
             }
             text
         }
+        Cap::LongLived(all) => {
+            let one = |it: &pathvane_wire::LongLivedFamily| {
+                let forwarding = if it.forwarding { " F" } else { "" };
+                format!("{}{forwarding} {} s", it.family, it.stale_time)
+            };
+            format!("long-lived graceful restart {}", list(all, one))
+        }
         Cap::FourOctetAs(asn) => format!("four-octet AS {asn}"),
         Cap::AddPath(all) => {
             format!("ADD-PATH {}", list(all, |(family, mode)| format!("{family} {mode:?}")))

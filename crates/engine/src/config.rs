@@ -23,6 +23,8 @@ pub struct Config {
     pub asn: Asn,
     /// Our BGP Identifier (RFC 4271 section 1.1, RFC 6286).
     pub id: BgpId,
+    /// What our cluster is called where we reflect routes (RFC 4456 section 7).
+    pub cluster_id: BgpId,
     /// Whether decisions are carried out.
     pub mode: Mode,
     /// The peers; a [`PeerId`] is an index into this list.
@@ -104,6 +106,8 @@ pub struct Peer {
     pub export: Option<usize>,
     /// Set our own address as next hop towards internal peers too.
     pub next_hop_self: bool,
+    /// An internal peer for which we reflect routes (RFC 4456).
+    pub client: bool,
     /// The session is open only while BFD with the peer is up; without this a failure of BFD ends
     /// it, and it may come back before BFD does.
     pub bfd_strict: bool,

@@ -107,7 +107,8 @@ impl Engine {
     /// clock at [`Instant::ZERO`], for the timestamps in probes.
     pub fn new(now: Instant, config: Config, seed: u64, epoch: Timestamp) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut rib = Rib::new(RibConfig::new(config.asn, config.id, rng.u64(..)));
+        let basic = RibConfig::new(config.asn, config.id, rng.u64(..));
+        let mut rib = Rib::new(RibConfig { cluster_id: config.cluster_id, ..basic });
         for peer in config.peer_ids() {
             rib.add_peer(peer, crate::policies::peer_config(&config, peer, false));
             rib.set_quota(peer, crate::limits::quota(&config, peer));

@@ -88,8 +88,8 @@ impl Engine {
         let old = core::mem::replace(&mut self.config.peers[id.index()], peer);
         let new = &self.config.peers[id.index()];
         let other_terms = terms(&old.session) != terms(&new.session)
-            || (old.next_hop_v4, old.next_hop_v6, old.address)
-                != (new.next_hop_v4, new.next_hop_v6, new.address);
+            || (old.next_hop_v4, old.next_hop_v6, old.address, old.client)
+                != (new.next_hop_v4, new.next_hop_v6, new.address, new.client);
         let more_room = old.max_in != new.max_in;
         let (session, changed) = (new.session.clone(), old.session != new.session);
         self.apply_policies(id);

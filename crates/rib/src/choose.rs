@@ -215,7 +215,19 @@ impl Rib {
             serial: self.sets.serial(route.set),
             preference,
             v6: self.table.entry(id).is_v6(),
+            originator: self.reflected_originator(route, group),
             bitmap: group.bitmap(|| self.table.prefix(id), route.peer),
+        }
+    }
+
+    /// The BGP Identifier that reflection to a group adds to a route (RFC 4456 section 8); 0: none.
+    fn reflected_originator(&self, route: &Route, group: &GroupKey) -> u32 {
+        if !group.reflects(self.sets.source(route.set)) {
+            return 0;
+        }
+        match self.sets.summary(route.set).originator() {
+            Some(_) => 0,
+            None => self.peer(route.peer).map_or(0, |peer| peer.id.0),
         }
     }
 

@@ -11,6 +11,8 @@ pub struct RibConfig {
     pub asn: Asn,
     /// Our BGP Identifier.
     pub id: BgpId,
+    /// What our cluster is called where we reflect routes (RFC 4456 section 7). Defaults to `id`.
+    pub cluster_id: BgpId,
     /// Seed of all hashes, drawn at random by the shell, so that peers cannot choose collisions.
     pub seed: u64,
     /// Compare MED between routes of different neighbouring ASes too; off in RFC 4271.
@@ -27,6 +29,7 @@ impl RibConfig {
         RibConfig {
             asn,
             id,
+            cluster_id: id,
             seed,
             always_compare_med: false,
             default_preference: 100,

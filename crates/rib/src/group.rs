@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bytes::BytesMut;
 use foldhash::fast::FixedState;
 use ipnet::IpNet;
-use pathvane_wire::{Asn, Attrs, EncodeContext, Family, FamilySet, NextHop, PeerKind};
+use pathvane_wire::{Asn, Attrs, BgpId, EncodeContext, Family, FamilySet, NextHop, PeerKind};
 
 use crate::peer::{PeerConfig, PeerUp};
 use crate::policy::{Accepted, NextHopChange, Speaker};
@@ -23,6 +23,7 @@ use crate::{Directive, PeerId, Policy, Reason};
 pub(crate) struct GroupKey {
     policy: Option<Arc<Policy>>,
     next_hop_self: bool,
+    client: bool,
     pub(crate) encode: EncodeContext,
     pub(crate) families: FamilySet,
     local_v4: Option<Ipv4Addr>,
@@ -51,6 +52,8 @@ pub(crate) struct Subject {
     /// The degree of preference, if the group is internal; otherwise 0.
     pub(crate) preference: u32,
     pub(crate) v6: bool,
+    /// The BGP Identifier of the peer it came from, if that is told by reflection; otherwise 0.
+    pub(crate) originator: u32,
     /// The matches on prefix and sender that hold in the export policy.
     pub(crate) bitmap: u64,
 }
@@ -78,6 +81,7 @@ impl GroupKey {
         GroupKey {
             policy: config.export.clone(),
             next_hop_self: config.next_hop_self,
+            client: config.client,
             encode: up.encode,
             families: up.families,
             local_v4: up.local_v4,
@@ -103,10 +107,12 @@ impl GroupKey {
 
     /// The next hop to announce (RFC 4271 section 5.1.3).
     fn next_hop(&self, received: NextHop, source: Source, v6: bool) -> Option<NextHop> {
-        if self.encode.peer == PeerKind::External
-            || self.next_hop_self
-            || !can_be_passed_on(received, source)
-        {
+        let ours = match self.encode.peer {
+            PeerKind::External => true,
+            // Reflection leaves the next hop alone (RFC 4456 section 10).
+            PeerKind::Internal => self.next_hop_self && !source.is_internal(),
+        };
+        if ours || !can_be_passed_on(received, source) {
             return self.own_next_hop(v6);
         }
         self.fitting(received.addr, v6)
@@ -137,11 +143,15 @@ impl GroupKey {
         if sets.summary(subject.set).is_long_lived() && !self.knows_long_lived {
             return Err(Reason::LongLivedStale);
         }
-        if (kind, source) == (PeerKind::Internal, Source::Internal) {
+        if kind == PeerKind::Internal && source == Source::Internal && !self.client {
             return Err(Reason::InternalToInternal);
         }
         let received = sets.next_hop(subject.set);
-        let attrs = prepared(attrs.clone(), kind, source, subject.preference);
+        let mut attrs = prepared(attrs.clone(), kind, source, subject.preference);
+        if self.reflects(source) {
+            attrs.originator_id.get_or_insert(BgpId(subject.originator));
+            attrs.cluster_list.insert(0, sets.cluster_id());
+        }
         let accepted = self.filtered((attrs, received.addr), subject.bitmap, speaker)?;
         let next_hop = match accepted.next_hop {
             None => self.next_hop(received, source, subject.v6),
@@ -162,6 +172,11 @@ impl GroupKey {
             attrs.as_path.prepend(speaker.asn, 1);
         }
         Ok((next_hop, attrs))
+    }
+
+    /// Whether routes from there are reflected to the group, if they go to it at all (RFC 4456).
+    pub(crate) fn reflects(&self, source: Source) -> bool {
+        self.encode.peer == PeerKind::Internal && source.is_internal()
     }
 
     /// Whether export depends on prefix or sender.

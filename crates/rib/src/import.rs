@@ -79,11 +79,12 @@ impl Rib {
         ctx: &DecodeContext,
     ) -> Option<Fault> {
         self.session(peer)?;
+        let client = self.peer(peer)?.config.client;
         let mut worst = update.fault();
         self.withdraw(peer, update.withdrawn());
         for reach in update.reaches() {
             let raw = update.attrs();
-            let fault = match self.sets.intern(raw, reach.next_hop, Class::received(ctx)) {
+            let fault = match self.sets.intern(raw, reach.next_hop, Class::received(ctx, client)) {
                 Interned::Set(set, fault) => {
                     let v6 = reach.family == Family::IPV6_UNICAST;
                     self.announce(peer, set, v6, reach.nlri);

@@ -17,7 +17,7 @@
 //! Sockets, time, the kernel and measurements. Sessions are told to it by [`Rib::peer_up`] and
 //! [`Rib::peer_down`]; when stale routes expire is decided by the caller ([`Rib::flush_stale`]).
 //! Interior cost is not compared (RFC 4271 section 9.1.2.2 e): there is no IGP here.
-//! Routes are not reflected between internal peers (RFC 4456), and there are no confederations.
+//! There are no confederations.
 //!
 //! # The way of an UPDATE
 //!

@@ -49,6 +49,9 @@ pub struct PeerConfig {
     pub export: Option<Arc<Policy>>,
     /// Announce ourselves as the next hop to an internal peer. External peers always get that.
     pub next_hop_self: bool,
+    /// An internal peer to whom routes of internal peers are reflected, and its routes to them
+    /// (RFC 4456). What it sent before this changed counts as before.
+    pub client: bool,
 }
 
 /// What a session negotiated, as far as routes depend on it.

@@ -43,7 +43,7 @@ impl Rib {
         Rib {
             config,
             table: Table::new(config.seed),
-            sets: Sets::new(config.asn, config.id, config.seed),
+            sets: Sets::new(&config),
             peers: Vec::new(),
             groups: Vec::new(),
             zone: Zone::default(),

@@ -14,6 +14,7 @@ use pathvane_wire::{
     MAX_LEN_EXTENDED, NextHop, PeerKind, RawAttrs,
 };
 
+use crate::RibConfig;
 use crate::store::{Index, Slab};
 
 /// Where the routes with a set come from, and how its bytes are to be read.
@@ -27,13 +28,24 @@ pub(crate) struct Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
     Local,
+    /// An internal peer that is not our client.
     Internal,
+    /// An internal peer for which we reflect (RFC 4456).
+    Client,
     External,
 }
 
+impl Source {
+    /// Whether the route came from inside the AS.
+    pub(crate) const fn is_internal(self) -> bool {
+        matches!(self, Source::Internal | Source::Client)
+    }
+}
+
 impl Class {
-    pub(crate) const fn received(ctx: &DecodeContext) -> Class {
+    pub(crate) const fn received(ctx: &DecodeContext, client: bool) -> Class {
         let source = match ctx.peer {
+            PeerKind::Internal if client => Source::Client,
             PeerKind::Internal => Source::Internal,
             PeerKind::External => Source::External,
         };
@@ -89,9 +101,11 @@ impl Summary {
     const NO_ADVERTISE: u8 = 64;
     const LLGR_STALE: u8 = 128;
 
-    fn of(attrs: &Attrs, asn: Asn, id: BgpId) -> Summary {
+    fn of(attrs: &Attrs, us: &Ourselves) -> Summary {
+        let Ourselves { asn, id, cluster_id } = *us;
         let communities = &attrs.communities;
-        let cluster_loop = attrs.originator_id == Some(id) || attrs.cluster_list.contains(&id);
+        let cluster_loop =
+            attrs.originator_id == Some(id) || attrs.cluster_list.contains(&cluster_id);
         let no_export = communities.contains(&Community::NO_EXPORT)
             || communities.contains(&Community::NO_EXPORT_SUBCONFED);
         let flags = [
@@ -188,11 +202,18 @@ pub(crate) enum Interned {
     Withdraw(Option<Fault>),
 }
 
+/// What loops are found by.
+#[derive(Clone, Copy, Debug)]
+struct Ourselves {
+    asn: Asn,
+    id: BgpId,
+    cluster_id: BgpId,
+}
+
 /// All sets in use.
 #[derive(Debug)]
 pub(crate) struct Sets {
-    asn: Asn,
-    id: BgpId,
+    us: Ourselves,
     sets: Slab<Set>,
     index: Index,
     hasher: FixedState,
@@ -213,11 +234,11 @@ pub(crate) struct Sets {
 const TYPED: usize = 64;
 
 impl Sets {
-    pub(crate) fn new(asn: Asn, id: BgpId, seed: u64) -> Sets {
+    pub(crate) fn new(config: &RibConfig) -> Sets {
+        let RibConfig { asn, id, cluster_id, seed, .. } = *config;
         let hasher = FixedState::with_seed(seed ^ 0x5e75);
         Sets {
-            asn,
-            id,
+            us: Ourselves { asn, id, cluster_id },
             sets: Slab::new(),
             index: Index::new(),
             serial: 0,
@@ -254,7 +275,7 @@ impl Sets {
         if checked.disposition() >= Disposition::TreatAsWithdraw {
             return Interned::Withdraw(worst);
         }
-        let summary = Summary::of(&checked.attrs, self.asn, self.id);
+        let summary = Summary::of(&checked.attrs, &self.us);
         let id = self.insert(hash, &key, summary);
         self.hold(id);
         self.remember(id, checked.attrs);
@@ -301,7 +322,7 @@ impl Sets {
         if let Some(id) = self.find(hash, &key) {
             return id;
         }
-        let mut summary = Summary::of(attrs, self.asn, self.id);
+        let mut summary = Summary::of(attrs, &self.us);
         summary.flags &= !(Summary::AS_LOOP | Summary::CLUSTER_LOOP);
         summary.flags |= loops;
         if base != NONE {
@@ -476,6 +497,11 @@ impl Sets {
     /// Sets in use.
     pub(crate) const fn in_use(&self) -> u32 {
         self.sets.in_use()
+    }
+
+    /// What our cluster is called.
+    pub(crate) const fn cluster_id(&self) -> BgpId {
+        self.us.cluster_id
     }
 
     /// Octets held, with 16 for each allocation.

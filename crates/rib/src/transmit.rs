@@ -314,8 +314,11 @@ impl Rib {
         if from == outlet.peer {
             return None;
         }
-        // Outside the zone and without matches on prefix or sender, the set says it all.
-        let plain = !entry.has(Entry::ZONE) && !outlet.group.key.is_by_bitmap();
+        // Outside the zone, without matches on prefix or sender and unless it is reflected, the set
+        // says it all.
+        let key = &outlet.group.key;
+        let plain =
+            !entry.has(Entry::ZONE) && !key.is_by_bitmap() && !key.reflects(self.sets.source(set));
         let (service, key) = (entry.has(Entry::SERVICE), (set, entry.is_v6()));
         if plain && let Some((_, at)) = round.last_plain.filter(|(last, _)| *last == key) {
             return at;

@@ -93,7 +93,7 @@ pub enum Reason {
     },
     /// Our AS is in its AS path (RFC 4271 section 9.1.2).
     AsLoop,
-    /// Our BGP Identifier is its ORIGINATOR_ID or in its CLUSTER_LIST (RFC 4456 section 8).
+    /// Our BGP Identifier is its ORIGINATOR_ID, or our cluster in its CLUSTER_LIST (RFC 4456 section 8).
     ClusterLoop,
     /// Its next hop was said to be unreachable.
     NextHopUnreachable,
@@ -101,7 +101,8 @@ pub enum Reason {
     SessionGone,
     /// It came from this peer.
     FromThisPeer,
-    /// It came from an internal peer, and so does not go to another (RFC 4271 section 9.2).
+    /// It came from an internal peer, and so does not go to another (RFC 4271 section 9.2), as neither
+    /// is our client (RFC 4456).
     InternalToInternal,
     /// Its communities forbid it (RFC 1997: NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED).
     Community,
@@ -141,7 +142,9 @@ impl fmt::Display for Reason {
             Reason::NextHopUnreachable => "its next hop is unreachable",
             Reason::SessionGone => "its session is gone",
             Reason::FromThisPeer => "it came from this peer",
-            Reason::InternalToInternal => "internal routes do not go to internal peers",
+            Reason::InternalToInternal => {
+                "internal routes go to internal peers only from or to a client"
+            }
             Reason::Community => "its communities forbid it",
             Reason::LongLivedStale => "it is long-lived stale, which the peer does not know",
             Reason::NoNextHop => "no local address of the family to be its next hop",

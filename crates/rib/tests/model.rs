@@ -112,7 +112,7 @@ fn tricky_export() -> Option<Arc<Policy>> {
 fn config(n: u16, tricky: bool) -> PeerConfig {
     let (import, export) =
         if tricky { (tricky_import(), tricky_export()) } else { (accept_all(), accept_all()) };
-    PeerConfig { import, export, next_hop_self: n == 4 }
+    PeerConfig { import, export, next_hop_self: n == 4, client: false }
 }
 
 fn session(n: u16) -> pathvane_rib::PeerUp {

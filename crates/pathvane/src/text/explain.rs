@@ -88,8 +88,12 @@ fn route(number: usize, candidate: &Candidate) -> String {
             0 => String::new(),
             offset => format!(" ({offset:+} of it by measurement)"),
         };
-        let stale = if route.stale { "; kept from a lost session" } else { "" };
+        let stale = if route.stale { "; stale: not sent again yet" } else { "" };
         out += &format!("     degree of preference {preference}{offset}{stale}\n");
+    }
+    if let Some(originator) = &route.originator_id {
+        let clusters = route.cluster_list.join(" ");
+        out += &format!("     reflected: originator {originator}, clusters {clusters}\n");
     }
     out
 }

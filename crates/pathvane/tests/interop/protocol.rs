@@ -1,5 +1,5 @@
-//! What BIRD can do beside plain sessions: long-lived graceful restart, enhanced refresh, long messages,
-//! several routes per prefix.
+//! What BIRD can do beside plain external sessions: long-lived graceful restart, enhanced refresh, long
+//! messages, several routes per prefix; reflection.
 
 use std::fmt::Write as _;
 
@@ -184,4 +184,104 @@ fn kept_for_long(speaker: &Speaker<'_>, bird: &mut Bird<'_>, watcher: &Bird<'_>)
         };
         fresh("t3") && fresh("t4") && !watcher.route("t3", "10.128.1.0/24").is_empty()
     });
+}
+
+/// A reflector with two clients and two other internal peers.
+const REFLECTOR: &str = r#"
+[speaker]
+asn = 65010
+bgp_identifier = "10.255.0.1"
+cluster_id = "10.255.0.99"
+control = "CONTROL"
+fib = "report"
+
+[groups.client]
+local_address = "192.0.2.1"
+asn = 65010
+hold_time = "9s"
+connect_retry = "1s"
+route_reflector_client = true
+
+[groups.other]
+local_address = "192.0.2.1"
+asn = 65010
+hold_time = "9s"
+connect_retry = "1s"
+
+[peers.b2]
+group = "client"
+address = "192.0.2.2"
+
+[peers.b3]
+group = "client"
+address = "192.0.2.3"
+
+[peers.b4]
+group = "other"
+address = "192.0.2.4"
+
+[peers.b5]
+group = "other"
+address = "192.0.2.5"
+"#;
+
+/// Four routers in one BIRD, each with a route `10.<n>.0.0/24`, a session and a table of its own.
+fn routers() -> String {
+    let mut text = String::from(
+        "router id 10.255.0.2;\nprotocol device {}\nfilter ours {\n\
+          if source != RTS_STATIC then reject;\n \
+          if net = 10.2.0.0/24 then bgp_ext_community.add((generic, 0x4004fde8, 0x4b3ebc20));\n\
+          accept;\n}\n",
+    );
+    for nth in 2..6 {
+        let _ = writeln!(
+            text,
+            "ipv4 table t{nth};\nprotocol static s{nth} {{ ipv4 {{ table t{nth}; }}; \
+             route 10.{nth}.0.0/24 blackhole; }}\n\
+             protocol bgp us{nth} {{ router id 10.255.0.{nth}; local 192.0.2.{nth} as 65010; \
+             neighbor 192.0.2.1 as 65010; hold time 9; connect retry time 1; \
+             connect delay time 1; error wait time 1,2; \
+             ipv4 {{ table t{nth}; import all; export filter ours; }}; }}"
+        );
+    }
+    text
+}
+
+#[test]
+#[ignore = "needs root and BIRD; the test command runs it"]
+fn bird_is_reflected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (site, far) = (Space::new("site"), Space::new("far"));
+    let addresses = ["192.0.2.2/24", "192.0.2.3/24", "192.0.2.4/24", "192.0.2.5/24"];
+    link(
+        End { space: &site, interface: "east", addresses: &["192.0.2.1/24"] },
+        End { space: &far, interface: "site", addresses: &addresses },
+    );
+    let bird = Bird::start(&far, folder.path(), "routers", &routers());
+    let speaker = Speaker::start(&site, folder.path(), REFLECTOR);
+    for peer in ["b2", "b3", "b4", "b5"] {
+        until_true(30, &format!("session {peer} is Established"), || speaker.established(peer));
+    }
+    let terms = speaker.peer("b2").expect("the peer")["established"].clone();
+    assert_eq!(terms["route_reflector_client"], true);
+    println!("- clients have everything, others what came from clients (RFC 4456)");
+    for (router, source) in [(2, 3), (2, 4), (2, 5), (3, 2), (4, 2), (4, 3), (5, 2), (5, 3)] {
+        let (table, prefix) = (format!("t{router}"), format!("10.{source}.0.0/24"));
+        until_true(20, &format!("router {router} has the route of {source}"), || {
+            let route = bird.route(&table, &prefix);
+            let originator = format!("originator_id: 10.255.0.{source}");
+            let next_hop = format!("next_hop: 192.0.2.{source}");
+            [originator.as_str(), "cluster_list: 10.255.0.99", next_hop.as_str()]
+                .iter()
+                .all(|words| route.contains(words))
+        });
+    }
+    for (router, source) in [(4, 5), (5, 4)] {
+        assert_eq!(bird.route(&format!("t{router}"), &format!("10.{source}.0.0/24")), "");
+    }
+    println!("- a link bandwidth comes, is shown, and goes on inside the AS");
+    let shown = speaker.route("10.2.0.0/24").expect("the route");
+    assert!(shown.contains("link-bandwidth:65000:100M"), "{shown}");
+    let passed = bird.route("t3", "10.2.0.0/24");
+    assert!(passed.contains("(generic, 0x4004fde8, 0x4b3ebc20)"), "{passed}");
 }

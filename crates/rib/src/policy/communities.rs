@@ -125,9 +125,9 @@ impl FromStr for LargeCommunityPattern {
 pub enum ExtCommunityPattern {
     /// This one.
     Exact(ExtCommunity),
-    /// Route targets or route origins, in the name of an AS (two or four octets) or address.
+    /// Route targets, route origins or link bandwidths, in the name of an AS (two or four octets) or address.
     Named {
-        /// The subtype of RFC 4360: 2 route target, 3 route origin.
+        /// The subtype: 2 route target, 3 route origin (RFC 4360), 4 link bandwidth.
         subtype: u8,
         /// In whose name.
         global: ExtGlobal,
@@ -148,7 +148,9 @@ pub enum ExtGlobal {
 }
 
 /// Names of subtypes (RFC 4360 sections 4 and 5).
-const SUBTYPES: [(u8, &str); 2] = [(2, "rt"), (3, "soo")];
+const SUBTYPES: [(u8, &str); 3] = [(2, "rt"), (3, "soo"), (LINK_BANDWIDTH, "link-bandwidth")];
+/// Its number is no number but a fraction, and not to be matched as one.
+const LINK_BANDWIDTH: u8 = 4;
 /// The bit of communities that stay in their AS.
 const NOT_TRANSITIVE: u8 = 0x40;
 
@@ -203,7 +205,8 @@ impl fmt::Display for ExtCommunityPattern {
 impl FromStr for ExtCommunityPattern {
     type Err = Invalid;
 
-    /// Reads an extended community, or one of `rt:65000:*`, `soo:192.0.2.1:*`, `rt:*:100`, `rt:*:*`.
+    /// Reads an extended community, or one of `rt:65000:*`, `soo:192.0.2.1:*`, `rt:*:100`, `rt:*:*`,
+    /// `link-bandwidth:65000:*` (of either transitivity).
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if !text.contains('*') {
             return text.parse::<ExtCommunity>().map(Self::Exact);
@@ -223,7 +226,9 @@ impl FromStr for ExtCommunityPattern {
                     Err(_) => ExtGlobal::Asn(text.parse().ok()?),
                 },
             };
-            Some(Self::Named { subtype, global, local: part(local, u32::MAX)? })
+            let local = part(local, u32::MAX)?;
+            let readable = subtype != LINK_BANDWIDTH || local.is_none();
+            readable.then_some(Self::Named { subtype, global, local })
         };
         named().ok_or(invalid)
     }
@@ -272,6 +277,10 @@ mod tests {
             ("soo:192.0.2.1:*", "soo:192.0.2.2:5", false),
             ("rt:*:*", "rt:192.0.2.1:5", true),
             ("rt:*:*", "0x8002000000000001", false),
+            ("link-bandwidth:65000:*", "link-bandwidth:65000:1G", true),
+            ("link-bandwidth:*:*", "link-bandwidth-transitive:65000:1G", true),
+            ("link-bandwidth:65000:*", "link-bandwidth:65001:1G", false),
+            ("link-bandwidth:65000:1G", "link-bandwidth-transitive:65000:1G", false),
         ] {
             let read: ExtCommunityPattern = pattern.parse().unwrap();
             assert_eq!(read.matches(&text.parse().unwrap()), expected, "{pattern} {text}");
@@ -287,7 +296,7 @@ mod tests {
         for text in ["1:2", "1:2:3:4", "*:*", "4294967296:*:*"] {
             assert!(text.parse::<LargeCommunityPattern>().is_err(), "{text}");
         }
-        for text in ["*", "rt:*", "xx:65000:*", "rt:65000:*:*", "rt:x:*"] {
+        for text in ["*", "rt:*", "xx:65000:*", "rt:65000:*:*", "rt:x:*", "link-bandwidth:*:5"] {
             assert!(text.parse::<ExtCommunityPattern>().is_err(), "{text}");
         }
     }

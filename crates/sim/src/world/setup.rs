@@ -115,6 +115,7 @@ fn engine(regions: &[&str]) -> Config {
     Config {
         asn: SITE_ASN,
         id: BgpId::from(Ipv4Addr::new(10, 255, 0, 1)),
+        cluster_id: BgpId::from(Ipv4Addr::new(10, 255, 0, 1)),
         mode: Mode::Act,
         peers: (0..regions.len()).map(|nth| peer(regions[nth], nth)).collect(),
         paths: (0..regions.len()).map(|nth| path(regions[nth], nth)).collect(),
@@ -161,6 +162,7 @@ fn peer(region: &str, nth: usize) -> Peer {
         import: Some(0),
         export: None,
         next_hop_self: false,
+        client: false,
         bfd_strict: false,
         domain: "vpc".to_owned(),
         max_in: MaxPrefixes::default(),

@@ -207,6 +207,7 @@ impl File {
         let engine = Config {
             asn: *speaker.asn.as_ref()?.get_ref(),
             id: *speaker.id.as_ref()?.get_ref(),
+            cluster_id: speaker.cluster_id.unwrap_or(*speaker.id.as_ref()?.get_ref()),
             mode: *speaker.steering.get_ref(),
             peers: self.peers.iter().filter_map(peer).collect(),
             paths: Vec::new(),

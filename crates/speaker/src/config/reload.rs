@@ -81,6 +81,7 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     let mut put = |key: String, value: String| fixed.insert(key, value);
     put("`asn`".into(), format!("{}", engine.asn));
     put("`bgp_identifier`".into(), format!("{}", engine.id));
+    put("`cluster_id`".into(), format!("{}", engine.cluster_id));
     put("`steering`".into(), format!("{:?}", engine.mode));
     put("`listen`".into(), format!("{listen:?}"));
     put("`control`".into(), format!("{control:?}"));

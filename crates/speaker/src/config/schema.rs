@@ -10,6 +10,7 @@ pub const FILE: &[&str] =
 pub const SPEAKER: &[&str] = &[
     "asn",
     "bgp_identifier",
+    "cluster_id",
     "steering",
     "listen",
     "control",
@@ -50,6 +51,7 @@ pub const PEER: &[&str] = &[
     "import",
     "export",
     "next_hop_self",
+    "route_reflector_client",
     "domain",
     "user_timeout",
     "max_prefixes",
@@ -87,6 +89,7 @@ pub const GROUP: &[&str] = &[
     "import",
     "export",
     "next_hop_self",
+    "route_reflector_client",
     "domain",
     "user_timeout",
     "max_prefixes",

@@ -28,6 +28,7 @@ words!(Mode, "a way of steering", "observe" => Mode::Observe, "act" => Mode::Act
 pub(super) struct Speaker {
     pub(super) asn: Option<Spanned<Asn>>,
     pub(super) id: Option<Spanned<BgpId>>,
+    pub(super) cluster_id: Option<BgpId>,
     pub(super) steering: Spanned<Mode>,
     pub(super) listen: Vec<SocketAddr>,
     pub(super) control: Spanned<PathBuf>,
@@ -43,6 +44,7 @@ impl Speaker {
         let speaker = Self {
             asn: section.required("asn", "65010"),
             id: section.required("bgp_identifier", "\"10.255.0.1\""),
+            cluster_id: section.optional("cluster_id").map(Spanned::into_inner),
             steering: section.spanned_or("steering", Mode::Observe),
             listen: listen(section),
             control: section.spanned_or("control", PathBuf::from(DEFAULT_CONTROL)),

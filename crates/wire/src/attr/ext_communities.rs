@@ -1,4 +1,4 @@
-//! EXTENDED COMMUNITIES (RFC 4360, RFC 5668).
+//! EXTENDED COMMUNITIES (RFC 4360, RFC 5668), link bandwidth among them.
 
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -27,6 +27,16 @@ const IPV4_ADDRESS: u8 = 1;
 const FOUR_OCTET_AS: u8 = 2;
 const ROUTE_TARGET: u8 = 2;
 const ROUTE_ORIGIN: u8 = 3;
+const LINK_BANDWIDTH: u8 = 4;
+
+/// Link bandwidths by their transitivity, as operators name them.
+const BANDWIDTHS: [(u8, &str); 2] = [
+    (NOT_TRANSITIVE | TWO_OCTET_AS, "link-bandwidth"),
+    (TWO_OCTET_AS, "link-bandwidth-transitive"),
+];
+
+/// Suffixes of rates, largest first.
+const UNITS: [(u64, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
 
 /// Subtypes with the names that operators use.
 const SUBTYPES: [(u8, &str); 2] = [(ROUTE_TARGET, "rt"), (ROUTE_ORIGIN, "soo")];
@@ -35,6 +45,35 @@ impl ExtCommunity {
     /// Whether it may leave the AS (RFC 4360 section 2).
     pub const fn is_transitive(&self) -> bool {
         self.0[0] & NOT_TRANSITIVE == 0
+    }
+
+    /// The bandwidth of a link in the name of an AS, in bits a second: as a binary fraction of 32 bits
+    /// in octets a second (draft-ietf-idr-link-bandwidth). An AS of four octets is AS_TRANS there.
+    pub fn link_bandwidth(asn: Asn, bits: u64, transitive: bool) -> ExtCommunity {
+        let [a, b] = asn.two_octets().to_be_bytes();
+        let [c, d, e, g] = ((bits as f64 / 8.0) as f32).to_be_bytes();
+        let kind = if transitive { TWO_OCTET_AS } else { NOT_TRANSITIVE | TWO_OCTET_AS };
+        ExtCommunity([kind, LINK_BANDWIDTH, a, b, c, d, e, g])
+    }
+
+    /// The bandwidth that this community says, in bits a second, if it says one in whole bits.
+    pub fn bandwidth(&self) -> Option<u64> {
+        let [kind, LINK_BANDWIDTH, _, _, c, d, e, g] = self.0 else { return None };
+        BANDWIDTHS.iter().find(|(code, _)| *code == kind)?;
+        let bits = f64::from(f32::from_be_bytes([c, d, e, g])) * 8.0;
+        // Saturates, and makes 0 of what is no number.
+        let whole = bits as u64;
+        (whole as f64 == bits && whole < u64::MAX).then_some(whole)
+    }
+
+    fn show_bandwidth(&self, f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
+        let bits = self.bandwidth()?;
+        let [kind, _, a, b, ..] = self.0;
+        let (_, name) = BANDWIDTHS.iter().find(|(code, _)| *code == kind)?;
+        let asn = u16::from_be_bytes([a, b]);
+        let unit = UNITS.iter().find(|(unit, _)| bits > 0 && bits.is_multiple_of(*unit));
+        let (unit, suffix) = unit.copied().unwrap_or((1, ""));
+        Some(write!(f, "{name}:{asn}:{}{suffix}", bits / unit))
     }
 
     /// The community of a subtype in the name of an AS, in two octets if they suffice.
@@ -56,8 +95,11 @@ impl ExtCommunity {
 }
 
 impl fmt::Display for ExtCommunity {
-    /// `rt:65000:100`, `soo:192.0.2.1:5`; others as `0x` and sixteen digits.
+    /// `rt:65000:100`, `soo:192.0.2.1:5`, `link-bandwidth:65000:100M`; others as `0x` and sixteen digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(shown) = self.show_bandwidth(f) {
+            return shown;
+        }
         let [kind, subtype, a, b, c, d, e, g] = self.0;
         let Some((_, name)) = SUBTYPES.iter().find(|(code, _)| *code == subtype) else {
             return write!(f, "{:#018x}", u64::from_be_bytes(self.0));
@@ -83,18 +125,32 @@ impl FromStr for ExtCommunity {
     type Err = Invalid;
 
     /// Reads `rt:65000:100`, `soo:192.0.2.1:5`, `rt:65000L:100` (an AS number in four octets where
-    /// two would do), or `0x` and sixteen digits.
+    /// two would do), `link-bandwidth:65000:100M` (bits a second; `k`, `M`, `G`),
+    /// `link-bandwidth-transitive:65000:1G`, or `0x` and sixteen digits.
     fn from_str(text: &str) -> Result<ExtCommunity, Invalid> {
         let invalid = Invalid::new(
             "ext_community",
-            "not rt: or soo: with an AS or address and a number as in rt:65000:100, nor 0x and 16 digits",
+            "not rt: or soo: with an AS or address and a number as in rt:65000:100, nor \
+             link-bandwidth: with an AS and a rate as in link-bandwidth:65000:100M, nor 0x and 16 digits",
         );
         if let Some(digits) = text.strip_prefix("0x") {
             let value = u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16);
             return value.map(|v| ExtCommunity(v.to_be_bytes())).ok_or(invalid);
         }
-        parse_named(text).ok_or(invalid)
+        parse_bandwidth(text).or_else(|| parse_named(text)).ok_or(invalid)
     }
+}
+
+fn parse_bandwidth(text: &str) -> Option<ExtCommunity> {
+    let (name, rest) = text.split_once(':')?;
+    let (kind, _) = BANDWIDTHS.iter().find(|(_, known)| *known == name)?;
+    let (asn, rate) = rest.split_once(':')?;
+    let by_unit = UNITS.iter().find_map(|(unit, suffix)| Some((*unit, rate.strip_suffix(suffix)?)));
+    let (unit, number) = by_unit.unwrap_or((1, rate));
+    let bits = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    let asn: u16 = asn.parse().ok()?;
+    let transitive = kind & NOT_TRANSITIVE == 0;
+    Some(ExtCommunity::link_bandwidth(Asn(u32::from(asn)), bits, transitive))
 }
 
 fn parse_named(text: &str) -> Option<ExtCommunity> {

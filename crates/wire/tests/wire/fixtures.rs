@@ -144,7 +144,11 @@ fn describe_capability(capability: &Capability) -> String {
                 let forwarding = if entry.forwarding { " forwarding" } else { "" };
                 format!("{}{forwarding} {} s", entry.family, entry.stale_time)
             };
-            format!("long-lived-graceful-restart {}", listed(all.iter().map(one).collect()))
+            let items = match all.is_empty() {
+                true => "of no family".to_owned(),
+                false => listed(all.iter().map(one).collect()),
+            };
+            format!("long-lived-graceful-restart {items}")
         }
         Capability::FourOctetAs(asn) => format!("four-octet-as {asn}"),
         Capability::AddPath(all) => {

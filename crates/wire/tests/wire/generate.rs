@@ -5,8 +5,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pathvane_wire::{
     AddPathMode, Aggregator, AsPath, Asn, AttrFlags, Attrs, BgpId, Capability, Community,
     DecodeContext, ExtCommunity, Family, FamilySet, GrFamily, GracefulRestart, LargeCommunity,
-    NextHop, NextHopEncoding, Notification, Open, Origin, PeerKind, Role, UnknownAttr,
-    encode_announcements, encode_withdrawals,
+    LongLivedFamily, NextHop, NextHopEncoding, Notification, Open, Origin, PeerKind, Role,
+    UnknownAttr, encode_announcements, encode_withdrawals,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -63,6 +63,9 @@ fn graceful_restart() -> impl Strategy<Value = GracefulRestart> {
 fn capability() -> impl Strategy<Value = Capability> {
     let encoding = (family(), any::<u16>())
         .prop_map(|(family, next_hop_afi)| NextHopEncoding { family, next_hop_afi });
+    let long_lived = (family(), any::<bool>(), 0..=LongLivedFamily::MOST).prop_map(
+        |(family, forwarding, stale_time)| LongLivedFamily { family, forwarding, stale_time },
+    );
     prop_oneof![
         family().prop_map(Capability::Multiprotocol),
         Just(Capability::RouteRefresh),
@@ -72,7 +75,8 @@ fn capability() -> impl Strategy<Value = Capability> {
         graceful_restart().prop_map(Capability::GracefulRestart),
         any::<u8>().prop_map(|role| Capability::Role(Role(role))),
         vec((family(), add_path()), 0..4).prop_map(Capability::AddPath),
-        (71u8.., vec(any::<u8>(), 0..255))
+        vec(long_lived, 0..4).prop_map(Capability::LongLived),
+        (72u8.., vec(any::<u8>(), 0..255))
             .prop_map(|(code, value)| Capability::Unknown { code, value }),
     ]
 }

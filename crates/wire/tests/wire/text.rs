@@ -93,6 +93,37 @@ fn extended_communities() {
 }
 
 #[test]
+fn link_bandwidths_are_rates_in_bits() {
+    for (text, octets) in [
+        ("link-bandwidth:65000:100M", [0x40, 4, 0xfd, 0xe8, 0x4b, 0x3e, 0xbc, 0x20]),
+        ("link-bandwidth-transitive:65000:1G", [0, 4, 0xfd, 0xe8, 0x4c, 0xee, 0x6b, 0x28]),
+        ("link-bandwidth:0:0", [0x40, 4, 0, 0, 0, 0, 0, 0]),
+        ("link-bandwidth:1:8", [0x40, 4, 0, 1, 0x3f, 0x80, 0, 0]),
+    ] {
+        assert_eq!(text.parse(), Ok(ExtCommunity(octets)), "{text}");
+        assert_eq!(ExtCommunity(octets).to_string(), text);
+    }
+    let community = ExtCommunity::link_bandwidth(Asn(4_200_000_000), 64_000, false);
+    assert_eq!(community.to_string(), "link-bandwidth:23456:64k");
+    assert_eq!(community.bandwidth(), Some(64_000));
+    // No number, less than nothing, endless, and a fraction of a bit.
+    for value in [f32::NAN, -1.0, f32::INFINITY, 0.01] {
+        let [a, b, c, d] = value.to_be_bytes();
+        let odd = ExtCommunity([0x40, 4, 0, 1, a, b, c, d]);
+        assert_eq!(odd.bandwidth(), None, "{value}");
+        assert_eq!(odd.to_string().parse(), Ok(odd), "{value}");
+    }
+    for text in [
+        "link-bandwidth:65536:1M",
+        "link-bandwidth:1:M",
+        "link-bandwidth:1:-5",
+        "link-bandwidth:1:99999999999999999999G",
+    ] {
+        assert!(text.parse::<ExtCommunity>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn origins_and_next_hops() {
     assert!(Origin::Igp < Origin::Egp && Origin::Egp < Origin::Incomplete);
     assert_eq!(Origin::Incomplete.to_string(), "incomplete");

@@ -21,6 +21,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         ttl(peer, findings);
         restart(file, peer, findings);
         roles(file, peer, findings);
+        reflection(file, peer, findings);
         policies(file, peer, findings);
     }
     ranges(file, findings);
@@ -220,6 +221,18 @@ fn roles(file: &File, peer: &Peer, findings: &mut Findings) {
             role.span(),
             format!("peer `{}` is internal: roles are between ASes (RFC 9234)", peer.name()),
             "remove `role`",
+        );
+    }
+}
+
+/// RFC 4456: reflection is between internal peers.
+fn reflection(file: &File, peer: &Peer, findings: &mut Findings) {
+    let asns = peer.asn.as_ref().zip(file.speaker.asn.as_ref());
+    if peer.client && asns.is_some_and(|(theirs, ours)| theirs.get_ref() != ours.get_ref()) {
+        findings.error(
+            peer.span.clone(),
+            format!("peer `{}` is external, and so no route reflector's client", peer.name()),
+            "remove `route_reflector_client`: external peers are told everything that policy lets pass",
         );
     }
 }

@@ -61,7 +61,9 @@ fn peer(engine: &Engine, tcp: Tcp<'_>, now: Instant, id: PeerId) -> Peer {
         asn: config.session.remote_asn.0,
         state: session.state_name().to_owned(),
         state_for_ns: state_for(session, now),
-        established: session.established().map(|(conn, terms)| established(terms, tcp(conn))),
+        established: session
+            .established()
+            .map(|(conn, terms)| established(terms, config.client, tcp(conn))),
         paths: engine.config().path_ids().filter(speaks).map(|id| path_name(engine, id)).collect(),
         families: family_counts(engine, id),
         received: messages(&stats.received),
@@ -89,10 +91,11 @@ fn state_for(session: &Session, now: Instant) -> Option<u64> {
     since.map(|since| ago(now, since))
 }
 
-fn established(terms: &Negotiated, tcp: Option<TcpFacts>) -> Established {
+fn established(terms: &Negotiated, client: bool, tcp: Option<TcpFacts>) -> Established {
     Established {
         bgp_identifier: terms.remote_id.to_string(),
         internal: terms.kind == PeerKind::Internal,
+        route_reflector_client: client,
         hold_time_ns: nanos(terms.hold_time),
         keepalive_ns: nanos(terms.keepalive),
         families: families(terms.families),

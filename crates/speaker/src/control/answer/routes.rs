@@ -117,6 +117,8 @@ fn bare(engine: &Engine, peer: PeerId, prefix: IpNet, attrs: &Attrs, next_hop: N
         med: attrs.med,
         local_pref: attrs.local_pref,
         communities: communities.chain(extended).chain(large).collect(),
+        originator_id: attrs.originator_id.map(|id| id.to_string()),
+        cluster_list: attrs.cluster_list.iter().map(ToString::to_string).collect(),
         preference: None,
         offset: 0,
         best: false,

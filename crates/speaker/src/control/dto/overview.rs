@@ -97,6 +97,9 @@ pub struct Established {
     pub bgp_identifier: String,
     /// Whether the peer is of our AS.
     pub internal: bool,
+    /// Whether routes of our AS are reflected to it (RFC 4456).
+    #[serde(default)]
+    pub route_reflector_client: bool,
     /// The hold time; 0 for none.
     pub hold_time_ns: u64,
     /// Time between two KEEPALIVEs.

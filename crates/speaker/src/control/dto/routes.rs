@@ -35,6 +35,12 @@ pub struct Route {
     pub local_pref: Option<u32>,
     /// Communities, extended and large ones included.
     pub communities: Vec<String>,
+    /// ORIGINATOR_ID, of a route that was reflected (RFC 4456).
+    #[serde(default)]
+    pub originator_id: Option<String>,
+    /// CLUSTER_LIST: the reflectors it came through, the last one first.
+    #[serde(default)]
+    pub cluster_list: Vec<String>,
     /// Degree of preference, offset included; absent in the Adj-RIB-Out.
     pub preference: Option<u32>,
     /// What measurement added to it.
@@ -43,7 +49,7 @@ pub struct Route {
     pub best: bool,
     /// Whether it may be: accepted by policy and free of loops.
     pub accepted: bool,
-    /// Kept from a session that is gone (RFC 4724).
+    /// Its peer has not sent it again since the session was lost (RFC 4724), or in a refresh (RFC 7313).
     pub stale: bool,
     /// Something newer is on its way to the peer (Adj-RIB-Out only).
     pub pending: bool,
