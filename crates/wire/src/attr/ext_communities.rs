@@ -51,6 +51,7 @@ impl ExtCommunity {
     /// in octets a second (draft-ietf-idr-link-bandwidth). An AS of four octets is AS_TRANS there.
     pub fn link_bandwidth(asn: Asn, bits: u64, transitive: bool) -> ExtCommunity {
         let [a, b] = asn.two_octets().to_be_bytes();
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to what the community can say")]
         let [c, d, e, g] = ((bits as f64 / 8.0) as f32).to_be_bytes();
         let kind = if transitive { TWO_OCTET_AS } else { NOT_TRANSITIVE | TWO_OCTET_AS };
         ExtCommunity([kind, LINK_BANDWIDTH, a, b, c, d, e, g])
@@ -61,7 +62,7 @@ impl ExtCommunity {
         let [kind, LINK_BANDWIDTH, _, _, c, d, e, g] = self.0 else { return None };
         BANDWIDTHS.iter().find(|(code, _)| *code == kind)?;
         let bits = f64::from(f32::from_be_bytes([c, d, e, g])) * 8.0;
-        // Saturates, and makes 0 of what is no number.
+        #[expect(clippy::cast_possible_truncation, reason = "compared with what it was cut from")]
         let whole = bits as u64;
         (whole as f64 == bits && whole < u64::MAX).then_some(whole)
     }
