@@ -11,6 +11,7 @@ use core::time::Duration;
 use alloc::sync::Arc;
 use ipnet::IpNet;
 
+use pathvane_probe::stamp::Options;
 use pathvane_rib::Policy;
 use pathvane_wire::{Asn, BgpId};
 
@@ -193,12 +194,15 @@ pub struct Probe {
     pub target: SocketAddr,
     /// Constant source ports used in turn (probe `seq` leaves from port `seq % ports`), 1 to [`pathvane_score::MAX_PORTS`]; ICMP has none, says 1.
     pub ports: u8,
+    /// What its packets carry besides; of these ICMP knows the size only, STUN nothing. At most
+    /// [`crate::ProbePacket::MAX`] octets.
+    pub options: Options,
 }
 
 /// A probe protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProbeKind {
-    /// STAMP, unauthenticated (RFC 8762).
+    /// STAMP (RFC 8762); authenticated if [`Probe::options`] have a key.
     Stamp,
     /// ICMP or ICMPv6 echo (RFC 792, RFC 4443).
     Icmp,

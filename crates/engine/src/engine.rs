@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 use pathvane_clock::{Alarms, Instant};
-use pathvane_probe::Timestamp;
+use pathvane_probe::{Seen, Timestamp};
 use pathvane_rib::{Budget, PeerId, Rib, RibConfig};
 use pathvane_score::{State, Verdict};
 use pathvane_session::Session;
@@ -187,8 +187,8 @@ impl Engine {
             Input::ProbeSent { stream, seq } => self.measure.handle_sent(now, stream, seq),
             Input::ProbeStamped { stream, seq, at } => self.measure.handle_stamped(stream, seq, at),
             Input::ProbeFailed { stream, seq } => self.measure.handle_send_failed(stream, seq),
-            Input::ProbeReceived { stream, bytes, at, ttl, stamped } => {
-                let arrival = Arrival { at, ttl, stamped };
+            Input::ProbeReceived { stream, bytes, at, ttl, class, stamped } => {
+                let arrival = Arrival { at, seen: Seen { ttl, class }, stamped };
                 self.measure.handle_received(now, stream, bytes, arrival, &mut self.changed);
             }
             Input::Stalled { .. } => self.measure.handle_stall(now),

@@ -87,6 +87,8 @@ pub enum Input<'a> {
         at: Instant,
         /// TTL or hop limit it arrived with, if the socket told.
         ttl: Option<u8>,
+        /// Traffic class it arrived with, if the socket told.
+        class: Option<u8>,
         /// `at` is the kernel's receive timestamp; otherwise it is when the shell looked.
         stamped: bool,
     },
@@ -264,8 +266,8 @@ pub struct ProbePacket {
 }
 
 impl ProbePacket {
-    /// The longest packet.
-    pub const MAX: usize = 64;
+    /// The longest packet: a voice packet, with a signature and extensions to spare.
+    pub const MAX: usize = 200;
 
     /// A copy of `bytes`; what exceeds [`Self::MAX`] is cut.
     pub fn new(bytes: &[u8]) -> Self {

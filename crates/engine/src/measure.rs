@@ -5,8 +5,7 @@ use core::net::IpAddr;
 
 use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::icmp::Version;
-use pathvane_probe::stamp::Options;
-use pathvane_probe::{Kind, Sender, Timestamp};
+use pathvane_probe::{Kind, Seen, Sender, Timestamp};
 use pathvane_score::{
     BfdState, Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
     StreamSpec, Verdict,
@@ -43,7 +42,7 @@ struct Measured {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) at: Instant,
-    pub(crate) ttl: Option<u8>,
+    pub(crate) seen: Seen,
     /// `at` is the kernel's.
     pub(crate) stamped: bool,
 }
@@ -88,7 +87,7 @@ impl Measure {
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
-                    options: Options::default(),
+                    options: probe.options.clone(),
                 };
                 let sender = Sender::new(now, &sender);
                 measure.budget.take(sender.interval());
@@ -184,11 +183,11 @@ impl Measure {
         now: Instant,
         stream: StreamId,
         bytes: &[u8],
-        Arrival { at, ttl, stamped }: Arrival,
+        Arrival { at, seen, stamped }: Arrival,
         changed: &mut Vec<(PathId, Verdict)>,
     ) {
         let Some(stream) = self.streams.get_mut(stream.index()) else { return };
-        let Some(reply) = stream.sender.handle_received(bytes, at, ttl) else { return };
+        let Some(reply) = stream.sender.handle_received(bytes, at, seen) else { return };
         if reply.duplicate {
             return;
         }

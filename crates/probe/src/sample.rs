@@ -127,6 +127,10 @@ pub struct Counters {
     /// Replies with extensions that say nothing: not understood by the reflector, malformed, or
     /// without a right HMAC. The rest of the reply counts.
     pub unusable_tlvs: u64,
+    /// Answers whose probe reached the reflector with another DSCP than it was sent with.
+    pub remarked_fwd: u64,
+    /// Answers that came back with another DSCP than was asked for.
+    pub remarked_rev: u64,
     /// Echo replies with another identifier; a raw socket sees those of the whole host.
     pub foreign: u64,
     /// Replies whose reflector's times, or kernel timestamps, that cannot be; not used.

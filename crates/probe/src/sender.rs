@@ -267,6 +267,8 @@ impl Sender {
             self.counters.duplicates += 1;
             return;
         }
+        self.counters.remarked_fwd += u64::from(sample.remarked.fwd);
+        self.counters.remarked_rev += u64::from(sample.remarked.rev);
         sample.reordered = self.highest.is_some_and(|highest| is_before(sample.seq, highest));
         if sample.reordered {
             self.counters.reordered += 1;

@@ -202,6 +202,9 @@ pub const INIT_PROBES_MIN: u32 = 3;
 pub const SUSPECT_MAX: Duration = Duration::from_secs(2);
 /// Missed probes in a row on one stream that raise suspicion.
 pub const SUSPECT_MISSES: u32 = 2;
+/// A changed DSCP is told until this many answers in a row came with the right one: one member of
+/// a bundle that remarks must not come and go with each probe.
+pub const REMARKED_HOLD: u8 = 250;
 /// Share of an alarm's evidence that raises suspicion.
 pub const SUSPECT_EVIDENCE: f32 = 0.5;
 /// Part of an alarm's evidence that a second reflector must show, and below which an alarm

@@ -14,6 +14,15 @@ const KEY_MIN: usize = 16;
 ///
 /// The file must hold 16 octets or more; an error names it and the remedy.
 pub fn read_stamp_key(path: &Path) -> Result<Key, OsError> {
+    let key = load(path)?;
+    if readable_by_others(path) {
+        tracing::warn!(file = %path.display(), "everybody on this machine can read the STAMP key; `chmod o=` it");
+    }
+    Ok(key)
+}
+
+/// As [`read_stamp_key`], without a warning.
+pub(crate) fn load(path: &Path) -> Result<Key, OsError> {
     let doing = format!("take the STAMP key from {}", path.display());
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -22,9 +31,6 @@ pub fn read_stamp_key(path: &Path) -> Result<Key, OsError> {
                 .with_remedy("make one: `(umask 077; openssl rand -hex 32 > FILE)`"));
         }
     };
-    if readable_by_others(path) {
-        tracing::warn!(file = %path.display(), "everybody on this machine can read the STAMP key; `chmod o=` it");
-    }
     let end = bytes.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
     if end < KEY_MIN {
         let error = io::Error::new(io::ErrorKind::InvalidData, format!("it has {end} octets"));

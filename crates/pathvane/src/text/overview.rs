@@ -1,6 +1,6 @@
 //! Status, peers, paths and services.
 
-use pathvane_speaker::control::dto::{Faults, Path, Peer, Service, Status};
+use pathvane_speaker::control::dto::{Faults, Path, Peer, Probe, Service, Status};
 
 use super::explain::service_paths;
 use super::table::Table;
@@ -92,8 +92,19 @@ fn peer_note(peer: &Peer) -> String {
 }
 
 pub(crate) fn paths(paths: &[Path]) -> String {
-    let headings =
-        ["name", "state", "for", "grade", "mos", "rtt", "jitter", "loss", "reflectors", "why"];
+    let headings = [
+        "name",
+        "state",
+        "for",
+        "grade",
+        "mos",
+        "rtt",
+        "jitter",
+        "loss",
+        "reflectors",
+        "why",
+        "note",
+    ];
     let mut table = Table::new(&headings);
     for path in paths {
         let measured = path.last_reply_ns.is_some();
@@ -113,9 +124,38 @@ pub(crate) fn paths(paths: &[Path]) -> String {
                 path.reflectors
             ),
             path.reasons.join(", "),
+            path_note(path),
         ]);
     }
     table.or("no paths are configured")
+}
+
+/// What probes tell beside the figures.
+fn path_note(path: &Path) -> String {
+    let sum = |pick: fn(&Probe) -> u64| path.probes.iter().map(pick).sum::<u64>();
+    let (there, back) = (sum(|probe| probe.remarked_fwd), sum(|probe| probe.remarked_rev));
+    let answered = sum(|probe| probe.answered + probe.late);
+    let mut notes = Vec::new();
+    match (there, back) {
+        (0, 0) => {}
+        (_, 0) => notes.push("DSCP is changed on the way there".to_owned()),
+        (0, _) => notes.push("DSCP is changed on the way back".to_owned()),
+        (..) => notes.push("DSCP is changed both ways".to_owned()),
+    }
+    for (count, what) in [
+        (sum(|probe| probe.unauthenticated), "answers not signed with our key"),
+        (sum(|probe| probe.unusable_tlvs), "answers with extensions not understood"),
+        (sum(|probe| probe.send_failed), "probes that could not be sent"),
+    ] {
+        if count > 0 {
+            notes.push(format!("{count} {what}"));
+        }
+    }
+    let ours = sum(|probe| probe.user_stamped);
+    if ours > 0 {
+        notes.push(format!("{ours} of {answered} times are not the kernel's"));
+    }
+    notes.join("; ")
 }
 
 pub(crate) fn services(services: &[Service]) -> String {

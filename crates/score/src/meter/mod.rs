@@ -91,7 +91,8 @@ pub struct Meter {
     reflector_seq: u32,
     /// The reflector numbers its replies.
     numbered: bool,
-    remarked: bool,
+    /// Answers that have to come with the right DSCP until the last wrong one is forgotten.
+    remarked: u8,
 }
 
 impl Meter {
@@ -128,7 +129,7 @@ impl Meter {
             period_ns: 0.0,
             reflector_seq: 0,
             numbered: false,
-            remarked: false,
+            remarked: 0,
         }
     }
 
@@ -165,7 +166,8 @@ impl Meter {
             self.forgiven_before = now;
         }
         let follows = self.note_order(sample);
-        self.remarked = sample.remarked;
+        self.remarked =
+            if sample.remarked { d::REMARKED_HOLD } else { self.remarked.saturating_sub(1) };
         self.last_reply = self.last_reply.max(sample.at);
         let run = core::mem::take(&mut self.run);
         self.ports.answered(sample.seq, run);
@@ -473,7 +475,7 @@ impl Meter {
     }
 
     pub(crate) fn remarked(&self) -> bool {
-        self.remarked
+        self.remarked > 0
     }
 
     /// Delay variation of each direction if the reflector has a clock, else of the round trip.

@@ -229,6 +229,7 @@ impl World {
                     bytes: &bytes,
                     at,
                     ttl: None,
+                    class: None,
                     stamped: true,
                 });
             }

@@ -10,6 +10,7 @@ use pathvane_engine::config::{
     Ranking, Service, Timing,
 };
 use pathvane_engine::{PathId, PeerId};
+use pathvane_probe::stamp::Options;
 use pathvane_rib::Policy;
 use pathvane_score::{Class, Strategy};
 use pathvane_session::GracefulRestart;
@@ -175,7 +176,12 @@ fn peer(region: &str, nth: usize) -> Peer {
 
 fn path(region: &str, nth: usize) -> Path {
     let target = |of| SocketAddr::new(reflector(nth, of), STAMP);
-    let probe = |of| Probe { kind: ProbeKind::Stamp, target: target(of), ports: 1 };
+    let probe = |of| Probe {
+        kind: ProbeKind::Stamp,
+        target: target(of),
+        ports: 1,
+        options: Options::default(),
+    };
     Path {
         name: region.to_owned(),
         interface: Some(format!("vti-{region}")),

@@ -183,8 +183,9 @@ impl File {
         for (id, path) in (0..).map(PathId).zip(&self.paths) {
             let peers = path.peers(&self.names, findings);
             loaded.shell.paths.extend(path.link(loaded.shell.fib));
-            loaded.shell.streams.extend(path.streams(id, self.dscp(path)).unwrap_or_default());
-            loaded.engine.paths.extend(path.engine(peers));
+            let dscp = self.dscp(path);
+            loaded.shell.streams.extend(path.streams(id, dscp).unwrap_or_default());
+            loaded.engine.paths.extend(path.engine(peers, dscp));
         }
         for (id, service) in (0..).map(ServiceId).zip(&self.services) {
             let announces = service.announces(&self.names, findings);

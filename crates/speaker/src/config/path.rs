@@ -3,9 +3,11 @@
 use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
+use std::path::PathBuf;
 
-use pathvane_engine::PathId;
 use pathvane_engine::config::ProbeKind;
+use pathvane_engine::{PathId, ProbePacket};
+use pathvane_probe::stamp::{Key, Options};
 use pathvane_probe::{stamp, stun};
 use pathvane_rib::PeerId;
 use pathvane_score::MAX_PORTS;
@@ -18,6 +20,7 @@ use super::read::Section;
 use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
 use super::value::{Interface, Number, words};
+use crate::stamp_key;
 
 words!(
     ProbeKind, "a kind of probe",
@@ -56,6 +59,10 @@ pub(super) struct Probe {
     pub(super) target: Spanned<IpAddr>,
     pub(super) port: u16,
     pub(super) ports: u8,
+    pub(super) key: Option<Key>,
+    pub(super) size: u16,
+    /// Ask the reflector how probes arrived.
+    pub(super) class_of_service: bool,
 }
 
 impl Path {
@@ -106,12 +113,22 @@ impl Path {
         self.announce_via.iter().filter_map(resolve).collect()
     }
 
-    /// The engine's half.
-    pub(super) fn engine(&self, peers: Vec<PeerId>) -> Option<pathvane_engine::config::Path> {
+    /// The engine's half; probes are marked `dscp`.
+    pub(super) fn engine(
+        &self,
+        peers: Vec<PeerId>,
+        dscp: u8,
+    ) -> Option<pathvane_engine::config::Path> {
         let probe = |probe: &Probe| pathvane_engine::config::Probe {
             kind: probe.kind,
             target: SocketAddr::new(*probe.target.get_ref(), probe.port),
             ports: probe.ports,
+            options: Options {
+                key: probe.key.clone(),
+                size: probe.size,
+                dscp: probe.class_of_service.then_some(dscp),
+                direct: false,
+            },
         };
         Some(pathvane_engine::config::Path {
             name: self.name().to_owned(),
@@ -163,14 +180,63 @@ fn probe(section: &Section<'_>) -> Option<Probe> {
     let usual = if kind == Some(ProbeKind::Stun) { stun::PORT } else { stamp::PORT };
     let port = section.or("port", Number::<1, 65535>(usual.into())).small();
     let ports = section.or("ports", Number::<1, { MAX_PORTS as u32 }>(1)).small();
-    for key in ["port", "ports"] {
-        if kind == Some(ProbeKind::Icmp) && section.has(key) {
-            section.findings().borrow_mut().error(
-                section.span_of(key),
-                format!("{} has `{key}`, but ICMP knows no ports", section.what),
-                format!("remove `{key}`, or set `kind` to \"stamp\" or \"stun\""),
+    let size = section.or("size", Number::<0, SIZE_MAX>(0)).small();
+    let key = key(section);
+    let class_of_service = section.or("class_of_service", kind == Some(ProbeKind::Stamp));
+    refuse_foreign_keys(section, kind);
+    Some(Probe { kind: kind?, target: target?, port, ports, key, size, class_of_service })
+}
+
+/// The largest probe of the schedule.
+const SIZE_MAX: u32 = ProbePacket::MAX as u32;
+
+/// Keys that mean nothing to the kind of probe.
+fn refuse_foreign_keys(section: &Section<'_>, kind: Option<ProbeKind>) {
+    let (keys, why, instead): (&[&str], _, _) = match kind {
+        Some(ProbeKind::Icmp) => {
+            (&["port", "ports"], "ICMP knows no ports", "\"stamp\" or \"stun\"")
+        }
+        Some(ProbeKind::Stun) => (&["size"], "a binding request has none", "\"stamp\" or \"icmp\""),
+        _ => (&[], "", ""),
+    };
+    let stamp: &[&str] = match kind {
+        Some(ProbeKind::Icmp | ProbeKind::Stun) => &["key_file", "class_of_service"],
+        _ => &[],
+    };
+    let foreign = keys.iter().map(|key| (key, why, instead));
+    let only_stamp = stamp.iter().map(|key| (key, "only STAMP knows that", "\"stamp\""));
+    for (key, why, instead) in foreign.chain(only_stamp).filter(|(key, ..)| section.has(key)) {
+        section.findings().borrow_mut().error(
+            section.span_of(key),
+            format!("{} has `{key}`, but {why}", section.what),
+            format!("remove `{key}`, or set `kind` to {instead}"),
+        );
+    }
+}
+
+/// The key of the authenticated mode, from the file that holds it.
+fn key(section: &Section<'_>) -> Option<Key> {
+    let file = section.optional::<PathBuf>("key_file")?;
+    let mut findings = section.findings().borrow_mut();
+    let name = file.get_ref().display();
+    match stamp_key::load(file.get_ref()) {
+        Ok(key) => {
+            if stamp_key::readable_by_others(file.get_ref()) {
+                findings.warning(
+                    file.span(),
+                    format!("everybody on this machine can read {name}"),
+                    format!("run `chmod o= {name}`"),
+                );
+            }
+            Some(key)
+        }
+        Err(error) => {
+            findings.error(
+                file.span(),
+                format!("the STAMP key of {} cannot be had: {}", section.what, error.source()),
+                error.remedy().unwrap_or("give the speaker the right to read it").to_owned(),
             );
+            None
         }
     }
-    Some(Probe { kind: kind?, target: target?, port, ports })
 }

@@ -41,6 +41,9 @@ pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String
     if differ.is_empty() && options(old) != options(new) {
         differ.push("the password of a range".to_owned());
     }
+    if differ.is_empty() && keys_of_probes(old) != keys_of_probes(new) {
+        differ.push("the key of a probe".to_owned());
+    }
     if !differ.is_empty() {
         return Err(differ);
     }
@@ -59,6 +62,12 @@ pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String
         }
     });
     Ok(gone.chain(there).collect())
+}
+
+/// What signs the probes; it does not print either.
+fn keys_of_probes(loaded: &Loaded) -> Vec<Option<pathvane_probe::stamp::Key>> {
+    let probes = loaded.engine.paths.iter().flat_map(|path| &path.probes);
+    probes.map(|probe| probe.options.key.clone()).collect()
 }
 
 /// The policies of a configuration for a speaker that numbers its peers in another way: `number` is

@@ -170,7 +170,8 @@ pub const PATH: &[&str] = &[
 pub const PATH_BFD: &[&str] = &["interval", "multiplier", "multihop", "local_address", "address"];
 
 /// An element of `probes`.
-pub const PROBE: &[&str] = &["kind", "target", "port", "ports"];
+pub const PROBE: &[&str] =
+    &["kind", "target", "port", "ports", "key_file", "size", "class_of_service"];
 
 /// `[services.NAME]`
 pub const SERVICE: &[&str] =

@@ -166,8 +166,9 @@ impl Lane {
         self.socket.recv_batch(1, |datagram| {
             let from = |(target, _): &&(SocketAddr, StreamId)| *target == datagram.from;
             for &(_, stream) in streams.iter().filter(from) {
-                let Datagram { bytes, at, ttl, kernel_stamped: stamped, .. } = datagram;
-                engine.handle(now(), Input::ProbeReceived { stream, bytes, at, ttl, stamped });
+                let Datagram { bytes, at, ttl, class, kernel_stamped: stamped, .. } = datagram;
+                let received = Input::ProbeReceived { stream, bytes, at, ttl, class, stamped };
+                engine.handle(now(), received);
             }
         });
     }
@@ -183,6 +184,7 @@ fn spec(key: &Key, path: &PathLink) -> Spec {
         device: path.interface.clone(),
         mark: path.mark,
         traffic_class: key.dscp << 2,
+        receive_class: true,
         ..Spec::new(carrier, SocketAddr::new(key.source, 0))
     }
 }

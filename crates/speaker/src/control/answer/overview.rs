@@ -239,5 +239,9 @@ fn stream(config: &ProbeConfig, view: &StreamView) -> Probe {
         mapped: view.mapped,
         ports: config.ports,
         user_stamped: view.user_stamped,
+        unauthenticated: counters.unauthenticated,
+        unusable_tlvs: counters.unusable_tlvs,
+        remarked_fwd: counters.remarked_fwd,
+        remarked_rev: counters.remarked_rev,
     }
 }

@@ -326,6 +326,18 @@ pub struct Probe {
     /// Answers whose times are not both the kernel's, and so less exact.
     #[serde(default)]
     pub user_stamped: u64,
+    /// Answers that our key did not sign; only with a key.
+    #[serde(default)]
+    pub unauthenticated: u64,
+    /// Answers with extensions that the reflector did not understand, or that were damaged.
+    #[serde(default)]
+    pub unusable_tlvs: u64,
+    /// Answers whose probe arrived with another DSCP than it was sent with.
+    #[serde(default)]
+    pub remarked_fwd: u64,
+    /// Answers that came back with another DSCP than was asked for.
+    #[serde(default)]
+    pub remarked_rev: u64,
 }
 
 /// One element of `GET /v1/services`

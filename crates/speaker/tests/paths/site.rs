@@ -1,0 +1,110 @@
+//! A speaker with one path, on a thread, and what its control interface says.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pathvane_probe::{Stamps, Timestamp};
+use pathvane_speaker::config;
+use pathvane_speaker::control::client::Client;
+use pathvane_speaker::control::dto::Path;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running speaker. It ends with the process: it has neither peers nor kernel routes to leave.
+pub(crate) struct Site {
+    client: Client,
+    /// Its files, for as long as it runs.
+    _folder: TempDir,
+}
+
+impl Site {
+    /// A site whose path `east` has these keys besides, and whose service is of class voice. The
+    /// folder of its files is written `FOLDER`.
+    pub(crate) fn start(folder: TempDir, path: &str) -> Self {
+        let place = folder.path().to_str().expect("a name").to_owned();
+        let text = CONFIGURATION.replace("PATH", path).replace("FOLDER", &place);
+        let outcome = config::parse("test.toml", &text);
+        let loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)));
+        let file = folder.path().join("test.toml");
+        thread::spawn(|| pathvane_speaker::run(loaded, file));
+        Self { client: Client::new(folder.path().join("control")), _folder: folder }
+    }
+
+    /// The path, once it is as wanted.
+    pub(crate) fn path_when(&self, wanted: impl Fn(&Path) -> bool) -> Path {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begin = Instant::now();
+        let mut last = None;
+        while begin.elapsed() < PATIENCE {
+            if let Ok(mut paths) = runtime.block_on(self.client.get::<Vec<Path>>("/v1/paths")) {
+                let path = paths.remove(0);
+                if wanted(&path) {
+                    return path;
+                }
+                last = Some(path);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("waited in vain; last seen: {last:#?}");
+    }
+}
+
+const CONFIGURATION: &str = r#"
+[speaker]
+asn = 65010
+bgp_identifier = "10.255.0.1"
+fib = "report"
+listen = []
+log = "off"
+control = "FOLDER/control"
+
+[peers.far]
+address = "127.0.0.9"
+local_address = "127.0.0.1"
+asn = 64512
+passive = true
+
+[services.voice]
+class = "voice"
+announce = [{ prefix = "10.20.0.0/16", while = "interface-up:lo" }]
+paths = ["east"]
+
+[timing]
+init_after = "1s"
+init_probes = 40
+
+[paths.east]
+next_hop = "127.0.0.9"
+announce_via = ["far"]
+probe_source = "127.0.0.10"
+PATH
+"#;
+
+/// A far end on loopback, marked EF, that answers each datagram as `answer` writes it, or not.
+pub(crate) fn far(
+    mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>) -> bool + Send + 'static,
+) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&socket).set_tos_v4(0xb8).unwrap();
+    let addr = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut bytes, mut reply) = ([0; 2048], Vec::new());
+        loop {
+            let (len, from) = socket.recv_from(&mut bytes).unwrap();
+            if answer(&bytes[..len], from, &mut reply) {
+                socket.send_to(&reply, from).unwrap();
+            }
+        }
+    });
+    addr
+}
+
+/// What a stateless reflector writes on `request`, which arrived with this traffic class.
+pub(crate) fn stamps(request: &[u8], class: u8) -> Stamps {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let now = Timestamp::from_unix_nanos(now.as_nanos() as u64);
+    let seq = u32::from_be_bytes(request[..4].try_into().unwrap());
+    Stamps { received: now, sent: now, seq, class, ..Stamps::default() }
+}
