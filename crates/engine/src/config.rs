@@ -73,6 +73,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Every full-size probe with its path.
+    pub fn full_size_streams(&self) -> impl Iterator<Item = (StreamId, PathId)> + '_ {
+        let first = count(self.paths.iter().map(|path| path.probes.len()).sum());
+        let probed = |path: &PathId| self.paths[path.index()].mtu_probe.is_some();
+        (first..).map(StreamId).zip(self.path_ids().filter(probed))
+    }
+}
+
 /// List lengths as numbers; configurations are far smaller than the bound.
 fn count(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(u16::MAX)
@@ -183,6 +192,18 @@ pub struct Path {
     pub probes: Vec<Probe>,
     /// Preference cost in score points, 0 to 100.
     pub cost: u8,
+    /// Whether packets of full size are sent as well, once a second.
+    pub mtu_probe: Option<MtuProbe>,
+}
+
+/// A probe of full size that nobody may fragment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MtuProbe {
+    /// Which of the path's probes it shares the far end with: STAMP or ICMP.
+    pub like: usize,
+    /// Octets of the IP packet; `None`: what the path takes as far as the kernel knows
+    /// ([`crate::Input::PathMtu`]).
+    pub octets: Option<u16>,
 }
 
 /// One probe stream's far end.

@@ -191,6 +191,11 @@ impl Engine {
                 let arrival = Arrival { at, seen: Seen { ttl, class }, stamped };
                 self.measure.handle_received(now, stream, bytes, arrival, &mut self.changed);
             }
+            Input::PathMtu { path, octets } => {
+                if let Some(wanted) = self.measure.handle_path_mtu(now, path, octets) {
+                    self.record.event(now, EventKind::PathMtu { path, octets, wanted });
+                }
+            }
             Input::Stalled { .. } => self.measure.handle_stall(now),
             Input::Link { path, up } => {
                 if self.links[path.index()].replace(up) != Some(up) {

@@ -159,6 +159,16 @@ pub enum EventKind {
         /// Whether it is up.
         up: bool,
     },
+    /// The kernel learned of another size of the packets that a path takes, or takes smaller ones
+    /// than it should.
+    PathMtu {
+        /// The path.
+        path: PathId,
+        /// Octets of the largest IP packet.
+        octets: u16,
+        /// Octets it should take, if that is configured.
+        wanted: Option<u16>,
+    },
     /// What BFD says changed.
     Bfd {
         /// Of whom.

@@ -35,7 +35,8 @@ id!(
     ServiceId
 );
 id!(
-    /// A probe stream, one per path and target: paths in order, then their probes in order.
+    /// A probe stream, one per path and target: paths in order, then their probes in order, then
+    /// the full-size probes of the paths that have them.
     StreamId
 );
 

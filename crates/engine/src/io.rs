@@ -1,6 +1,7 @@
 //! The one contract: what the shell tells the engine, and what the engine asks of it.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -98,6 +99,14 @@ pub enum Input<'a> {
         stream: StreamId,
         /// The probe's sequence number.
         seq: u32,
+    },
+    /// The largest packet that a path takes as far as the kernel knows, of a path with a
+    /// [`crate::config::MtuProbe`]: told when it is first known, and when it is another.
+    PathMtu {
+        /// The path.
+        path: PathId,
+        /// Octets of the IP packet.
+        octets: u16,
     },
     /// The shell's loop was late by this much: pending silence verdicts are void.
     Stalled {
@@ -258,11 +267,13 @@ pub struct ProbeOut {
     pub packet: ProbePacket,
 }
 
-/// A packet of bounded size held in place, so that probing allocates nothing.
-#[derive(Clone, Copy, Debug)]
+/// A packet of bounded size held in place, so that probing allocates nothing. A full-size probe
+/// shares its padding with those before it.
+#[derive(Clone, Debug)]
 pub struct ProbePacket {
     len: u8,
     bytes: [u8; Self::MAX],
+    padding: Option<Arc<[u8]>>,
 }
 
 impl ProbePacket {
@@ -272,13 +283,23 @@ impl ProbePacket {
     /// A copy of `bytes`; what exceeds [`Self::MAX`] is cut.
     pub fn new(bytes: &[u8]) -> Self {
         let len = bytes.len().min(Self::MAX);
-        let mut packet = Self { len: len as u8, bytes: [0; Self::MAX] };
+        let mut packet = Self { len: len as u8, bytes: [0; Self::MAX], padding: None };
         packet.bytes[..len].copy_from_slice(&bytes[..len]);
         packet
     }
 
-    /// The packet's bytes.
+    /// A packet of full size whose octets behind [`Self::MAX`] are `padding`.
+    pub(crate) fn padded(bytes: &[u8], padding: &Arc<[u8]>) -> Self {
+        Self { padding: Some(Arc::clone(padding)), ..Self::new(bytes) }
+    }
+
+    /// The packet's bytes; of a full-size probe the first [`Self::MAX`].
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+
+    /// The rest of a full-size probe; nothing of any other.
+    pub fn padding(&self) -> &[u8] {
+        self.padding.as_deref().unwrap_or_default()
     }
 }

@@ -12,10 +12,11 @@ use pathvane_score::{
 };
 
 use crate::config::{Config, Path, ProbeKind};
+use crate::full_size::FullSize;
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
 use crate::rate_budget::RateBudget;
-use crate::view::StreamView;
+use crate::view::{FullSizeView, StreamView};
 
 /// One probe stream: a path's probe to one target.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Arrival {
 enum Alarm {
     Stream(StreamId),
     Path(PathId),
+    FullSize(StreamId),
 }
 
 /// All measuring of a speaker.
@@ -58,6 +60,8 @@ enum Alarm {
 pub(crate) struct Measure {
     streams: Vec<Stream>,
     paths: Vec<Measured>,
+    /// Streams of their own, behind the others.
+    full_size: Vec<FullSize>,
     alarms: Alarms<Alarm>,
     budget: RateBudget,
     /// Scratch for packets.
@@ -70,6 +74,7 @@ impl Measure {
         let mut measure = Self {
             streams: Vec::new(),
             paths: Vec::new(),
+            full_size: Vec::new(),
             alarms: Alarms::default(),
             budget: RateBudget::new(config.probe_rate),
             packet: Vec::with_capacity(ProbePacket::MAX),
@@ -98,6 +103,16 @@ impl Measure {
             let streams = first..measure.streams.len();
             measure.paths.push(Measured { monitor, streams, role: Role::Standby });
         }
+        for (id, path) in config.full_size_streams() {
+            let of = &config.paths[path.index()];
+            let Some(probe) = of.mtu_probe else { continue };
+            let like = (&of.probes[probe.like], kind(of, probe.like, id.0));
+            let timing = (config.probe_timeout, epoch, rng.u64(..));
+            let full_size = FullSize::new(now, path, probe, like, timing);
+            measure.budget.take(FullSize::INTERVAL);
+            measure.alarms.set(Alarm::FullSize(id), Some(full_size.poll_timeout()));
+            measure.full_size.push(full_size);
+        }
         for path in 0..measure.paths.len() {
             measure.rearm(now, path_id(path));
         }
@@ -119,17 +134,23 @@ impl Measure {
 
     /// What became of each of a path's probes, stream by stream.
     pub(crate) fn streams(&self, path: PathId) -> impl Iterator<Item = StreamView> {
-        let streams = self.paths[path.index()].streams.clone();
-        streams.map(|at| {
+        let Measured { monitor, streams, .. } = &self.paths[path.index()];
+        streams.clone().zip(monitor.figures()).map(|(at, figures)| {
             let Stream { sender, user_stamped, .. } = &self.streams[at];
             StreamView {
                 id: stream_id(at),
                 counters: *sender.counters(),
                 interval: sender.interval(),
                 mapped: sender.mapped(),
+                silent_ports: figures.silent_ports,
                 user_stamped: *user_stamped,
             }
         })
+    }
+
+    /// A path's full-size probes, if it has them.
+    pub(crate) fn full_size(&self, path: PathId) -> Option<FullSizeView> {
+        self.full_size.iter().find(|full| full.path == path).map(FullSize::view)
     }
 
     /// When [`Self::handle_timeout`] has something to do.
@@ -148,6 +169,7 @@ impl Measure {
         while let Some(alarm) = self.alarms.expire(now) {
             match alarm {
                 Alarm::Stream(stream) => self.probe(now, stream, &mut ask),
+                Alarm::FullSize(stream) => self.probe_full_size(now, stream, &mut ask, changed),
                 Alarm::Path(path) => {
                     self.paths[path.index()].monitor.handle_timeout(now);
                     self.conclude(now, path, changed);
@@ -158,7 +180,10 @@ impl Measure {
 
     /// A probe left: from now on its reply is expected.
     pub(crate) fn handle_sent(&mut self, now: Instant, stream: StreamId, seq: u32) {
-        let Some(&Stream { path, nth, .. }) = self.streams.get(stream.index()) else { return };
+        let Some(&Stream { path, nth, .. }) = self.streams.get(stream.index()) else {
+            // What a full-size probe says is said when it is answered or lost.
+            return;
+        };
         self.paths[path.index()].monitor.sent(now, nth, seq);
         self.rearm(now, path);
     }
@@ -174,6 +199,8 @@ impl Measure {
     pub(crate) fn handle_send_failed(&mut self, stream: StreamId, seq: u32) {
         if let Some(stream) = self.streams.get_mut(stream.index()) {
             stream.sender.handle_send_failed(seq);
+        } else if let Some(full) = self.full_size_mut(stream) {
+            full.handle_send_failed(seq);
         }
     }
 
@@ -186,6 +213,14 @@ impl Measure {
         Arrival { at, seen, stamped }: Arrival,
         changed: &mut Vec<(PathId, Verdict)>,
     ) {
+        if let Some(full) = self.full_size_mut(stream) {
+            if full.handle_received(bytes, at, seen) {
+                let path = full.path;
+                self.paths[path.index()].monitor.full_size_answered(now);
+                self.conclude(now, path, changed);
+            }
+            return;
+        }
         let Some(stream) = self.streams.get_mut(stream.index()) else { return };
         let Some(reply) = stream.sender.handle_received(bytes, at, seen) else { return };
         if reply.duplicate {
@@ -195,6 +230,26 @@ impl Measure {
         let (path, nth) = (stream.path, stream.nth);
         self.paths[path.index()].monitor.reply(now, nth, &sample(&reply, stream.ports));
         self.conclude(now, path, changed);
+    }
+
+    /// The kernel knows another size of a path's packets. What is wanted of the path, if that is
+    /// worth telling.
+    pub(crate) fn handle_path_mtu(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        octets: u16,
+    ) -> Option<Option<u16>> {
+        let full = self.full_size.iter_mut().find(|full| full.path == path)?;
+        let told = full.set_path_mtu(octets);
+        // What was lost was of another size.
+        self.paths[path.index()].monitor.full_size_answered(now);
+        told
+    }
+
+    fn full_size_mut(&mut self, stream: StreamId) -> Option<&mut FullSize> {
+        let at = stream.index().checked_sub(self.streams.len())?;
+        self.full_size.get_mut(at)
     }
 
     /// A path's link changed.
@@ -252,6 +307,27 @@ impl Measure {
             ask(Output::Probe(ProbeOut { stream, seq, packet }));
         }
         self.rearm_stream(stream.index());
+    }
+
+    /// Sends a full-size probe, and tells the monitor of those that were lost.
+    fn probe_full_size(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        ask: &mut impl FnMut(Output),
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        let Some(at) = stream.index().checked_sub(self.streams.len()) else { return };
+        let full = &mut self.full_size[at];
+        let path = full.path;
+        while let Some(sent) = full.poll_lost(now) {
+            self.paths[path.index()].monitor.full_size_missed(now, sent);
+        }
+        if let Some((seq, packet)) = full.poll_transmit(now, &mut self.packet) {
+            ask(Output::Probe(ProbeOut { stream, seq, packet }));
+        }
+        self.alarms.set(Alarm::FullSize(stream), Some(full.poll_timeout()));
+        self.conclude(now, path, changed);
     }
 
     /// Reports a changed verdict and sets alarms and rates anew.

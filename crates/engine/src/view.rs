@@ -49,6 +49,19 @@ pub struct PathView<'a> {
     pub verdict: &'a Verdict,
     /// Its probe streams.
     pub streams: Vec<StreamView>,
+    /// Its full-size probes, if it has them.
+    pub full_size: Option<FullSizeView>,
+}
+
+/// The full-size probes of a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FullSizeView {
+    /// Octets of the IP packets that are sent; `None` while the kernel knows no size.
+    pub octets: Option<u16>,
+    /// The largest packet that the path takes, as far as the kernel knows.
+    pub path_mtu: Option<u16>,
+    /// What became of the probes.
+    pub counters: pathvane_probe::Counters,
 }
 
 /// One probe stream.
@@ -62,6 +75,8 @@ pub struct StreamView {
     pub interval: Duration,
     /// The address by which the far end sees our probes, if it told (STUN).
     pub mapped: Option<SocketAddr>,
+    /// Source ports that are silent while others are answered, a bit for each.
+    pub silent_ports: u16,
     /// Round trips of which one end or both are by our clock: the kernel gave no timestamp.
     pub user_stamped: u64,
 }
@@ -128,7 +143,11 @@ impl Engine {
 
     /// One path.
     pub fn path(&self, id: PathId) -> PathView<'_> {
-        PathView { verdict: self.measure.verdict(id), streams: self.measure.streams(id).collect() }
+        PathView {
+            verdict: self.measure.verdict(id),
+            streams: self.measure.streams(id).collect(),
+            full_size: self.measure.full_size(id),
+        }
     }
 
     /// One service.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use pathvane_score::emodel::Codec;
 use pathvane_score::{Class, Strategy};
 use pathvane_speaker::config::{DEFAULT_CONTROL, parse_duration};
-use pathvane_speaker::probing::{Options, PORT};
+use pathvane_speaker::probing::Options;
 use pathvane_speaker::{OsError, bfd, read_stamp_key, reflector};
 use pathvane_wire::{AsPath, Attrs, Community, ExtCommunity, LargeCommunity, Origin};
 
@@ -321,9 +321,9 @@ pub(crate) struct ProbeArgs {
     /// What with.
     #[arg(long, value_enum, default_value_t = ProbeKind::Stamp)]
     pub(crate) kind: ProbeKind,
-    /// The port of the reflector, if the target names none.
-    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: u16,
+    /// The port of the far end, if the target names none. [default: 862; stun 3478]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
     /// End after so many probes. [default: go on until Ctrl-C]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
@@ -364,6 +364,8 @@ pub(crate) enum ProbeKind {
     Stamp,
     /// ICMP or ICMPv6 echo.
     Icmp,
+    /// STUN binding requests (RFC 8489), to a media relay.
+    Stun,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -485,6 +487,29 @@ impl CodecArg {
 pub(crate) enum ScoreCommand {
     /// Feed a series through the estimators, monitors and the selector; print verdicts and moves.
     Replay(ReplayArgs),
+    /// Probe a target and write what became of each probe, for `score replay`.
+    Record(RecordArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
+    /// Where to: JSON lines, or CSV if the name ends in .csv; - is standard output.
+    #[arg(long, short = 'o', value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+    /// The name of the path in the series.
+    #[arg(long, value_name = "NAME", default_value = "path", value_parser = path_name)]
+    pub(crate) path: String,
+}
+
+/// A name as the configuration has them.
+fn path_name(text: &str) -> Result<String, String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match (1..=64).contains(&text.len()) && text.chars().all(sound) {
+        true => Ok(text.to_owned()),
+        false => Err("use 1 to 64 letters, digits, `-`, `_` and `.`".into()),
+    }
 }
 
 #[derive(Debug, Args)]

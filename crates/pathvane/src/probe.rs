@@ -1,20 +1,42 @@
 //! `pathvane probe`: a careful ping.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use pathvane_speaker::probing::{self, Config, Event, Figures, Second, Summary, resolve};
+use pathvane_speaker::probing::{
+    self, Config, Event, Figures, PORT, STUN_PORT, Second, Summary, resolve,
+};
+use pathvane_speaker::series::{self, Writer};
 use pathvane_speaker::{OsError, log, read_stamp_key};
 
-use crate::args::{ProbeArgs, ProbeKind};
+use crate::args::{ProbeArgs, ProbeKind, RecordArgs};
 use crate::{Exit, complain, daemon};
 
 /// Probes until told to end, and says what came of it.
 pub(crate) fn probe(args: &ProbeArgs) -> Exit {
+    start(args, None)
+}
+
+/// Does the same and writes what became of each probe.
+pub(crate) fn record(args: &RecordArgs) -> Exit {
+    match Recorder::open(args) {
+        Ok(recorder) => start(&args.probe, Some(recorder)),
+        Err(error) => {
+            complain(
+                format!("{}: {error}", args.output.display()),
+                "name a file that can be written, or - for standard output",
+            );
+            Exit::Failed
+        }
+    }
+}
+
+fn start(args: &ProbeArgs, recorder: Option<Recorder>) -> Exit {
     let log = log::start("warn");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run(args)),
+        Ok(runtime) => runtime.block_on(run(args, recorder)),
         Err(error) => Err(error.to_string()),
     };
     log.finish();
@@ -28,10 +50,11 @@ pub(crate) fn probe(args: &ProbeArgs) -> Exit {
     }
 }
 
-async fn run(args: &ProbeArgs) -> Result<Summary, String> {
+async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary, String> {
     let text = |error: OsError| error.to_string();
     let key = args.key_file.as_deref().map(read_stamp_key).transpose().map_err(text)?;
-    let found = resolve(&args.target, args.port).await.map_err(text)?;
+    let port = args.port.unwrap_or(if args.kind == ProbeKind::Stun { STUN_PORT } else { PORT });
+    let found = resolve(&args.target, port).await.map_err(text)?;
     let wanted = |address: &&SocketAddr| match args.source {
         Some(source) => source.is_ipv4() == address.is_ipv4(),
         None => true,
@@ -41,7 +64,11 @@ async fn run(args: &ProbeArgs) -> Result<Summary, String> {
     };
     let config = Config {
         target,
-        icmp: args.kind == ProbeKind::Icmp,
+        kind: match args.kind {
+            ProbeKind::Stamp => probing::ProbeKind::Stamp,
+            ProbeKind::Icmp => probing::ProbeKind::Icmp,
+            ProbeKind::Stun => probing::ProbeKind::Stun,
+        },
         source: args.source,
         device: args.interface.clone(),
         dscp: args.dscp,
@@ -51,17 +78,61 @@ async fn run(args: &ProbeArgs) -> Result<Summary, String> {
         count: args.count,
         duration: args.duration,
         key,
+        record: recorder.is_some(),
     };
     let mut view = View::new(args, &config);
+    view.quiet = recorder.as_ref().is_some_and(|recorder| recorder.to_stdout);
     view.head();
-    let probed = probing::probe(&config, daemon::told_to_end(), |event| view.show(&event));
+    let mut failure = None;
+    let reflector = config.target.to_string();
+    let probed =
+        probing::probe(&config, daemon::told_to_end(), |event| match (event, &mut recorder) {
+            (Event::Probe(probe), Some(recorder)) => {
+                failure = failure.take().or(recorder.write(probe, &reflector).err());
+            }
+            (event, _) => view.show(&event),
+        });
     let summary = probed.await.map_err(text)?;
+    if let Some(error) = failure.or(recorder.and_then(|recorder| recorder.finish().err())) {
+        return Err(format!("cannot write the series: {error}"));
+    }
     view.foot(&summary);
     Ok(summary)
 }
 
+/// Where a series goes.
+struct Recorder {
+    writer: Writer<Box<dyn Write>>,
+    path: String,
+    to_stdout: bool,
+}
+
+impl Recorder {
+    fn open(args: &RecordArgs) -> io::Result<Self> {
+        let to_stdout = args.output.as_os_str() == "-";
+        let sink: Box<dyn Write> = match to_stdout {
+            true => Box::new(io::LineWriter::new(io::stdout())),
+            false => Box::new(io::BufWriter::new(File::create(&args.output)?)),
+        };
+        let csv = args.output.extension().is_some_and(|extension| extension == "csv");
+        let writer = if csv { Writer::csv(sink)? } else { Writer::new(sink) };
+        Ok(Self { writer, path: args.path.clone(), to_stdout })
+    }
+
+    fn write(&mut self, probe: &series::Probe, reflector: &str) -> io::Result<()> {
+        let (path, reflector) = (self.path.clone(), reflector.to_owned());
+        self.writer.write(&series::Probe { path, reflector, ..probe.clone() })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.writer.finish().map(|_| ())
+    }
+}
+
 /// What the person sees.
 struct View {
+    /// Standard output is taken.
+    quiet: bool,
     json: bool,
     target: String,
     how: String,
@@ -74,20 +145,23 @@ impl View {
     const HISTORY: usize = 30;
 
     fn new(args: &ProbeArgs, config: &Config) -> Self {
-        let (target, kind) = match (config.icmp, &config.key) {
-            (true, _) => (config.target.ip().to_string(), "ICMP echo"),
-            (false, None) => (config.target.to_string(), "STAMP"),
-            (false, Some(_)) => (config.target.to_string(), "authenticated STAMP"),
+        let (target, kind) = match (config.kind, &config.key) {
+            (probing::ProbeKind::Icmp, _) => (config.target.ip().to_string(), "ICMP echo"),
+            (probing::ProbeKind::Stun, _) => (config.target.to_string(), "STUN"),
+            (probing::ProbeKind::Stamp, None) => (config.target.to_string(), "STAMP"),
+            (probing::ProbeKind::Stamp, Some(_)) => {
+                (config.target.to_string(), "authenticated STAMP")
+            }
         };
         let how = format!(
             "{kind}, a probe each {:?}, DSCP {}, lost after {:?}",
             config.interval, config.dscp, config.timeout
         );
-        Self { json: args.json, target, how, history: Vec::new() }
+        Self { quiet: false, json: args.json, target, how, history: Vec::new() }
     }
 
     fn head(&self) {
-        if !self.json {
+        if !self.json && !self.quiet {
             say(&format!("probing {} with {}", self.target, self.how));
         }
     }
@@ -97,6 +171,8 @@ impl View {
             Event::Trouble(trouble) => {
                 complain(format!("{}: {trouble}", self.target), trouble.remedy());
             }
+            Event::Probe(_) => {}
+            Event::Second(_) if self.quiet => {}
             Event::Second(second) if self.json => {
                 say(&tagged("second", second));
             }
@@ -111,6 +187,9 @@ impl View {
     }
 
     fn foot(&self, summary: &Summary) {
+        if self.quiet {
+            return;
+        }
         if self.json {
             say(&tagged("summary", summary));
         } else {

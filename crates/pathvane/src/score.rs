@@ -14,6 +14,7 @@ use crate::{Exit, complain};
 /// Does what `pathvane score` is told.
 pub(crate) fn score(command: &ScoreCommand) -> Exit {
     match command {
+        ScoreCommand::Record(args) => crate::probe::record(args),
         ScoreCommand::Replay(args) => match replayed(args) {
             Ok(()) => Exit::Done,
             Err(Wrong::Series(error)) => {

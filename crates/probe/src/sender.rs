@@ -144,6 +144,11 @@ impl Sender {
         self.schedule.set_interval(now, interval.max(self.fastest));
     }
 
+    /// Pads probes to so many octets from now on ([`Options::size`]).
+    pub fn set_size(&mut self, octets: u16) {
+        self.options.size = octets;
+    }
+
     /// Writes the probe that is due into `out`, which is cleared, and returns its number.
     ///
     /// After a stall the turns that passed are left out and counted, never sent in a burst.
@@ -305,7 +310,7 @@ impl Sender {
             }
             Kind::Icmp { version, identifier } => {
                 let body = Request { seq, time, error, ssid: 0 }.encode();
-                let size = usize::from(self.options.size.min(Options::MAX_SIZE));
+                let size = usize::from(self.options.size.min(Options::MAX_ICMP_SIZE));
                 icmp::encode_request(version, (identifier, seq as u16), &body, size, out);
             }
             Kind::Stun => {

@@ -94,6 +94,7 @@ impl Quality<'_> {
             loss: self.surely_loses(max_loss) || self.steadily_loses(max_loss),
             delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
             rtt: exceeds(sla.max_rtt, steady_rtt),
+            mtu: false,
         };
         let keeps = self.loss.effective() >= d::COMPLY_PROBES_MIN
             && score.value >= sla.min_score

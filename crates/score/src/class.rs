@@ -77,12 +77,14 @@ pub struct Violations {
     pub delay_variation: bool,
     /// The round trip takes too long.
     pub rtt: bool,
+    /// Packets of full size do not get through, which all but voice needs.
+    pub mtu: bool,
 }
 
 impl Violations {
     /// Whether any limit is broken.
     pub const fn any(self) -> bool {
-        self.score || self.loss || self.delay_variation || self.rtt
+        self.score || self.loss || self.delay_variation || self.rtt || self.mtu
     }
 }
 

@@ -94,7 +94,10 @@ impl Reasons {
     /// The first hop answers as ever: the fault is beyond it. Told, not acted on.
     pub const TRANSIT: Self = Self(1 << 16);
 
-    const NAMES: [(Self, &'static str); 17] = [
+    /// Packets of full size get lost, small ones do not.
+    pub const MTU_HOLE: Self = Self(1 << 17);
+
+    const NAMES: [(Self, &'static str); 18] = [
         (Self::SILENCE, "silence"),
         (Self::LINK_DOWN, "link-down"),
         (Self::BFD_DOWN, "bfd-down"),
@@ -107,6 +110,7 @@ impl Reasons {
         (Self::REMARKED, "remarked"),
         (Self::REFLECTOR, "reflector"),
         (Self::ECMP_MEMBER, "ecmp-member"),
+        (Self::MTU_HOLE, "mtu-hole"),
         (Self::LAST_MILE, "last-mile"),
         (Self::TRANSIT, "transit"),
         (Self::STALE, "stale"),

@@ -76,6 +76,36 @@ pub(crate) fn set_min_ttl(socket: BorrowedFd<'_>, ipv6: bool, min: u8) -> io::Re
     set_option(socket, level, name, &c_int::from(min))
 }
 
+/// Sends packets with Don't Fragment; those that are larger than the path's MTU, as far as the kernel
+/// knows it, are refused with `EMSGSIZE`.
+pub(crate) fn forbid_fragments(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
+    let (level, name, always) = match ipv6 {
+        false => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        true => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO),
+    };
+    set_option(socket, level, name, &always)
+}
+
+/// The path MTU of a connected socket, as far as the kernel knows it.
+pub(crate) fn path_mtu(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<u32> {
+    let (level, name) = match ipv6 {
+        false => (libc::IPPROTO_IP, libc::IP_MTU),
+        true => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
+    };
+    let mut mtu: c_int = 0;
+    let mut len = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `mtu` and its count to `len`; both live
+    // until after the call.
+    let result = unsafe {
+        let value = std::ptr::from_mut(&mut mtu).cast();
+        libc::getsockopt(socket.as_raw_fd(), level, name, value, &mut len)
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u32::try_from(mtu).unwrap_or(0))
+}
+
 /// Asks for the real-time priority `priority` (`SCHED_RR`) for the calling thread; processes that it
 /// starts do not inherit it. Fails with `EPERM` without CAP_SYS_NICE or a limit that allows it.
 pub(crate) fn set_real_time(priority: c_int) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Status, peers, paths and services.
 
-use pathvane_speaker::control::dto::{Faults, Path, Peer, Probe, Service, Status};
+use pathvane_speaker::control::dto::{Check, Faults, FullSize, Path, Peer, Probe, Service, Status};
 
 use super::explain::service_paths;
 use super::table::Table;
@@ -151,6 +151,11 @@ fn path_note(path: &Path) -> String {
             notes.push(format!("{count} {what}"));
         }
     }
+    if let Some(FullSize { octets: Some(octets), path_mtu: Some(mtu), .. }) = path.full_size
+        && octets > mtu
+    {
+        notes.push(format!("takes packets of {mtu} octets, not {octets}"));
+    }
     let ours = sum(|probe| probe.user_stamped);
     if ours > 0 {
         notes.push(format!("{ours} of {answered} times are not the kernel's"));
@@ -182,9 +187,17 @@ fn service(service: &Service) -> String {
             Some(false) => "unhealthy",
             None => "not heard of yet",
         };
-        out += &format!("  check {} in {}: {state}\n", check.name, check.region);
+        out += &format!("  check {} in {}: {state}{}\n", check.name, check.region, took(check));
     }
     out
+}
+
+/// How long the last answer took, and what was said.
+fn took(check: &Check) -> String {
+    let mut told: Vec<String> = check.detail.iter().cloned().collect();
+    told.extend(check.first_byte_ns.map(|ns| format!("first byte after {}", ms(ns))));
+    told.extend(check.response_ns.map(|ns| format!("whole answer after {}", ms(ns))));
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
 fn list(words: &[String]) -> String {

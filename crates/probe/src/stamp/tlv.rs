@@ -43,6 +43,8 @@ pub struct Options {
 impl Options {
     /// The largest packet: what fits an Ethernet frame behind the headers of IPv4 and UDP.
     pub const MAX_SIZE: u16 = 1472;
+    /// The same for ICMP, whose message begins where UDP's header does.
+    pub const MAX_ICMP_SIZE: u16 = 1480;
 
     /// Appends the TLVs of the packet `seq`, the `sent`th of its session, to the base packet in `out`.
     pub(crate) fn append(&self, seq: u32, sent: u32, out: &mut Vec<u8>) {

@@ -12,8 +12,8 @@ use crate::emodel::{Codec, Playout};
 use crate::meter::{Arrival, MAX_OUTSTANDING, Meter};
 use crate::silence::{Limits, Silence};
 use crate::{
-    Class, ClassScore, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role, Sample, Sla,
-    State, StreamSpec, Verdict, defaults as d,
+    Class, ClassScore, Compliance, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role,
+    Sample, Sla, State, StreamSpec, Verdict, defaults as d,
 };
 use life::{Facts, Life};
 use quality::Assessment;
@@ -123,6 +123,8 @@ pub struct PathMonitor {
     admin: bool,
     stale: bool,
     answered: u64,
+    /// Packets of full size lost in a row while small ones were answered.
+    full_size_missed: u8,
     /// Deadlines in a row that were held because our own loop stood still.
     holds: u8,
     /// Silence is not reported before this.
@@ -158,6 +160,7 @@ impl PathMonitor {
             admin: false,
             stale: false,
             answered: 0,
+            full_size_missed: 0,
             holds: 0,
             held_until: Instant::ZERO,
             silence_at: None,
@@ -213,6 +216,32 @@ impl PathMonitor {
         self.evaluate(now, now, false);
     }
 
+    /// A packet of full size that nobody may fragment came back, or the size is another now.
+    pub fn full_size_answered(&mut self, now: Instant) {
+        let hole = self.has_mtu_hole();
+        self.full_size_missed = 0;
+        if hole {
+            self.evaluate(now, now, false);
+        }
+    }
+
+    /// A packet of full size that was sent at `sent` did not come back in time. It counts if a
+    /// probe sent since was answered: otherwise size is not to blame.
+    pub fn full_size_missed(&mut self, now: Instant, sent: Instant) {
+        if self.streams.answered_sent().is_none_or(|answered| answered < sent) {
+            return;
+        }
+        let hole = self.has_mtu_hole();
+        self.full_size_missed = self.full_size_missed.saturating_add(1);
+        if !hole && self.has_mtu_hole() {
+            self.evaluate(now, now, false);
+        }
+    }
+
+    fn has_mtu_hole(&self) -> bool {
+        self.full_size_missed >= d::MTU_HOLE_MISSES
+    }
+
     /// The operator takes the path out (`true`) or gives it back.
     pub fn admin(&mut self, now: Instant, out: bool) {
         self.admin = out;
@@ -260,7 +289,13 @@ impl PathMonitor {
 
     /// How well the path serves `class`.
     pub fn score(&self, class: Class) -> ClassScore {
-        self.assessment.score(class, self.verdict.passes())
+        let mut score = self.assessment.score(class, self.verdict.passes());
+        // Voice packets are small.
+        if self.has_mtu_hole() && class != Class::Voice {
+            score.violations.mtu = true;
+            score.compliance = Compliance::Violates;
+        }
+        score
     }
 
     /// The call behind the voice score: jitter buffer, delay, loss, and each term of R.
@@ -373,7 +408,8 @@ impl PathMonitor {
                 .degraded
                 .with_if(silent && !enough, Reasons::SILENCE)
                 .with_if(low, Reasons::LOW_SCORE)
-                .with_if(lossy, Reasons::LOSS),
+                .with_if(lossy, Reasons::LOSS)
+                .with_if(self.has_mtu_hole(), Reasons::MTU_HOLE),
             suspicious: joint.suspicious,
             // Probes that were sent and did not come back are news, however old.
             frozen: self.stale && !silent,

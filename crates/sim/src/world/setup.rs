@@ -192,6 +192,7 @@ fn path(region: &str, nth: usize) -> Path {
         probe_source: IpAddr::from([10, 255, 1 + number(nth), 1]),
         probes: vec![probe(0), probe(1)],
         cost: 0,
+        mtu_probe: None,
     }
 }
 

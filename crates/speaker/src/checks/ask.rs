@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
@@ -83,17 +84,18 @@ impl Asker {
         Self { ask: check.ask.clone(), source: check.source, device: check.device.clone(), tls }
     }
 
-    pub(super) async fn ask(&self) -> Answer {
+    /// Asks, and notes in `head` when the head of an HTTP answer was there.
+    pub(super) async fn ask(&self, head: &mut Option<Instant>) -> Answer {
         match &self.ask {
             Ask::Tcp(endpoint) => {
                 let stream = self.connect(endpoint).await?;
                 Ok(stream.peer_addr().map_or("connected".into(), |at| format!("connected to {at}")))
             }
-            Ask::Http(http) => self.ask_http(http).await,
+            Ask::Http(http) => self.ask_http(http, head).await,
         }
     }
 
-    async fn ask_http(&self, http: &Http) -> Answer {
+    async fn ask_http(&self, http: &Http, head: &mut Option<Instant>) -> Answer {
         let tls = self.tls.clone()?;
         let tcp = self.connect(&http.endpoint).await?;
         let stream: Pin<Box<dyn Stream>> = match tls {
@@ -115,6 +117,7 @@ impl Asker {
             .map_err(told("no HTTP request"))?;
         let exchange = async {
             let response = sender.send_request(request).await.map_err(told("HTTP"))?;
+            *head = Some(Instant::now());
             judge(http, response).await
         };
         // The connection works for the exchange; where it ends first, the exchange hears of it.
@@ -164,14 +167,27 @@ async fn judge(http: &Http, response: Response<Incoming>) -> Answer {
         let (low, high) = (http.status.start(), http.status.end());
         return Err(format!("status {status}, expected {low} to {high}"));
     }
-    if let Some(text) = &http.body {
-        let body = Limited::new(response.into_body(), Asker::BODY).collect().await;
-        let body = body.map_err(|error| told("reading the body")(&*error))?.to_bytes();
-        if !contains(&body, text.as_bytes()) {
-            return Err(format!("status {status}, but the body lacks {text:?}"));
+    let body = read(response.into_body()).await?;
+    match &http.body {
+        Some(text) if !contains(&body, text.as_bytes()) => {
+            Err(format!("status {status}, but the body lacks {text:?}"))
+        }
+        _ => Ok(format!("status {status}")),
+    }
+}
+
+/// The body, or of a long one the beginning: an instance that stops in the middle has not answered.
+async fn read(mut body: Incoming) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(told("reading the body"))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if bytes.len() >= Asker::BODY {
+            bytes.truncate(Asker::BODY);
+            break;
         }
     }
-    Ok(format!("status {status}"))
+    Ok(bytes)
 }
 
 fn contains(body: &[u8], text: &[u8]) -> bool {

@@ -66,6 +66,8 @@ pub struct Outcome {
     pub changed: bool,
     /// What the instance said, or what went wrong, for people.
     pub detail: String,
+    /// Time from the question to the head of an HTTP answer, if it came.
+    pub first_byte: Option<Duration>,
     /// Time from the question to the end of the answer, or to the failure.
     pub response_time: Duration,
 }
@@ -105,7 +107,8 @@ async fn watch(check: Check, delay: Duration, outcomes: mpsc::Sender<Outcome>) {
             () = outcomes.closed() => return,
         }
         let asked = Instant::now();
-        let answer = tokio::time::timeout(check.timeout, asker.ask()).await;
+        let mut head = None;
+        let answer = tokio::time::timeout(check.timeout, asker.ask(&mut head)).await;
         let answer =
             answer.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout)));
         let ok = answer.is_ok();
@@ -117,6 +120,7 @@ async fn watch(check: Check, delay: Duration, outcomes: mpsc::Sender<Outcome>) {
             healthy,
             changed,
             detail: answer.unwrap_or_else(|failure| failure),
+            first_byte: head.map(|head| head.duration_since(asked)),
             response_time: asked.elapsed(),
         };
         if outcomes.send(outcome).await.is_err() {

@@ -128,6 +128,36 @@ async fn a_good_answer_is_told_with_its_status_and_time() {
     assert!(outcome.response_time > Duration::ZERO);
 }
 
+/// An instance that sends the head of an answer, waits, and sends so many octets of the ten promised.
+async fn hesitant(octets: usize) -> Outcome {
+    const PAUSE: Duration = Duration::from_millis(60);
+    let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 Fine\r\ncontent-length: 10\r\n\r\n").await.unwrap();
+        tokio::time::sleep(PAUSE).await;
+        stream.write_all(&b"0123456789"[..octets]).await.unwrap();
+    });
+    let instance = Instance { addr, status: Arc::default() };
+    first(check(Ask::Http(instance.http("/")))).await
+}
+
+#[tokio::test]
+async fn the_head_of_an_answer_and_its_end_have_times_of_their_own() {
+    let outcome = hesitant(10).await;
+    let first_byte = outcome.first_byte.expect("a head");
+    assert!(outcome.ok && first_byte > Duration::ZERO, "{outcome:?}");
+    assert!(outcome.response_time >= first_byte + Duration::from_millis(50), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_instance_that_stops_in_the_middle_of_an_answer_is_not_well() {
+    let outcome = hesitant(5).await;
+    assert!(!outcome.ok && outcome.first_byte.is_some(), "{outcome:?}");
+    assert!(outcome.detail.starts_with("reading the body"), "{}", outcome.detail);
+}
+
 #[tokio::test]
 async fn the_status_must_be_among_the_expected() {
     for (status, expected, ok) in

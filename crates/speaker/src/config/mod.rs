@@ -185,6 +185,7 @@ impl File {
             loaded.shell.paths.extend(path.link(loaded.shell.fib));
             let dscp = self.dscp(path);
             loaded.shell.streams.extend(path.streams(id, dscp).unwrap_or_default());
+            loaded.shell.full_size.extend(path.full_size(id, dscp));
             loaded.engine.paths.extend(path.engine(peers, dscp));
         }
         for (id, service) in (0..).map(ServiceId).zip(&self.services) {
@@ -232,6 +233,7 @@ impl File {
                 .collect(),
             paths: Vec::new(),
             streams: Vec::new(),
+            full_size: Vec::new(),
             conditions: Vec::new(),
             checks: Vec::new(),
             bfd_socket: speaker.bfd_socket(),

@@ -12,6 +12,7 @@ use pathvane_probe::{stamp, stun};
 use pathvane_rib::PeerId;
 use pathvane_score::MAX_PORTS;
 use toml::Spanned;
+use toml::de::DeValue;
 
 use super::bfd::Bfd;
 use super::finding::Findings;
@@ -19,7 +20,7 @@ use super::names::Names;
 use super::read::Section;
 use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
-use super::value::{Interface, Number, words};
+use super::value::{FromToml, Interface, Number, Refusal, words};
 use crate::stamp_key;
 
 words!(
@@ -47,6 +48,7 @@ pub(super) struct Path {
     pub(super) probes: Vec<Probe>,
     pub(super) probes_span: Range<usize>,
     pub(super) cost: Number<0, 100>,
+    pub(super) mtu_probe: Spanned<MtuProbe>,
     pub(super) mark: Spanned<u32>,
     pub(super) table: Spanned<Number<1, 0xffff_fffe>>,
     pub(super) bfd: Option<Bfd>,
@@ -80,6 +82,7 @@ impl Path {
             probes: probes(section),
             probes_span: section.span_of("probes"),
             cost: section.or("cost", Number(0)),
+            mtu_probe: section.spanned_or("mtu_probe", MtuProbe::Off),
             mark: section.spanned_or("mark", FIRST_MARK + index),
             table: section.spanned_or("table", Number(FIRST_TABLE + index)),
             bfd: Bfd::of_path(section),
@@ -140,6 +143,10 @@ impl Path {
             probe_source: *self.probe_source.as_ref()?.get_ref(),
             probes: self.probes.iter().map(probe).collect(),
             cost: self.cost.small(),
+            mtu_probe: self.full_size_like().map(|like| pathvane_engine::config::MtuProbe {
+                like,
+                octets: self.mtu_probe.get_ref().octets(),
+            }),
         })
     }
 
@@ -158,15 +165,71 @@ impl Path {
     /// The sockets of its probe streams.
     pub(super) fn streams(&self, path: PathId, dscp: u8) -> Option<Vec<StreamSocket>> {
         let source = *self.probe_source.as_ref()?.get_ref();
-        let socket = |probe: &Probe| StreamSocket {
+        Some(self.probes.iter().map(|probe| probe.socket(path, source, dscp)).collect())
+    }
+
+    /// The probe whose far end full-size probes share, if there are to be any: the first whose
+    /// packets can have any size.
+    pub(super) fn full_size_like(&self) -> Option<usize> {
+        let sized = |probe: &Probe| matches!(probe.kind, ProbeKind::Stamp | ProbeKind::Icmp);
+        let wanted = *self.mtu_probe.get_ref() != MtuProbe::Off;
+        wanted.then(|| self.probes.iter().position(sized)).flatten()
+    }
+
+    /// The socket of its full-size probes.
+    pub(super) fn full_size(&self, path: PathId, dscp: u8) -> Option<StreamSocket> {
+        let like = &self.probes[self.full_size_like()?];
+        Some(like.socket(path, *self.probe_source.as_ref()?.get_ref(), dscp))
+    }
+}
+
+impl Probe {
+    fn socket(&self, path: PathId, source: IpAddr, dscp: u8) -> StreamSocket {
+        StreamSocket {
             path,
-            kind: probe.kind,
+            kind: self.kind,
             source,
-            target: SocketAddr::new(*probe.target.get_ref(), probe.port),
-            ports: probe.ports,
+            target: SocketAddr::new(*self.target.get_ref(), self.port),
+            ports: self.ports,
             dscp,
-        };
-        Some(self.probes.iter().map(socket).collect())
+        }
+    }
+}
+
+/// Whether packets of full size are sent as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum MtuProbe {
+    /// They are not.
+    Off,
+    /// Of the size that the kernel knows.
+    Auto,
+    /// IP packets of so many octets.
+    Octets(u16),
+}
+
+impl MtuProbe {
+    fn octets(self) -> Option<u16> {
+        match self {
+            Self::Octets(octets) => Some(octets),
+            Self::Off | Self::Auto => None,
+        }
+    }
+}
+
+impl FromToml for MtuProbe {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        if let DeValue::Integer(_) = value {
+            return Number::<576, 1500>::from_toml(value)
+                .map(|octets| Self::Octets(octets.small()));
+        }
+        match value {
+            DeValue::String(word) if word == "off" => Ok(Self::Off),
+            DeValue::String(word) if word == "auto" => Ok(Self::Auto),
+            _ => Err(Refusal::new(
+                "it is no size of packets",
+                "write \"off\", \"auto\", or the octets of an IP packet, 576 to 1500",
+            )),
+        }
     }
 }
 

@@ -86,6 +86,7 @@ pub fn policies(loaded: &Loaded, number: impl Fn(&str) -> Option<PeerId>) -> Vec
 fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     let Loaded { engine, shell } = loaded;
     let ShellConfig { listen, control, fib, log, paths, streams, conditions, checks, .. } = shell;
+    let streams = || streams.iter().chain(&shell.full_size);
     let mut fixed = BTreeMap::new();
     let mut put = |key: String, value: String| fixed.insert(key, value);
     put("`asn`".into(), format!("{}", engine.asn));
@@ -106,7 +107,7 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
         let mut plain = path.clone();
         let via: Vec<_> = path.announce_via.iter().map(numbered).collect();
         plain.announce_via.clear();
-        let sockets: Vec<_> = streams.iter().filter(|stream| stream.path.index() == nth).collect();
+        let sockets: Vec<_> = streams().filter(|stream| stream.path.index() == nth).collect();
         put(format!("path `{}`", path.name), format!("{nth}{plain:?}{via:?}{link:?}{sockets:?}"));
     }
     for (nth, service) in engine.services.iter().enumerate() {

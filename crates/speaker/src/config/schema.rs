@@ -161,6 +161,7 @@ pub const PATH: &[&str] = &[
     "probe_source",
     "probes",
     "cost",
+    "mtu_probe",
     "mark",
     "table",
     "bfd",

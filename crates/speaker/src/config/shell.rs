@@ -31,6 +31,8 @@ pub struct ShellConfig {
     pub paths: Vec<PathLink>,
     /// Probe sockets, by [`pathvane_engine::StreamId`].
     pub streams: Vec<StreamSocket>,
+    /// Sockets of full-size probes, whose streams follow the others.
+    pub full_size: Vec<StreamSocket>,
     /// Conditions to watch, in the order of the services and their `announce`.
     pub conditions: Vec<Watched>,
     /// The unix socket of the BFD process.

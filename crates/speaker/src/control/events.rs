@@ -211,6 +211,9 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
             let (peer, reason) = (peer_name(engine, peer), reason.to_owned());
             Kind::Signal { move_id, peer, prefix, say, med, reason }
         }
+        EventKind::PathMtu { path, octets, wanted } => {
+            Kind::PathMtu { path: path_name(engine, path), octets, wanted }
+        }
         EventKind::Link { path, up } => Kind::Link { path: path_name(engine, path), up },
         EventKind::Bfd { user, state } => {
             let says = match state {

@@ -19,10 +19,12 @@ mod server;
 mod tests;
 
 use ipnet::IpNet;
-use pathvane_engine::{Command, ConnId, Engine};
+use pathvane_clock::Instant;
+use pathvane_engine::{Command, ConnId, Engine, ServiceId, StreamId};
 use pathvane_rib::Cursor;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::checks::Outcome;
 use crate::fib;
 use crate::tcp::TcpFacts;
 use dto::{Bfd, Done, ExplainPrefix, Path, Peer, Refused, Route, Service, Status};
@@ -121,8 +123,27 @@ pub fn requests() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
     mpsc::channel(QUEUE)
 }
 
-/// What TCP has seen of a connection's way.
-pub type Tcp<'a> = &'a dyn Fn(ConnId) -> Option<TcpFacts>;
+/// What the shell knows and the engine does not.
+#[derive(Clone, Copy)]
+pub struct Shell<'a> {
+    /// Routes in the kernel.
+    pub fib: fib::Stats,
+    /// What TCP has seen of a connection's way.
+    pub tcp: &'a dyn Fn(ConnId) -> Option<TcpFacts>,
+    /// The UDP port that is a stream's source port number so and so.
+    pub source_port: &'a dyn Fn(StreamId, u8) -> Option<u16>,
+    /// The last answer to a service's check number so and so.
+    pub checked: &'a dyn Fn(ServiceId, u16) -> Option<Checked>,
+}
+
+/// The last answer of an instance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// When it was complete.
+    pub at: Instant,
+    /// What became of the question.
+    pub outcome: Outcome,
+}
 
 impl Request {
     /// Answers, in the hot loop. What comes back is the command that was asked for, if one was:
@@ -130,15 +151,14 @@ impl Request {
     pub fn answer(
         self,
         engine: &Engine,
-        fib: fib::Stats,
-        tcp: Tcp<'_>,
+        shell: Shell<'_>,
         bfd: impl FnOnce() -> Vec<Bfd>,
     ) -> Option<Command> {
         let (reply, command) = match command(engine, &self.query) {
             Some(Ok((command, done))) => (Ok(Answer::Done(Done { done })), Some(command)),
             Some(Err(refused)) => (Err(refused), None),
             None if self.query == Query::Bfd => (Ok(Answer::Bfd(bfd())), None),
-            None => (answer::read(engine, fib, tcp, &self.query), None),
+            None => (answer::read(engine, shell, &self.query), None),
         };
         // Whoever asked may have hung up; then nobody misses the answer.
         let _ = self.reply.send(reply);

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 use nix::sys::socket::sockopt::{Ipv4RecvTtl, Timestamping};
 use nix::sys::socket::{TimestampingFlag, setsockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use crate::os_error::OsError;
+use crate::sys;
 
 /// What probes travel in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +41,8 @@ pub struct Spec {
     pub ttl: u8,
     /// Whether the kernel tells the traffic class of what arrives.
     pub receive_class: bool,
+    /// Packets are sent whole or not at all.
+    pub dont_fragment: bool,
 }
 
 impl Spec {
@@ -55,6 +59,7 @@ impl Spec {
             traffic_class: Self::EF,
             ttl: 255,
             receive_class: false,
+            dont_fragment: false,
         }
     }
 }
@@ -84,6 +89,10 @@ pub(crate) fn open(spec: &Spec) -> Result<(Socket, bool), OsError> {
     receive_details(&socket, domain)?;
     if spec.receive_class {
         receive_class(&socket, domain)?;
+    }
+    if spec.dont_fragment {
+        let set = sys::forbid_fragments(socket.as_fd(), domain == Domain::IPV6);
+        within(set, "set IP_MTU_DISCOVER", "this kernel is too old")?;
     }
     bind(&socket, spec, raw)?;
     Ok((socket, raw && domain == Domain::IPV4))

@@ -101,6 +101,19 @@ impl ProbeSocket {
         Counters { clock_steps: self.clock.steps(), ..self.counters }
     }
 
+    /// From now on talks to `to` alone, and learns what the kernel knows of the way there.
+    pub fn connect(&self, to: SocketAddr) -> io::Result<()> {
+        SockRef::from(&self.socket).connect(&to.into())
+    }
+
+    /// Octets of the largest IP packet on the way to where it is connected to, as far as the kernel
+    /// knows. Loopback's are more than can be told here: 65535.
+    pub fn path_mtu(&self) -> io::Result<u16> {
+        let ipv6 = self.socket.local_addr()?.is_ipv6();
+        let octets = crate::sys::path_mtu(self.socket.as_fd(), ipv6)?;
+        Ok(u16::try_from(octets).unwrap_or(u16::MAX))
+    }
+
     /// Sends a probe now or not at all; [`drain_sent`](Self::drain_sent) tells `tag` when it left.
     pub fn try_send(&mut self, bytes: &[u8], to: SocketAddr, tag: u64) -> io::Result<()> {
         let mut to = to;

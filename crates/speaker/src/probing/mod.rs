@@ -3,6 +3,7 @@
 //! The same packets, sockets, kernel timestamps and estimators with which the speaker measures its
 //! paths, for a person who looks on. One stream, one second's figures after the other, and a summary.
 
+mod record;
 mod tally;
 mod trouble;
 
@@ -13,9 +14,11 @@ use std::pin::pin;
 use std::time::Instant as Monotonic;
 
 use pathvane_clock::{Duration, Instant};
+pub use pathvane_engine::config::ProbeKind;
 use pathvane_probe::icmp::Version;
 use pathvane_probe::stamp::Key;
 pub use pathvane_probe::stamp::{Options, PORT};
+pub use pathvane_probe::stun::PORT as STUN_PORT;
 use pathvane_probe::{Kind, Sample, Seen, Sender};
 use pathvane_score::{Class, MonitorConfig, PathMonitor};
 use tokio::time::{sleep, timeout};
@@ -25,15 +28,17 @@ pub use trouble::Trouble;
 
 use crate::os_error::OsError;
 use crate::probe_io::{Carrier, ProbeSocket, Spec, Watch};
+use crate::series;
+use record::Record;
 use tally::{Tally, scored};
 
 /// How to probe what.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The address probed; the port for STAMP only.
+    /// The address probed; ICMP knows no port.
     pub target: SocketAddr,
-    /// ICMP echo instead of STAMP.
-    pub icmp: bool,
+    /// What with.
+    pub kind: ProbeKind,
     /// The source address; the kernel chooses if `None`.
     pub source: Option<IpAddr>,
     /// The interface to leave and arrive through.
@@ -52,6 +57,8 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// The key of the authenticated mode.
     pub key: Option<Key>,
+    /// Tell each probe with what became of it ([`Event::Probe`]).
+    pub record: bool,
 }
 
 /// What there is to tell while probing.
@@ -61,6 +68,9 @@ pub enum Event<'a> {
     Second(&'a Second),
     /// Nobody has answered yet, and why that may be.
     Trouble(Trouble),
+    /// What became of a probe, in the order of sending; times count from the first one. Path and
+    /// reflector are left for whoever records to name.
+    Probe(&'a series::Probe),
 }
 
 /// Probes until count or duration is reached or `stop` completes; tells each second. Call within a
@@ -120,6 +130,7 @@ struct Run<'a> {
     started: Instant,
     packet: Vec<u8>,
     samples: Vec<Sample>,
+    record: Record,
     /// When the last probe was sent, if no more are to be.
     ended: Option<Instant>,
     failing: bool,
@@ -133,8 +144,8 @@ impl<'a> Run<'a> {
         // The clock starts in the past: instants before the first probe must exist.
         let origin = origin.checked_sub(Duration::from_secs(60)).unwrap_or(origin);
         let identity = (std::process::id() as u16).max(1);
-        let carrier =
-            if config.icmp { Carrier::Icmp { identifier: identity } } else { Carrier::Udp };
+        let icmp = config.kind == ProbeKind::Icmp;
+        let carrier = if icmp { Carrier::Icmp { identifier: identity } } else { Carrier::Udp };
         let source = config.source.unwrap_or_else(|| unspecified(config.target.ip()));
         let mut spec = Spec::new(carrier, SocketAddr::new(source, 0));
         spec.device.clone_from(&config.device);
@@ -142,10 +153,15 @@ impl<'a> Run<'a> {
         spec.receive_class = true;
         let socket = ProbeSocket::open(&spec, origin)?;
         let started = socket.now();
-        let kind = match (config.icmp, config.target.ip()) {
-            (false, _) => Kind::Stamp { ssid: identity },
-            (true, IpAddr::V4(_)) => Kind::Icmp { version: Version::V4, identifier: identity },
-            (true, IpAddr::V6(_)) => Kind::Icmp { version: Version::V6, identifier: identity },
+        let kind = match (config.kind, config.target.ip()) {
+            (ProbeKind::Stamp, _) => Kind::Stamp { ssid: identity },
+            (ProbeKind::Stun, _) => Kind::Stun,
+            (ProbeKind::Icmp, IpAddr::V4(_)) => {
+                Kind::Icmp { version: Version::V4, identifier: identity }
+            }
+            (ProbeKind::Icmp, IpAddr::V6(_)) => {
+                Kind::Icmp { version: Version::V6, identifier: identity }
+            }
         };
         let sender = pathvane_probe::Config {
             kind,
@@ -157,7 +173,7 @@ impl<'a> Run<'a> {
             options: Options {
                 key: config.key.clone(),
                 size: config.size,
-                dscp: (!config.icmp).then_some(config.dscp),
+                dscp: (config.kind == ProbeKind::Stamp).then_some(config.dscp),
                 direct: false,
             },
         };
@@ -169,6 +185,7 @@ impl<'a> Run<'a> {
             started,
             packet: Vec::new(),
             samples: Vec::new(),
+            record: Record::new(started, config.record),
             ended: None,
             failing: false,
             socket,
@@ -179,13 +196,17 @@ impl<'a> Run<'a> {
     fn turn(&mut self, tell: &mut impl FnMut(Event<'_>)) {
         self.read();
         let now = self.socket.now();
-        while self.sender.poll_lost(now).is_some() {
+        while let Some(lost) = self.sender.poll_lost(now) {
             self.tally.lost();
+            self.record.lost(lost.seq);
         }
         self.monitor.handle_timeout(now);
         while self.monitor.poll_verdict().is_some() {}
         while let Some(second) = self.tally.poll_second(now, &self.monitor) {
             tell(Event::Second(&second));
+        }
+        while let Some(probe) = self.record.poll() {
+            tell(Event::Probe(&probe));
         }
         self.send(now);
     }
@@ -206,6 +227,7 @@ impl<'a> Run<'a> {
         let now = self.socket.now();
         for sample in self.samples.drain(..) {
             self.tally.sample(&sample);
+            self.record.sample(&sample);
             if !sample.duplicate {
                 self.monitor.reply(now, 0, &scored(&sample));
             }
@@ -224,6 +246,7 @@ impl<'a> Run<'a> {
                     self.failing = false;
                     self.tally.sent();
                     self.monitor.sent(now, 0, seq);
+                    self.record.sent(seq, now);
                 }
                 Err(error) => {
                     self.sender.handle_send_failed(seq);
@@ -258,6 +281,9 @@ impl<'a> Run<'a> {
 
     fn summary(mut self, tell: &mut impl FnMut(Event<'_>)) -> Summary {
         self.read();
+        while let Some(probe) = self.record.poll() {
+            tell(Event::Probe(&probe));
+        }
         if let Some(second) = self.tally.rest(self.socket.now(), &self.monitor) {
             tell(Event::Second(&second));
         }

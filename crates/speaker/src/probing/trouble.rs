@@ -7,7 +7,7 @@ use pathvane_clock::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::Config;
+use super::{Config, ProbeKind};
 
 /// Why a target may not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,8 +31,9 @@ impl Trouble {
 
     /// Asks once more with a connected socket, to which the kernel passes on what ICMP says.
     pub(super) async fn of(config: &Config) -> Self {
-        let silence = Self::Silence { keyed: config.key.is_some(), icmp: config.icmp };
-        if config.icmp {
+        let icmp = config.kind == ProbeKind::Icmp;
+        let silence = Self::Silence { keyed: config.key.is_some(), icmp };
+        if icmp {
             return silence;
         }
         match ask(config).await {
@@ -46,7 +47,7 @@ impl Trouble {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NothingListens => {
-                "start `pathvane reflector` there, say its port (TARGET:PORT), or probe with --kind icmp"
+                "start what is to answer there (for STAMP `pathvane reflector`), say its port (TARGET:PORT), or probe with --kind icmp"
             }
             Self::NoWay => "check the address, routes (`ip route get`) and the --interface",
             Self::Silence { keyed: true, .. } => {

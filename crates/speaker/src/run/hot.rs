@@ -111,7 +111,7 @@ impl Hot {
                     running.reload(engine, peers, reload);
                 }
             }
-            Token::Outside(which) => outside.serve(engine, peers, which)?,
+            Token::Outside(which) => outside.serve(engine, (peers, probes), which)?,
         }
         self.obey()
     }

@@ -5,6 +5,7 @@
 //! talk over bounded channels, and the hot one never waits.
 
 mod bfd;
+mod full_size;
 mod hot;
 mod outside;
 mod peers;

@@ -1,5 +1,6 @@
 //! Everything of the loop beside peers and probes: kernel, health checks, operators.
 
+use std::collections::HashMap;
 use std::task::Poll;
 
 use ipnet::IpNet;
@@ -10,11 +11,12 @@ use tokio::sync::mpsc;
 
 use super::bfd::Bfd;
 use super::peers::Peers;
+use super::probes::Probes;
 use super::{Failure, Token};
 use crate::alarm::now;
 use crate::checks::Outcome;
 use crate::config::ShellConfig;
-use crate::control::{Publisher, Reload, Request};
+use crate::control::{Checked, Publisher, Reload, Request, Shell};
 use crate::fib::Fib;
 use crate::links::Links;
 use crate::ready::{Class, ReadySet, Source};
@@ -58,6 +60,8 @@ pub(super) struct Outside {
     links: Links,
     bfd: Bfd,
     facts: Vec<Input<'static>>,
+    /// The last answer to each check.
+    checked: HashMap<(ServiceId, u16), Checked>,
     channels: Channels,
     signals: [Signal; 2],
     leaving: bool,
@@ -94,6 +98,7 @@ impl Outside {
             links: Links::open(&config.paths, &config.conditions)?,
             bfd: Bfd::new(config.bfd_socket.clone(), config.bfd.clone(), line),
             facts: Vec::new(),
+            checked: HashMap::new(),
             channels,
             signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
             leaving: false,
@@ -110,7 +115,7 @@ impl Outside {
     pub(super) fn serve(
         &mut self,
         engine: &mut Engine,
-        peers: &Peers,
+        (peers, probes): (&Peers, &Probes),
         which: Which,
     ) -> Result<(), Failure> {
         match which {
@@ -118,7 +123,7 @@ impl Outside {
             Which::Routes => self.serve_routes(),
             Which::Health => self.serve_health(engine),
             Which::Bfd => self.bfd.serve(engine),
-            Which::Control => self.serve_control(engine, peers),
+            Which::Control => self.serve_control(engine, peers, probes),
             Which::Leave => self.serve_signals(engine)?,
             Which::Reload => {}
         }
@@ -149,17 +154,23 @@ impl Outside {
         while let Poll::Ready(Some(outcome)) = self.channels.health.poll_recv(&mut cx) {
             let Outcome { service, check, healthy, .. } = outcome;
             engine.handle(now(), Input::Health { service, check, healthy });
+            self.checked.insert((service, check), Checked { at: now(), outcome });
         }
     }
 
     /// One request a turn: an answer may be a page of routes.
-    fn serve_control(&mut self, engine: &mut Engine, peers: &Peers) {
+    fn serve_control(&mut self, engine: &mut Engine, peers: &Peers, probes: &Probes) {
         let mut cx = self.sources.control.context();
         if let Poll::Ready(Some(request)) = self.channels.requests.poll_recv(&mut cx) {
             self.sources.control.wake();
-            let tcp = |conn| peers.facts(conn);
+            let shell = Shell {
+                fib: self.fib.stats(),
+                tcp: &|conn| peers.facts(conn),
+                source_port: &|stream, nth| probes.source_port(stream, nth),
+                checked: &|service, check| self.checked.get(&(service, check)).cloned(),
+            };
             let bfd = || self.bfd.show(engine);
-            if let Some(command) = request.answer(engine, self.fib.stats(), &tcp, bfd) {
+            if let Some(command) = request.answer(engine, shell, bfd) {
                 engine.handle(now(), Input::Command(command));
             }
         }

@@ -10,8 +10,9 @@ use pathvane_engine::config::ProbeKind;
 use pathvane_engine::{Engine, Input, ProbeOut, StreamId};
 
 use super::Token;
+use super::full_size::FullSize;
 use crate::alarm::now;
-use crate::config::{PathLink, ShellConfig};
+use crate::config::{PathLink, ShellConfig, StreamSocket};
 use crate::os_error::OsError;
 use crate::probe_io::{Carrier, Datagram, ProbeSocket, Spec, Waiting, Watch};
 use crate::ready::{Class, ReadySet, Source};
@@ -27,6 +28,8 @@ struct Lane {
     socket: ProbeSocket,
     /// Whose replies come from where.
     streams: Vec<(SocketAddr, StreamId)>,
+    /// Errors of the network are told by it, and wait until it is read.
+    connected: bool,
 }
 
 /// Every probe socket of the speaker.
@@ -36,6 +39,8 @@ pub(super) struct Probes {
     source: Source,
     /// By [`StreamId`].
     streams: Vec<Stream>,
+    /// By what is left of a [`StreamId`].
+    full_size: Vec<(usize, FullSize)>,
 }
 
 /// Where the probes of one stream leave.
@@ -70,6 +75,7 @@ impl Probes {
             watch: Watch::new()?,
             source: ready.add(Class::Urgent, Token::Probes),
             streams: Vec::new(),
+            full_size: Vec::new(),
         };
         let mut by_key: HashMap<Key, usize> = HashMap::new();
         for (id, stream) in (0u16..).map(StreamId).zip(&config.streams) {
@@ -92,23 +98,51 @@ impl Probes {
             }
             probes.streams.push(Stream { lanes, target, failing: false });
         }
+        let first = u16::try_from(config.streams.len()).unwrap_or(u16::MAX);
+        for (id, stream) in (first..).map(StreamId).zip(&config.full_size) {
+            probes.add_full_size(id, stream, &config.paths[stream.path.index()], origin)?;
+        }
         Ok(probes)
     }
 
     fn add_lane(&mut self, spec: &Spec, origin: Monotonic) -> Result<usize, OsError> {
         let (lane, socket) = (self.lanes.len(), ProbeSocket::open(spec, origin)?);
         self.watch.add(&socket, lane)?;
-        self.lanes.push(Lane { socket, streams: Vec::new() });
+        self.lanes.push(Lane { socket, streams: Vec::new(), connected: spec.dont_fragment });
         Ok(lane)
+    }
+
+    fn add_full_size(
+        &mut self,
+        id: StreamId,
+        stream: &StreamSocket,
+        path: &PathLink,
+        origin: Monotonic,
+    ) -> Result<(), OsError> {
+        let icmp = (stream.kind == ProbeKind::Icmp).then_some(id);
+        let mut target = stream.target;
+        if icmp.is_some() {
+            target.set_port(0);
+        }
+        let index = stream.path.index();
+        let key = Key { source: stream.source, path: index, dscp: stream.dscp, icmp, port: 0 };
+        let spec = Spec { dont_fragment: true, ..spec(&key, path) };
+        let lane = self.add_lane(&spec, origin)?;
+        self.lanes[lane].streams.push((target, id));
+        self.full_size.push((lane, FullSize::new(stream.path, target)));
+        Ok(())
     }
 
     /// Sends a probe and tells the engine whether it left.
     pub(super) fn send(&mut self, engine: &mut Engine, probe: &ProbeOut) {
         let ProbeOut { stream, seq, packet } = probe;
+        if let Some(at) = stream.index().checked_sub(self.streams.len()) {
+            let (lane, full_size) = &mut self.full_size[at];
+            return full_size.send(engine, &mut self.lanes[*lane].socket, probe);
+        }
         let Stream { lanes, target, failing } = &mut self.streams[stream.index()];
         let lane = lanes[*seq as usize % lanes.len()];
-        let tag = u64::from(stream.0) << 32 | u64::from(*seq);
-        let sent = self.lanes[lane].socket.try_send(packet.bytes(), *target, tag);
+        let sent = self.lanes[lane].socket.try_send(packet.bytes(), *target, tag(probe));
         let (stream, seq) = (*stream, *seq);
         match sent {
             Ok(()) => {
@@ -122,6 +156,12 @@ impl Probes {
                 engine.handle(now(), Input::ProbeFailed { stream, seq });
             }
         }
+    }
+
+    /// The UDP port that is the `nth` source port of a stream.
+    pub(super) fn source_port(&self, stream: StreamId, nth: u8) -> Option<u16> {
+        let lane = *self.streams.get(stream.index())?.lanes.get(usize::from(nth))?;
+        self.lanes[lane].socket.local_addr().ok().map(|at| at.port())
     }
 
     /// Some socket may have something.
@@ -159,7 +199,7 @@ impl Lane {
                 engine.handle(now(), Input::ProbeStamped { stream, seq, at });
             });
         }
-        if !waiting.arrivals {
+        if !waiting.arrivals && !self.connected {
             return;
         }
         let streams = &self.streams;
@@ -172,6 +212,11 @@ impl Lane {
             }
         });
     }
+}
+
+/// By which a departure is told.
+pub(super) fn tag(probe: &ProbeOut) -> u64 {
+    u64::from(probe.stream.0) << 32 | u64::from(probe.seq)
 }
 
 /// How probes of `key` leave over `path`.

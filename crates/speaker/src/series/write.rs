@@ -1,4 +1,4 @@
-//! Probes into JSON lines.
+//! Probes into JSON lines or CSV.
 
 use std::io::{self, Write};
 
@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::Probe;
 
-/// Writes a series as JSON lines, which [`super::Reader`] reads back to the nanosecond for times
+/// Writes a series, as JSON lines or CSV, which [`super::Reader`] reads back to the nanosecond for times
 /// below three months.
 #[derive(Debug)]
 pub struct Writer<W> {
     sink: W,
+    csv: bool,
 }
 
 #[derive(Serialize)]
@@ -30,10 +31,39 @@ struct Line<'a> {
     remarked: bool,
 }
 
+impl Line<'_> {
+    /// Names have neither commas nor quotes: they are the operator's or addresses.
+    fn write_csv(&self, sink: &mut impl Write) -> io::Result<()> {
+        fn text<T: ToString>(value: Option<T>) -> String {
+            value.map_or_else(String::new, |value| value.to_string())
+        }
+        writeln!(
+            sink,
+            "{},{},{},{},{},{},{},{},{}",
+            self.at_ms,
+            self.path,
+            self.reflector,
+            self.port,
+            text(self.rtt_ms),
+            text(self.fwd_ms),
+            text(self.rev_ms),
+            text(self.reflector_seq),
+            self.remarked,
+        )
+    }
+}
+
 impl<W: Write> Writer<W> {
-    /// A writer into `sink`, which should be buffered.
+    /// A writer of JSON lines into `sink`, which should be buffered.
     pub fn new(sink: W) -> Self {
-        Self { sink }
+        Self { sink, csv: false }
+    }
+
+    /// A writer of CSV, whose heading is written at once.
+    pub fn csv(mut sink: W) -> io::Result<Self> {
+        let heading = "at_ms,path,reflector,port,rtt_ms,fwd_ms,rev_ms,reflector_seq,remarked\n";
+        sink.write_all(heading.as_bytes())?;
+        Ok(Self { sink, csv: true })
     }
 
     /// Writes one probe. Probes must come in the order of sending, so wait for the reply of the
@@ -50,8 +80,16 @@ impl<W: Write> Writer<W> {
             reflector_seq: probe.reflector_seq,
             remarked: probe.remarked,
         };
+        if self.csv {
+            return line.write_csv(&mut self.sink);
+        }
         serde_json::to_writer(&mut self.sink, &line)?;
         self.sink.write_all(b"\n")
+    }
+
+    /// Hands on what a buffer holds.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 
     /// The sink, everything written to it flushed.

@@ -1,5 +1,9 @@
 //! Paths measured by a whole speaker on real sockets, as `/v1/paths` shows them.
 
+mod full_size;
+mod members;
+#[path = "../netns/mod.rs"]
+mod netns;
 mod options;
 mod ports;
 mod site;

@@ -9,7 +9,7 @@ use pathvane_probe::reflect;
 use pathvane_probe::stamp::Key;
 use pathvane_speaker::reflector::{Config, Reflector};
 
-use crate::site::{Site, far, stamps};
+use crate::site::{LOOPBACK, Site, far, stamps};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// DSCP EF as a traffic class.
@@ -38,7 +38,7 @@ fn a_path_is_measured_in_the_authenticated_mode() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("stamp.key"), format!("{SECRET}\n")).unwrap();
     let signed = format!(
-        "probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
+        "{LOOPBACK}probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
          key_file = \"FOLDER/stamp.key\", size = 172 }}]"
     );
     let site = Site::start(folder, &signed);
@@ -62,7 +62,7 @@ fn an_answer_that_nobody_signed_is_counted_and_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("stamp.key"), SECRET).unwrap();
     let signed = format!(
-        "probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
+        "{LOOPBACK}probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
          key_file = \"FOLDER/stamp.key\" }}]"
     );
     let site = Site::start(folder, &signed);
@@ -82,7 +82,7 @@ fn a_changed_dscp_is_told_and_moves_nothing() {
     })
     .port();
     let padded = format!(
-        "probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, size = 172 }}]"
+        "{LOOPBACK}probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, size = 172 }}]"
     );
     let site = Site::start(tempfile::tempdir().unwrap(), &padded);
     let up = site.path_when(|path| path.state == "up");
@@ -106,7 +106,7 @@ fn a_reflector_that_is_not_asked_how_probes_arrived_says_nothing_of_it() {
     })
     .port();
     let plain = format!(
-        "probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
+        "{LOOPBACK}probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, \
          class_of_service = false }}]"
     );
     let site = Site::start(tempfile::tempdir().unwrap(), &plain);

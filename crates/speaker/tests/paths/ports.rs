@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use pathvane_probe::reflect;
 
-use crate::site::{Site, far, stamps};
+use crate::site::{LOOPBACK, Site, far, stamps};
 
 const PORTS: usize = 4;
 
@@ -22,7 +22,7 @@ fn one_deaf_source_port_of_several_is_found_and_the_path_still_passes() {
     })
     .port();
     let probes = format!(
-        "probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, ports = {PORTS} }}]"
+        "{LOOPBACK}probes = [{{ kind = \"stamp\", target = \"127.0.0.1\", port = {port}, ports = {PORTS} }}]"
     );
     let site = Site::start(tempfile::tempdir().unwrap(), &probes);
 

@@ -8,7 +8,10 @@ use pathvane_probe::{Stamps, Timestamp};
 use pathvane_speaker::config;
 use pathvane_speaker::control::client::Client;
 use pathvane_speaker::control::dto::Path;
+use pathvane_speaker::reflector::{self, Reflector};
 use tempfile::TempDir;
+
+use crate::netns::{ip, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,13 +35,18 @@ impl Site {
         Self { client: Client::new(folder.path().join("control")), _folder: folder }
     }
 
+    /// What the control interface answers.
+    pub(crate) fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.client.get(path)).ok()
+    }
+
     /// The path, once it is as wanted.
     pub(crate) fn path_when(&self, wanted: impl Fn(&Path) -> bool) -> Path {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let begin = Instant::now();
         let mut last = None;
         while begin.elapsed() < PATIENCE {
-            if let Ok(mut paths) = runtime.block_on(self.client.get::<Vec<Path>>("/v1/paths")) {
+            if let Some(mut paths) = self.get::<Vec<Path>>("/v1/paths") {
                 let path = paths.remove(0);
                 if wanted(&path) {
                     return path;
@@ -50,6 +58,9 @@ impl Site {
         panic!("waited in vain; last seen: {last:#?}");
     }
 }
+
+/// The keys of a path on loopback.
+pub(crate) const LOOPBACK: &str = "next_hop = \"127.0.0.9\"\nprobe_source = \"127.0.0.10\"\n";
 
 const CONFIGURATION: &str = r#"
 [speaker]
@@ -76,9 +87,7 @@ init_after = "1s"
 init_probes = 40
 
 [paths.east]
-next_hop = "127.0.0.9"
 announce_via = ["far"]
-probe_source = "127.0.0.10"
 PATH
 "#;
 
@@ -107,4 +116,55 @@ pub(crate) fn stamps(request: &[u8], class: u8) -> Stamps {
     let now = Timestamp::from_unix_nanos(now.as_nanos() as u64);
     let seq = u32::from_be_bytes(request[..4].try_into().unwrap());
     Stamps { received: now, sent: now, seq, class, ..Stamps::default() }
+}
+
+/// A reflector in a network namespace of its own, for as long as the process lives.
+pub(crate) struct FarSpace {
+    thread: nix::unistd::Pid,
+    go: std::sync::mpsc::Sender<Vec<String>>,
+    told: std::sync::mpsc::Receiver<nix::unistd::Pid>,
+}
+
+impl FarSpace {
+    /// An empty namespace.
+    pub(crate) fn new() -> Self {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel::<Vec<String>>();
+        thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a namespace");
+            tell.send(nix::unistd::gettid()).expect("the test");
+            gone.recv().expect("the test").iter().for_each(|line| {
+                ip(line);
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listen = vec![([0, 0, 0, 0], 862).into()];
+                let reflector = reflector::Config { listen, ..reflector::Config::default() };
+                let reflector = Reflector::bind(reflector).expect("a reflector");
+                tell.send(nix::unistd::gettid()).expect("the test");
+                reflector.run(std::future::pending()).await.expect("it reflects");
+            });
+        });
+        Self { thread: told.recv().expect("a namespace"), go, told }
+    }
+
+    /// Moves an interface there.
+    pub(crate) fn take(&self, interface: &str) {
+        ip(&format!("link set {interface} netns {}", self.thread));
+    }
+
+    /// Runs `ip` there with these lines, starts the reflector, and asks it from `source` over every
+    /// way there may be, until neighbours know each other: what is lost before is nobody's fault.
+    pub(crate) fn start(&self, lines: &[&str], source: &str, target: &str) {
+        self.go.send(lines.iter().map(|line| (*line).to_owned()).collect()).expect("the far side");
+        self.told.recv().expect("a reflector");
+        for _ in 0..16 {
+            let socket = UdpSocket::bind((source, 0)).expect("our address");
+            socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+            until("an answer", || {
+                let _ = socket.send_to(&[0; 44], (target, 862));
+                socket.recv(&mut [0; 64]).is_ok()
+            });
+        }
+    }
 }

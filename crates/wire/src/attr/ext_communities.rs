@@ -51,7 +51,10 @@ impl ExtCommunity {
     /// in octets a second (draft-ietf-idr-link-bandwidth). An AS of four octets is AS_TRANS there.
     pub fn link_bandwidth(asn: Asn, bits: u64, transitive: bool) -> ExtCommunity {
         let [a, b] = asn.two_octets().to_be_bytes();
-        #[expect(clippy::cast_possible_truncation, reason = "rounded to what the community can say")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rounded to what the community can say"
+        )]
         let [c, d, e, g] = ((bits as f64 / 8.0) as f32).to_be_bytes();
         let kind = if transitive { TWO_OCTET_AS } else { NOT_TRANSITIVE | TWO_OCTET_AS };
         ExtCommunity([kind, LINK_BANDWIDTH, a, b, c, d, e, g])

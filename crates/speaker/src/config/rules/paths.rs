@@ -8,7 +8,7 @@ use pathvane_wire::Family;
 
 use super::super::File;
 use super::super::finding::Findings;
-use super::super::path::Path;
+use super::super::path::{MtuProbe, Path};
 use super::super::peer::Peer;
 use super::super::service::Service;
 
@@ -17,6 +17,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         peers(path, findings);
         reflectors(path, findings);
         families(path, findings);
+        full_size(path, findings);
         announced(file, path, findings);
         used(file, path, findings);
     }
@@ -34,7 +35,8 @@ fn rate(file: &File, findings: &mut Findings) {
         let rates = rates.unwrap_or(of(Class::Voice));
         let streams = path.probes.len() as u64;
         let (standby, active) = (u64::from(rates.standby_mpps), u64::from(rates.active_mpps));
-        (streams * standby, streams * active.saturating_sub(standby))
+        let full_size = u64::from(path.full_size_like().is_some()) * 1_000;
+        (streams * standby + full_size, streams * active.saturating_sub(standby))
     };
     let standby: u64 = file.paths.iter().map(|path| rates(path).0).sum();
     let leading = |service: &Service| {
@@ -81,6 +83,18 @@ fn reflectors(path: &Path, findings: &mut Findings) {
             "add a probe to a second target, so that a dead path and a dead reflector differ",
         ),
         _ => {}
+    }
+}
+
+/// Full-size probes go where others go whose packets can have any size.
+fn full_size(path: &Path, findings: &mut Findings) {
+    let wanted = *path.mtu_probe.get_ref() != MtuProbe::Off;
+    if wanted && path.full_size_like().is_none() {
+        findings.error(
+            path.mtu_probe.span(),
+            format!("path `{}` has no probe that full-size probes could share", path.name()),
+            "add a probe of kind \"stamp\" or \"icmp\": a STUN request has no size of choice",
+        );
     }
 }
 

@@ -11,19 +11,19 @@ use pathvane_engine::{Engine, PathId, PeerId};
 use pathvane_wire::FamilySet;
 
 use super::dto::Refused;
-use super::{Answer, Query, Reply, Tcp};
-use crate::{alarm, fib};
+use super::{Answer, Query, Reply, Shell};
+use crate::alarm;
 
 pub(super) use overview::said;
 
 /// Answers a question that changes nothing.
-pub(super) fn read(engine: &Engine, fib: fib::Stats, tcp: Tcp<'_>, query: &Query) -> Reply {
+pub(super) fn read(engine: &Engine, shell: Shell<'_>, query: &Query) -> Reply {
     let now = alarm::now();
     match query {
-        Query::Status => Ok(Answer::Status(overview::status(engine, fib))),
-        Query::Peers => Ok(Answer::Peers(overview::peers(engine, tcp, now))),
-        Query::Paths => Ok(Answer::Paths(overview::paths(engine, now))),
-        Query::Services => Ok(Answer::Services(services::services(engine))),
+        Query::Status => Ok(Answer::Status(overview::status(engine, shell.fib))),
+        Query::Peers => Ok(Answer::Peers(overview::peers(engine, shell, now))),
+        Query::Paths => Ok(Answer::Paths(overview::paths(engine, shell, now))),
+        Query::Services => Ok(Answer::Services(services::services(engine, shell, now))),
         Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),
         Query::Explain(prefix) => Ok(Answer::Explain(Box::new(routes::explain(engine, *prefix)))),
         Query::Bfd => unreachable!("the engine does not know BFD sessions"),

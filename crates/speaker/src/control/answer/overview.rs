@@ -2,14 +2,14 @@
 
 use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
-use pathvane_engine::{Engine, PathId, PeerId, Signal, StreamView};
+use pathvane_engine::{Engine, FullSizeView, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
 use pathvane_wire::{Family, MAX_LEN_EXTENDED, PeerKind};
 
-use super::super::Tcp;
+use super::super::Shell;
 use super::super::dto::{
-    self, Established, FamilyCounts, Faults, Kernel, LastError, LongLived, Messages, Path, Peer,
-    Probe, Restart, Status, Told,
+    self, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived, Messages,
+    Path, Peer, Probe, Restart, Status, Told,
 };
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
@@ -46,11 +46,11 @@ pub(super) fn status(engine: &Engine, fib: fib::Stats) -> Status {
     }
 }
 
-pub(super) fn peers(engine: &Engine, tcp: Tcp<'_>, now: Instant) -> Vec<Peer> {
-    engine.peers().map(|id| peer(engine, tcp, now, id)).collect()
+pub(super) fn peers(engine: &Engine, shell: Shell<'_>, now: Instant) -> Vec<Peer> {
+    engine.peers().map(|id| peer(engine, shell, now, id)).collect()
 }
 
-fn peer(engine: &Engine, tcp: Tcp<'_>, now: Instant, id: PeerId) -> Peer {
+fn peer(engine: &Engine, shell: Shell<'_>, now: Instant, id: PeerId) -> Peer {
     let config = &engine.config().peers[id.index()];
     let view = engine.peer(id);
     let (session, stats) = (view.session, view.session.stats());
@@ -63,7 +63,7 @@ fn peer(engine: &Engine, tcp: Tcp<'_>, now: Instant, id: PeerId) -> Peer {
         state_for_ns: state_for(session, now),
         established: session
             .established()
-            .map(|(conn, terms)| established(terms, config.client, tcp(conn))),
+            .map(|(conn, terms)| established(terms, config.client, (shell.tcp)(conn))),
         paths: engine.config().path_ids().filter(speaks).map(|id| path_name(engine, id)).collect(),
         families: family_counts(engine, id),
         received: messages(&stats.received),
@@ -180,11 +180,11 @@ pub(in crate::control) fn said(signal: Option<Signal>) -> (String, Option<u32>) 
     }
 }
 
-pub(super) fn paths(engine: &Engine, now: Instant) -> Vec<Path> {
-    engine.config().path_ids().map(|id| path(engine, now, id)).collect()
+pub(super) fn paths(engine: &Engine, shell: Shell<'_>, now: Instant) -> Vec<Path> {
+    engine.config().path_ids().map(|id| path(engine, shell, now, id)).collect()
 }
 
-fn path(engine: &Engine, now: Instant, id: PathId) -> Path {
+fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
     let config = &engine.config().paths[id.index()];
     let view = engine.path(id);
     let (verdict, evidence) = (view.verdict, &view.verdict.evidence);
@@ -213,11 +213,23 @@ fn path(engine: &Engine, now: Instant, id: PathId) -> Path {
         silent: evidence.silent,
         silent_ports: evidence.silent_ports,
         may_withdraw: verdict.may_withdraw(),
-        probes: streams.map(|(probe, view)| stream(probe, view)).collect(),
+        probes: streams.map(|(probe, view)| stream(shell, probe, view)).collect(),
+        full_size: view.full_size.map(full_size),
     }
 }
 
-fn stream(config: &ProbeConfig, view: &StreamView) -> Probe {
+fn full_size(view: FullSizeView) -> FullSize {
+    FullSize {
+        octets: view.octets,
+        path_mtu: view.path_mtu,
+        sent: view.counters.sent,
+        answered: view.counters.answered + view.counters.late,
+        lost: view.counters.lost - view.counters.late,
+        send_failed: view.counters.send_failed,
+    }
+}
+
+fn stream(shell: Shell<'_>, config: &ProbeConfig, view: &StreamView) -> Probe {
     let counters = &view.counters;
     let (kind, target) = match config.kind {
         ProbeKind::Stamp => ("stamp", config.target.to_string()),
@@ -238,10 +250,17 @@ fn stream(config: &ProbeConfig, view: &StreamView) -> Probe {
         declined: counters.declined,
         mapped: view.mapped,
         ports: config.ports,
+        silent_ports: silent(view).filter_map(|nth| (shell.source_port)(view.id, nth)).collect(),
         user_stamped: view.user_stamped,
         unauthenticated: counters.unauthenticated,
         unusable_tlvs: counters.unusable_tlvs,
         remarked_fwd: counters.remarked_fwd,
         remarked_rev: counters.remarked_rev,
     }
+}
+
+/// The source ports that are silent, by their number.
+fn silent(view: &StreamView) -> impl Iterator<Item = u8> + use<> {
+    let silent = view.silent_ports;
+    (0..16).filter(move |nth| silent >> nth & 1 == 1)
 }

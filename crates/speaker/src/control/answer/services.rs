@@ -1,21 +1,23 @@
 //! Services, and why each of their paths is what it is.
 
+use pathvane_clock::Instant;
 use pathvane_engine::config::Condition;
 use pathvane_engine::{Engine, PathId, Role, ServiceId, ServiceView};
 use pathvane_score::{Cause, ClassScore, Compliance, State, Strategy, Verdict, Violations};
 
 use super::super::dto::{Announced, Check, Service, ServicePath};
-use super::{path_name, peer_name};
+use super::super::{Checked, Shell};
+use super::{ago, nanos, path_name, peer_name};
 
-pub(super) fn services(engine: &Engine) -> Vec<Service> {
-    engine.config().service_ids().map(|id| service(engine, id)).collect()
+pub(super) fn services(engine: &Engine, shell: Shell<'_>, now: Instant) -> Vec<Service> {
+    engine.config().service_ids().map(|id| service(engine, shell, now, id)).collect()
 }
 
-fn service(engine: &Engine, id: ServiceId) -> Service {
+fn service(engine: &Engine, shell: Shell<'_>, now: Instant, id: ServiceId) -> Service {
     let config = &engine.config().services[id.index()];
     let view = engine.service(id);
     let conditions = config.announce.iter().zip(&view.announced);
-    let checks = config.checks.iter().zip(&view.healthy);
+    let checks = (0u16..).zip(config.checks.iter().zip(&view.healthy));
     let paths = view.paths.iter().map(|(path, role, score)| ServicePath {
         path: path_name(engine, *path),
         role: role.word().to_owned(),
@@ -44,12 +46,27 @@ fn service(engine: &Engine, id: ServiceId) -> Service {
             .collect(),
         reach: config.reach.clone(),
         checks: checks
-            .map(|(check, healthy)| Check {
-                name: check.name.clone(),
-                region: check.region.clone(),
-                healthy: *healthy,
+            .map(|(nth, (config, healthy))| {
+                check(config, *healthy, (shell.checked)(id, nth).as_ref(), now)
             })
             .collect(),
+    }
+}
+
+fn check(
+    config: &pathvane_engine::config::Check,
+    healthy: Option<bool>,
+    last: Option<&Checked>,
+    now: Instant,
+) -> Check {
+    Check {
+        name: config.name.clone(),
+        region: config.region.clone(),
+        healthy,
+        detail: last.map(|last| last.outcome.detail.clone()),
+        answered_ago_ns: last.map(|last| ago(now, last.at)),
+        first_byte_ns: last.and_then(|last| last.outcome.first_byte.map(nanos)),
+        response_ns: last.map(|last| nanos(last.outcome.response_time)),
     }
 }
 
@@ -74,6 +91,7 @@ fn violations(broken: Violations) -> Vec<&'static str> {
         (broken.loss, "loss"),
         (broken.delay_variation, "delay-variation"),
         (broken.rtt, "rtt"),
+        (broken.mtu, "mtu"),
     ];
     named.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name).collect()
 }

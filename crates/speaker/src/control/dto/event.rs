@@ -176,6 +176,16 @@ pub enum Kind {
         /// Why.
         reason: String,
     },
+    /// The kernel learned of another size of the packets that a path takes, or takes smaller ones
+    /// than it should.
+    PathMtu {
+        /// The path.
+        path: String,
+        /// Octets of the largest IP packet.
+        octets: u16,
+        /// Octets it should take, if that is configured.
+        wanted: Option<u16>,
+    },
     /// A link changed.
     Link {
         /// The path on it.

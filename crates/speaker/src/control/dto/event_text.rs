@@ -50,6 +50,13 @@ impl fmt::Display for Kind {
             Self::Signal { peer, prefix, med: None, reason, .. } => {
                 write!(f, "{prefix} is not announced to {peer}: {reason}")
             }
+            Self::PathMtu { path, octets, wanted: Some(wanted) } if wanted > octets => write!(
+                f,
+                "path {path} takes packets of {octets} octets, not of {wanted} as configured"
+            ),
+            Self::PathMtu { path, octets, .. } => {
+                write!(f, "path {path} takes packets of {octets} octets")
+            }
             Self::Link { path, up } => write!(f, "the link of path {path} is {}", updown(*up)),
             Self::Bfd { peer, path, says } => {
                 let (what, name) = match (peer, path) {

@@ -289,6 +289,26 @@ pub struct Path {
     pub may_withdraw: bool,
     /// Its probe streams.
     pub probes: Vec<Probe>,
+    /// Its full-size probes, if it has them.
+    #[serde(default)]
+    pub full_size: Option<FullSize>,
+}
+
+/// The full-size probes of a path, which nobody may fragment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FullSize {
+    /// Octets of the IP packets sent; absent while no size is known.
+    pub octets: Option<u16>,
+    /// The largest packet that the path takes as far as the kernel knows.
+    pub path_mtu: Option<u16>,
+    /// Probes written.
+    pub sent: u64,
+    /// Answered in time.
+    pub answered: u64,
+    /// Not answered in time.
+    pub lost: u64,
+    /// Probes that could not be sent: larger than what the path takes.
+    pub send_failed: u64,
 }
 
 /// One probe stream.
@@ -323,6 +343,9 @@ pub struct Probe {
     /// Source ports used in turn.
     #[serde(default)]
     pub ports: u8,
+    /// Those of them that are silent while others are answered, by their UDP numbers.
+    #[serde(default)]
+    pub silent_ports: Vec<u16>,
     /// Answers whose times are not both the kernel's, and so less exact.
     #[serde(default)]
     pub user_stamped: u64,
@@ -408,4 +431,16 @@ pub struct Check {
     pub region: String,
     /// The last result; absent before the first.
     pub healthy: Option<bool>,
+    /// What the instance said last, or what went wrong.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// Age of that.
+    #[serde(default)]
+    pub answered_ago_ns: Option<u64>,
+    /// Time from the last question to the head of its answer; HTTP only.
+    #[serde(default)]
+    pub first_byte_ns: Option<u64>,
+    /// Time from the last question to the end of its answer, or to the failure.
+    #[serde(default)]
+    pub response_ns: Option<u64>,
 }

@@ -1,0 +1,103 @@
+//! What became of each probe, in the order of sending: a series to be replayed.
+
+use std::collections::VecDeque;
+
+use pathvane_clock::Instant;
+use pathvane_probe::Sample;
+
+use crate::series::Probe;
+
+/// Probes whose fate is not known or not yet told; as many as are under way.
+pub(super) struct Record {
+    wanted: bool,
+    started: Instant,
+    pending: VecDeque<Pending>,
+}
+
+struct Pending {
+    seq: u32,
+    probe: Probe,
+    settled: bool,
+}
+
+impl Record {
+    /// A record of a run that began at `started`; of nothing, unless it is `wanted`.
+    pub(super) fn new(started: Instant, wanted: bool) -> Self {
+        Self { wanted, started, pending: VecDeque::new() }
+    }
+
+    /// Probe `seq` left.
+    pub(super) fn sent(&mut self, seq: u32, at: Instant) {
+        if self.wanted {
+            let probe = Probe { at_ns: self.since(at), ..Probe::default() };
+            self.pending.push_back(Pending { seq, probe, settled: false });
+        }
+    }
+
+    /// Its reply came. One that is late comes to nothing: it was told as lost.
+    pub(super) fn sample(&mut self, sample: &Sample) {
+        let at_ns = self.since(sample.sent_at);
+        let Some(pending) = self.find(sample.seq) else { return };
+        pending.settled = true;
+        let probe = &mut pending.probe;
+        probe.at_ns = at_ns;
+        probe.rtt_ns = Some(sample.rtt_ns);
+        probe.fwd_ns = sample.one_way.map(|one_way| one_way.fwd_delay_ns);
+        probe.rev_ns = sample.one_way.map(|one_way| one_way.rev_delay_ns);
+        probe.reflector_seq = sample.reflector_seq.filter(|_| sample.reflector_stateful);
+        probe.remarked = sample.remarked.any();
+    }
+
+    /// No reply came in time.
+    pub(super) fn lost(&mut self, seq: u32) {
+        if let Some(pending) = self.find(seq) {
+            pending.settled = true;
+        }
+    }
+
+    /// The next probe whose fate is known.
+    pub(super) fn poll(&mut self) -> Option<Probe> {
+        self.pending.pop_front_if(|first| first.settled).map(|first| first.probe)
+    }
+
+    fn find(&mut self, seq: u32) -> Option<&mut Pending> {
+        self.pending.iter_mut().find(|pending| pending.seq == seq && !pending.settled)
+    }
+
+    fn since(&self, at: Instant) -> u64 {
+        at.since(self.started).as_nanos() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(1_000 + ms)
+    }
+
+    #[test]
+    fn probes_come_in_the_order_of_sending_when_their_fate_is_known() {
+        let mut record = Record::new(at(0), true);
+        for seq in 0..3 {
+            record.sent(seq, at(20 * u64::from(seq)));
+        }
+        record.lost(1);
+        assert_eq!(record.poll(), None, "the first is under way");
+        record.lost(0);
+        let told: Vec<u64> =
+            std::iter::from_fn(|| record.poll()).map(|probe| probe.at_ns).collect();
+        assert_eq!(told, [0, 20_000_000]);
+        record.lost(1);
+        assert_eq!(record.poll(), None, "once");
+    }
+
+    #[test]
+    fn nothing_is_kept_unless_it_is_wanted() {
+        let mut record = Record::new(at(0), false);
+        record.sent(0, at(0));
+        record.lost(0);
+        assert_eq!((record.poll(), record.pending.len()), (None, 0));
+    }
+}
