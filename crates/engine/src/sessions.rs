@@ -36,11 +36,26 @@ impl Engine {
 
     /// Takes bytes from a peer: session, UPDATEs, routes.
     pub(crate) fn handle_bytes(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8]) {
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            rest = self.handle_some(now, id, conn, bytes);
+        }
+    }
+
+    /// Takes bytes as far as the message that brings the session up: the routes behind it are for
+    /// a session that has begun. Returns what is left then.
+    fn handle_some<'b>(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        conn: ConnId,
+        bytes: &'b [u8],
+    ) -> Option<&'b [u8]> {
         let ends = self.rib.end_of_rib_received(id);
         let limits = self.config.peers[id.index()].max_in;
         let rib = &mut self.rib;
         let mut routes = Routes { rib, peer: id, limits, fault: None, more_faults: 0 };
-        self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
+        let rest = self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
         let Routes { fault, more_faults, .. } = routes;
         if let Some(mut detail) = fault {
             // One event a turn: who sends nothing but faults shall not fill the log.
@@ -56,6 +71,7 @@ impl Engine {
         self.watch_refreshes(now, id);
         self.busy |= self.rib.has_work();
         self.after_session(now, id);
+        rest
     }
 
     /// Sees to it that a refresh that the peer has begun comes to an end.

@@ -67,7 +67,10 @@ impl Site {
         let mut bytes = [0; 4096];
         let n = self.stream.read(&mut bytes).await.expect("read");
         assert!(n > 0, "closed by the router");
-        self.session.handle_bytes(mono::now(), CONN, &bytes[..n], &mut Ignore);
+        let mut rest = Some(&bytes[..n]);
+        while let Some(bytes) = rest {
+            rest = self.session.handle_bytes(mono::now(), CONN, bytes, &mut Ignore);
+        }
         while self.session.poll_action().is_some() {}
     }
 

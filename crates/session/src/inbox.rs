@@ -38,6 +38,14 @@ impl Inbox {
         Ok(whole)
     }
 
+    /// Takes back the message that the last call of [`Self::next`] found; `before` is what its
+    /// input was.
+    pub(crate) fn put_back<'b>(&mut self, input: &mut &'b [u8], before: &'b [u8]) {
+        if !core::mem::take(&mut self.taken) {
+            *input = before;
+        }
+    }
+
     fn next_in_place<'b>(
         &mut self,
         input: &mut &'b [u8],

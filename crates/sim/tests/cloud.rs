@@ -149,7 +149,10 @@ impl Bench {
             self.speaker.poll_transmit(conn, &mut out) + self.router.poll_transmit(conn, &mut back);
         if self.reachable {
             self.router.handle_bytes(self.now, conn, &out);
-            self.speaker.handle_bytes(self.now, conn, &back, &mut self.heard);
+            let mut rest = Some(&back[..]);
+            while let Some(bytes) = rest {
+                rest = self.speaker.handle_bytes(self.now, conn, bytes, &mut self.heard);
+            }
         }
         moved > 0
     }

@@ -119,12 +119,12 @@ fuzz_target!(|input: &[u8]| {
             2 => session.handle_closed(now, conn),
             3 => {
                 let message = open(&config, program.octet().unwrap_or(0));
-                session.handle_bytes(now, conn, &message, &mut Routes);
+                feed(&mut session, now, conn, &message);
             }
             4 => {
                 let mut message = BytesMut::new();
                 encode_keepalive(&mut message);
-                session.handle_bytes(now, conn, &message, &mut Routes);
+                feed(&mut session, now, conn, &message);
             }
             5 | 6 => {
                 // A message with a sound header and any body, in pieces of that size.
@@ -136,12 +136,12 @@ fuzz_target!(|input: &[u8]| {
                 message.push(u8::try_from(kind % 7).expect("small"));
                 message.extend(body);
                 for piece in message.chunks(piece.max(1)) {
-                    session.handle_bytes(now, conn, piece, &mut Routes);
+                    feed(&mut session, now, conn, piece);
                 }
             }
             7 | 8 => {
                 let len = usize::from(program.octet().unwrap_or(1));
-                session.handle_bytes(now, conn, program.octets(len), &mut Routes);
+                feed(&mut session, now, conn, program.octets(len));
             }
             9 => {
                 now = Instant::from_nanos(
@@ -161,6 +161,15 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// Does what the session asks for, and holds it to its promises.
+/// Hands over octets, actions being taken in between.
+fn feed(session: &mut Session, now: Instant, conn: ConnId, octets: &[u8]) {
+    let mut rest = session.handle_bytes(now, conn, octets, &mut Routes);
+    while let Some(octets) = rest {
+        settle(session, now);
+        rest = session.handle_bytes(now, conn, octets, &mut Routes);
+    }
+}
+
 fn settle(session: &mut Session, now: Instant) {
     let mut actions = 0;
     while let Some(action) = session.poll_action() {

@@ -36,7 +36,7 @@ impl Session {
             }
             Kind::Update => {
                 received.update += 1;
-                self.handle_update(now, (conn, which), message.body, sink);
+                self.handle_update(now, which, message.body, sink);
             }
             Kind::Notification => {
                 received.notification += 1;
@@ -74,19 +74,8 @@ impl Session {
     }
 
     /// The hot path: in Established no state moves unless something is wrong.
-    fn handle_update(
-        &mut self,
-        now: Instant,
-        (conn, which): (ConnId, Which),
-        body: &[u8],
-        sink: &mut impl Sink,
-    ) {
-        let mut taken = self.machine_mut(which).and_then(|fsm| fsm.update(now, body, sink));
-        if taken.is_none() && self.machine(which).is_some_and(Fsm::confirmed) {
-            self.step(now, which, Event::KeepAliveMsg);
-            let Some(which) = self.machine_of(conn) else { return };
-            taken = self.machine_mut(which).and_then(|fsm| fsm.update(now, body, sink));
-        }
+    fn handle_update(&mut self, now: Instant, which: Which, body: &[u8], sink: &mut impl Sink) {
+        let taken = self.machine_mut(which).and_then(|fsm| fsm.update(now, body, sink));
         let event = match taken {
             Some(Ok(())) => return,
             Some(Err(notification)) => {

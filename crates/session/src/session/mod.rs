@@ -6,6 +6,7 @@ mod messages;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
+use pathvane_wire::Kind;
 
 use crate::action::{Action, Farewell, Sink};
 use crate::config::Config;
@@ -155,23 +156,52 @@ impl Session {
     /// Bytes arrived on `conn`, any number of them, in order. Hand over what was read before
     /// calling [`Self::handle_timeout`] for the same instant, or a late shell looks like a
     /// silent peer.
-    pub fn handle_bytes(&mut self, now: Instant, conn: ConnId, bytes: &[u8], sink: &mut impl Sink) {
-        let Some(link) = self.link_mut(conn) else { return };
-        let mut inbox = core::mem::take(&mut link.inbox);
+    ///
+    /// `Some`: the session came up, and here is what is still to be read. Take all actions first,
+    /// so that whoever keeps the routes knows of the session, then hand it over, be it empty.
+    #[must_use]
+    pub fn handle_bytes<'b>(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        bytes: &'b [u8],
+        sink: &mut impl Sink,
+    ) -> Option<&'b [u8]> {
+        let mut inbox = core::mem::take(&mut self.link_mut(conn)?.inbox);
+        let up = self.is_established_on(conn);
         let mut rest = bytes;
+        let mut came_up = false;
         // A message may end the connection or exchange the machines: look each time anew.
         while let Some(which) = self.machine_of(conn) {
+            let before = rest;
             match inbox.next(&mut rest, self.max_len(which)) {
+                Ok(Some(message)) if message.kind == Kind::Update && self.is_confirmed(which) => {
+                    inbox.put_back(&mut rest, before);
+                    self.step(now, which, Event::KeepAliveMsg);
+                }
                 Ok(Some(message)) => self.handle_message(now, (conn, which), message, sink),
                 Ok(None) => break,
                 Err(notification) => {
                     self.step(now, which, Event::BgpHeaderErr(notification));
                 }
             }
+            came_up = !up && self.is_established_on(conn);
+            if came_up {
+                break;
+            }
         }
         if let Some(link) = self.link_mut(conn) {
             link.inbox = inbox;
         }
+        came_up.then_some(rest)
+    }
+
+    fn is_established_on(&self, conn: ConnId) -> bool {
+        self.established().is_some_and(|(established, _)| established == conn)
+    }
+
+    fn is_confirmed(&self, which: Which) -> bool {
+        self.machine(which).is_some_and(Fsm::confirmed)
     }
 
     /// The peer takes nothing off our hands although bytes wait: its TCP window is closed,

@@ -58,7 +58,10 @@ impl Lone {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.session.handle_bytes(self.now, CONN, bytes, &mut self.routes);
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            rest = self.session.handle_bytes(self.now, CONN, bytes, &mut self.routes);
+        }
     }
 
     /// What the session sends: the kinds of message, and the last NOTIFICATION.

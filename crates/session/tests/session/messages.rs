@@ -41,6 +41,27 @@ fn cause(lone: &mut Lone) -> Option<DownCause> {
     })
 }
 
+/// The shell reads what is there: the KEEPALIVE that brings the session up, routes behind it, and
+/// the beginning of more.
+#[test]
+fn routes_behind_the_keepalive_wait_until_the_session_is_known_to_be_up() {
+    let config = config(1, 2);
+    let open = open_for(&config, plain(&config));
+    let update = padded_update(3);
+    for cut in 0..=update.len() {
+        let mut lone = Lone::open_sent(config.clone());
+        let keepalive = encoded(encode_keepalive);
+        let all = [&encoded(|out| open.encode(out))[..], &keepalive, &update[..cut]].concat();
+        let (now, routes) = (lone.now, &mut lone.routes);
+        let rest = lone.session.handle_bytes(now, CONN, &all, routes);
+        assert_eq!(rest, Some(&update[..cut]), "not read on");
+        assert!(matches!(lone.actions().last(), Some(Action::Up { .. })));
+        lone.feed(rest.expect("what is left"));
+        lone.feed(&update[cut..]);
+        assert_eq!(lone.session.stats().received.update, 1, "cut at {cut}");
+    }
+}
+
 #[test]
 fn bad_headers_end_the_session_with_the_data_of_section_6_1() {
     let mut unsynchronised = message(4, &[]);

@@ -261,7 +261,10 @@ impl Pair {
             }
             Arrival::Bytes(conn, bytes) => {
                 for chunk in bytes.chunks(self.net.chunk.min(bytes.len().max(1))) {
-                    end.session.handle_bytes(now, conn, chunk, &mut end.routes);
+                    let mut rest = Some(chunk);
+                    while let Some(bytes) = rest {
+                        rest = end.session.handle_bytes(now, conn, bytes, &mut end.routes);
+                    }
                 }
             }
             Arrival::Closed(conn) => {

@@ -186,7 +186,10 @@ impl Watched {
             }
             Happening::Bytes(which, bytes) => {
                 if let Some(conn) = self.pick(which) {
-                    self.session.handle_bytes(now, conn, &bytes, &mut self.routes);
+                    let mut rest = Some(&bytes[..]);
+                    while let Some(bytes) = rest {
+                        rest = self.session.handle_bytes(now, conn, bytes, &mut self.routes);
+                    }
                 }
             }
             Happening::Taken(which) => self.take(which),

@@ -133,7 +133,10 @@ impl CloudRouter {
 
     /// Bytes arrived.
     pub fn handle_bytes(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
-        self.act(now, |session, table| session.handle_bytes(now, conn, bytes, table));
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            self.act(now, |session, table| rest = session.handle_bytes(now, conn, bytes, table));
+        }
         let complete = self.table.take_complete();
         if !complete.is_empty() {
             self.forget_stale(Cause::NotRenewed, complete);
