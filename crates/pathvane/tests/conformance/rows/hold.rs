@@ -1,0 +1,117 @@
+//! Hold time and KEEPALIVE (RFC 4271 sections 4.2, 4.4, 6.5, 8).
+
+use std::time::{Duration, Instant};
+
+use crate::octets::{self, KEEPALIVE, MP_IPV4, OPEN};
+use crate::peer::{Heard, Peer};
+use crate::row::Level::{Must, Should};
+use crate::row::{Row, row};
+use crate::world::{EXTERNAL, NO_POLICY, SHORT_HOLD, World};
+
+const HOLD: Duration = Duration::from_secs(3);
+
+/// The peer's OPEN with a hold time is sent.
+fn opening(world: &World, class: crate::peer::Class, hold: u16) -> Peer {
+    let mut peer = world.connect(class);
+    let wide = octets::four_octets(class.asn);
+    let open = peer.open_with(hold, &octets::capabilities(&[MP_IPV4, &wide]));
+    peer.send(&open);
+    peer.message(OPEN);
+    peer.message(KEEPALIVE);
+    peer
+}
+
+/// The HoldTimer expires three seconds after `began`, and not before.
+fn expires(peer: &mut Peer, began: Instant) {
+    peer.notified(4, 0, &[]);
+    assert!(began.elapsed() >= HOLD - Duration::from_millis(50), "after {:?}", began.elapsed());
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row(
+            "4271-6.5-established",
+            Must,
+            "silence for the hold time: Hold Timer Expired, and the routes go",
+            |w| {
+                let (mut peer, prefix) = (opening(w, EXTERNAL, 3), w.prefix());
+                peer.send(&octets::keepalive());
+                peer.announce(prefix, &[]);
+                let began = Instant::now();
+                w.external.route(prefix);
+                expires(&mut peer, began);
+                w.external.gone(prefix);
+            },
+        ),
+        row("4271-6.5-open-confirm", Must, "silence in OpenConfirm: Hold Timer Expired", |w| {
+            let mut peer = opening(w, EXTERNAL, 3);
+            let began = Instant::now() - Duration::from_millis(50);
+            expires(&mut peer, began);
+        }),
+        row(
+            "4271-4.2-lower",
+            Must,
+            "the lower of both hold times counts: ours is three seconds",
+            |w| {
+                let mut peer = opening(w, SHORT_HOLD, 90);
+                peer.send(&octets::keepalive());
+                let began = Instant::now();
+                expires(&mut peer, began);
+            },
+        ),
+        row(
+            "4271-4.4-keepalive",
+            Should,
+            "KEEPALIVEs come at a third of the hold time to a peer that is told nothing else",
+            |w| {
+                let mut peer = opening(w, NO_POLICY, 3);
+                let began = Instant::now();
+                peer.send(&octets::keepalive());
+                for _ in 0..4 {
+                    peer.message(KEEPALIVE);
+                    peer.send(&octets::keepalive());
+                }
+                let took = began.elapsed();
+                assert!(
+                    (Duration::from_millis(2900)..Duration::from_millis(5000)).contains(&took),
+                    "{took:?}"
+                );
+            },
+        ),
+        row(
+            "4271-4.4-zero",
+            Must,
+            "with a hold time of zero no KEEPALIVE follows, and nothing expires",
+            |w| {
+                let mut peer = opening(w, SHORT_HOLD, 0);
+                peer.send(&octets::keepalive());
+                assert!(peer.quiet(KEEPALIVE, HOLD + Duration::from_secs(1)));
+            },
+        ),
+        row(
+            "4271-8.2-update-restarts",
+            Must,
+            "UPDATEs restart the HoldTimer as KEEPALIVEs do",
+            |w| {
+                let mut peer = opening(w, EXTERNAL, 3);
+                peer.send(&octets::keepalive());
+                for _ in 0..5 {
+                    std::thread::sleep(Duration::from_secs(1));
+                    peer.announce(w.prefix(), &[]);
+                }
+                w.settled(&mut peer);
+            },
+        ),
+        row("4271-8.2-keepalive-restarts", Must, "KEEPALIVEs restart the HoldTimer", |w| {
+            let mut peer = opening(w, EXTERNAL, 3);
+            for _ in 0..5 {
+                peer.send(&octets::keepalive());
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            while let Heard::Message(kind, _) = peer.hear(Duration::ZERO) {
+                assert_ne!(kind, octets::NOTIFICATION);
+            }
+            w.settled(&mut peer);
+        }),
+    ]
+}

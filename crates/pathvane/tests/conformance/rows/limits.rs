@@ -1,0 +1,75 @@
+//! How many prefixes a peer may announce (RFC 4271 section 6.7, RFC 4486), and policy's default (RFC 8212).
+
+use crate::octets::UPDATE;
+use crate::row::Level::{Choice, Must};
+use crate::row::{Row, row};
+use crate::world::{EXTERNAL, LIMITED, NO_POLICY};
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row(
+            "4486-4-maximum",
+            Must,
+            "one prefix too many: Maximum Number of Prefixes Reached, with family and limit",
+            |w| {
+                let mut peer = w.up(LIMITED);
+                let all: Vec<_> = (0..4).map(|_| w.prefix()).collect();
+                for prefix in &all[..3] {
+                    peer.announce(*prefix, &[]);
+                    w.external.route(*prefix);
+                }
+                peer.announce(all[3], &[]);
+                peer.notified(6, 1, &[0, 1, 1, 0, 0, 0, 3]);
+                all[..3].iter().for_each(|prefix| w.external.gone(*prefix));
+            },
+        ),
+        row(
+            "4271-6.7-again",
+            Choice,
+            "a prefix announced again does not count twice, and a withdrawn one no more",
+            |w| {
+                let mut peer = w.up(LIMITED);
+                let all: Vec<_> = (0..4).map(|_| w.prefix()).collect();
+                for prefix in [all[0], all[1], all[2], all[2], all[0], all[1]] {
+                    peer.announce(prefix, &[]);
+                }
+                peer.withdraw(all[1]);
+                peer.announce(all[3], &[]);
+                w.external.route(all[3]);
+            },
+        ),
+        row("4271-6.7-family", Choice, "prefixes of another family do not count", |w| {
+            let mut peer = w.up(LIMITED);
+            let all: Vec<_> = (0..6).map(|_| w.prefix_v6()).collect();
+            all.iter().for_each(|prefix| peer.announce(*prefix, &[]));
+            all.iter().for_each(|prefix| drop(w.external.route(*prefix)));
+        }),
+        row(
+            "8212-3-in",
+            Must,
+            "without an import policy nothing of an external peer is used",
+            |w| {
+                let (mut peer, prefix) = (w.up(NO_POLICY), w.prefix());
+                peer.announce(prefix, &[]);
+                let mut other = w.up(EXTERNAL);
+                w.settled(&mut other);
+                w.settled(&mut other);
+                assert!(w.internal.now(prefix).is_none() && w.external.now(prefix).is_none());
+            },
+        ),
+        row(
+            "8212-3-out",
+            Must,
+            "without an export policy an external peer is told nothing but End-of-RIB",
+            |w| {
+                let (mut peer, mut other) = (w.up(NO_POLICY), w.up(EXTERNAL));
+                w.settled(&mut other);
+                for _ in 0..2 {
+                    let body = peer.message(UPDATE);
+                    assert!(body.len() == 4 || body.len() == 10, "{body:02x?}");
+                }
+                assert!(peer.quiet(UPDATE, std::time::Duration::from_secs(1)));
+            },
+        ),
+    ]
+}

@@ -1,0 +1,101 @@
+//! The real daemon, `pathvane run`, on loopback: one process that all rows speak to.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Another build of the binary may be put in its place: that is how mutants are run.
+fn binary() -> String {
+    std::env::var("PATHVANE_CONFORMANCE_BINARY")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_pathvane").to_owned())
+}
+
+/// A running daemon, ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    child: Child,
+    folder: TempDir,
+    /// Where it listens, and where it expects those that it dials.
+    pub(crate) port: u16,
+    pub(crate) dialled_port: u16,
+}
+
+/// A port that nobody uses just now.
+fn free_port() -> u16 {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    probe.local_addr().expect("its number").port()
+}
+
+impl Speaker {
+    /// Starts it with `configuration`, in which PORT, DIALLED and CONTROL are filled in.
+    pub(crate) fn start(configuration: &str) -> Speaker {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (port, dialled_port) = (free_port(), free_port());
+        let socket = folder.path().join("control.sock");
+        let text = configuration
+            .replace("PORT", &port.to_string())
+            .replace("DIALLED", &dialled_port.to_string())
+            .replace("CONTROL", &socket.display().to_string());
+        let file = folder.path().join("pathvane.toml");
+        fs::write(&file, text).expect("write the configuration");
+        let log = File::create(folder.path().join("log")).expect("create the log");
+        let child = Command::new(binary())
+            .arg("run")
+            .arg("--config")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("start the speaker");
+        let speaker = Speaker { child, folder, port, dialled_port };
+        speaker.wait_until_it_answers();
+        speaker
+    }
+
+    fn wait_until_it_answers(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !self.ask(&["show", "status"]).status.success() {
+            assert!(Instant::now() < end, "the speaker does not start:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where peers of IPv4 find it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Runs a client command.
+    pub(crate) fn ask(&self, words: &[&str]) -> Output {
+        let socket: PathBuf = self.folder.path().join("control.sock");
+        let output = Command::new(binary()).arg("--socket").arg(socket).args(words).output();
+        output.expect("run a command")
+    }
+
+    /// The resident memory of the process, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// The end of what it logged.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
