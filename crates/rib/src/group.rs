@@ -15,7 +15,7 @@ use crate::peer::{PeerConfig, PeerUp};
 use crate::policy::{Accepted, NextHopChange, Speaker};
 use crate::queue::Queue;
 use crate::sets::{Sets, Source};
-use crate::share::Shared;
+use crate::share::SharedRing;
 use crate::{Directive, PeerId, Policy, Reason};
 
 /// What peers have in common that are told the same. Peers with equal keys share a group.
@@ -38,7 +38,7 @@ pub(crate) struct Group {
     pub(crate) key: GroupKey,
     pub(crate) members: Vec<PeerId>,
     pub(crate) queue: Queue,
-    pub(crate) shared: Shared,
+    pub(crate) shared: SharedRing,
     memo: Vec<Slot>,
     hasher: FixedState,
 }
@@ -264,7 +264,7 @@ impl Group {
             key,
             members: Vec::new(),
             queue: Queue::new(),
-            shared: Shared::default(),
+            shared: SharedRing::default(),
             memo: (0..MEMO).map(|_| Slot::default()).collect(),
             hasher: FixedState::with_seed(seed ^ 0x6709),
         }

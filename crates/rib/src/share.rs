@@ -28,6 +28,9 @@ const ENTRIES: usize = 1024;
 const OCTETS: usize = 8 * 1024;
 /// Octets that a withdrawal takes at most, its share of a message included.
 const WITHDRAWAL: usize = 32;
+/// Encodings that a group keeps: more than a member is told at a time, so that the next one finds
+/// all of them.
+const KEPT: usize = 8;
 
 /// What is told and to be forgotten of an encoding by one peer, at most, in octets.
 fn cost(shared: &Shared, outlet: &Outlet) -> usize {
@@ -67,12 +70,37 @@ impl Piece {
     }
 }
 
-impl Shared {
+/// The encodings that a group keeps.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRing {
+    kept: [Shared; KEPT],
+    /// The one to be replaced next.
+    oldest: usize,
+    /// None of them holds.
+    stale: bool,
+}
+
+impl SharedRing {
     /// An entry is not what it was: nothing of this holds any more.
-    pub(crate) fn forget(&mut self) {
-        self.at = None;
+    pub(crate) const fn forget(&mut self) {
+        self.stale = true;
     }
 
+    /// The place of the encoding for a place in the queue, or the place for a new one.
+    fn find(&mut self, at: (u32, u32)) -> (usize, bool) {
+        if core::mem::take(&mut self.stale) {
+            self.kept.iter_mut().for_each(|shared| shared.at = None);
+        }
+        if let Some(found) = self.kept.iter().position(|shared| shared.at == Some(at)) {
+            return (found, true);
+        }
+        let place = self.oldest;
+        self.oldest = (place + 1) % KEPT;
+        (place, false)
+    }
+}
+
+impl Shared {
     fn clear(&mut self) {
         self.at = None;
         self.bytes.clear();
@@ -90,7 +118,7 @@ impl Rib {
         outlet: &mut Outlet,
         room: usize,
         looks: u32,
-        out: &mut BytesMut,
+        (round, out): (&mut Round, &mut BytesMut),
     ) -> u32 {
         let known = self.peers[outlet.peer.index()].as_ref();
         let limited = |peer: &Peer| !peer.directives.is_empty() || peer.quota.is_set();
@@ -105,9 +133,10 @@ impl Rib {
         while told < looks
             && let Some(place) = outlet.group.queue.place(outlet.session.reader, Lane::Announce)
         {
-            let mut shared = core::mem::take(&mut outlet.group.shared);
-            if shared.at != Some(place) {
-                self.encode_shared(outlet, &mut shared);
+            let (at, encoded) = outlet.group.shared.find(place);
+            let mut shared = core::mem::take(&mut outlet.group.shared.kept[at]);
+            if !encoded {
+                self.encode_shared(outlet, &mut shared, round);
                 shared.at = Some(place);
             }
             let count = shared.entries.len();
@@ -116,7 +145,7 @@ impl Rib {
                 self.tell_shared(outlet, &shared, out);
                 told += count as u32;
             }
-            outlet.group.shared = shared;
+            outlet.group.shared.kept[at] = shared;
             if !fits {
                 break;
             }
@@ -125,9 +154,8 @@ impl Rib {
     }
 
     /// Encodes the next announcements, up to the first that is none or needs a closer look.
-    fn encode_shared(&mut self, outlet: &mut Outlet, shared: &mut Shared) {
+    fn encode_shared(&mut self, outlet: &mut Outlet, shared: &mut Shared, round: &mut Round) {
         shared.clear();
-        let mut round = core::mem::replace(&mut self.round, Round::new(self.config.seed));
         round.start(OCTETS, false);
         let reader = outlet.session.reader;
         let run: SmallVec<[u32; ENTRIES]> =
@@ -135,7 +163,7 @@ impl Rib {
         let mut sources: SmallVec<[PeerId; 64]> = SmallVec::new();
         for id in run {
             let max_len = outlet.group.key.encode.max_len;
-            let Some((at, source)) = self.shared_bucket(outlet, id, &mut round) else { break };
+            let Some((at, source)) = self.shared_bucket(outlet, id, round) else { break };
             if !round.announce(at, self.table.prefix(id), max_len, (id, false)) {
                 break;
             }
@@ -171,7 +199,6 @@ impl Rib {
                 entries: entries..shared.entries.len(),
             });
         }
-        self.round = round;
     }
 
     /// The bucket of an entry for all peers but the source of its route.

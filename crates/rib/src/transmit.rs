@@ -91,7 +91,7 @@ impl Rib {
                 let room = limit.saturating_sub(out.len() - start);
                 let lanes = outlet.lanes(service);
                 if lanes.contains(&Lane::Announce) {
-                    let shared = self.share(&mut outlet, room, looks, out);
+                    let shared = self.share(&mut outlet, room, looks, (&mut round, &mut *out));
                     looks = looks.saturating_sub(shared);
                     // Whoever is told the same next is to find it encoded in the same way.
                     if shared > 0 && outlet.has_unread(Lane::Announce) {

@@ -1,6 +1,8 @@
 //! A RIB with remote ends: what they say is encoded, what they hear is decoded, by the wire crate.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod model;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;

@@ -184,7 +184,10 @@ impl AsPath {
             Some((SegmentKind::Sequence, size)) => *size += times,
             Some(_) => self.runs.insert(0, (SegmentKind::Sequence, times)),
         }
-        self.asns.splice(0..0, repeat_n(asn, times));
+        let mut asns = Vec::with_capacity(times + self.asns.len());
+        asns.extend(repeat_n(asn, times));
+        asns.append(&mut self.asns);
+        self.asns = asns;
     }
 
     /// Exchanges AS numbers, or takes those out for which `by` has none. A segment that loses all of
