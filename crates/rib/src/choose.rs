@@ -266,6 +266,7 @@ impl Rib {
 
     /// Notes that the best route of a watched prefix is no longer `before`, or that a candidate has
     /// come or gone.
+    #[inline]
     pub(crate) fn note_change(&mut self, id: u32, before: Option<Route>, candidates: bool) {
         if self.table.entry(id).has(Entry::WATCHED) {
             let old = before.map(|route| self.best_view(id, &route));

@@ -21,7 +21,7 @@ impl Lane {
     const COUNT: usize = 4;
 }
 
-/// Nodes dropped at a time. A reader who leaves may leave a whole table behind.
+/// Nodes dropped at a time beside those just read. A reader who leaves may leave a whole table behind.
 pub(crate) const TRIM: u32 = 64;
 
 const NONE: u32 = u32::MAX;
@@ -99,7 +99,7 @@ impl Queue {
             let node = &mut self.nodes[mark];
             node.marks -= 1;
             let lane = node.lane;
-            self.trim(lane, done);
+            self.trim(lane, TRIM, done);
         }
     }
 
@@ -172,7 +172,7 @@ impl Queue {
     }
 
     /// Moves a reader past so many entries that [`Queue::unread`] showed. Those that all have read
-    /// now go to `done`, [`TRIM`] at most.
+    /// now go to `done`, and a few of those that a reader who left has left behind.
     pub(crate) fn skip(&mut self, reader: usize, lane: Lane, count: usize, done: &mut Vec<u32>) {
         let Some(marks) = &mut self.marks[reader] else { return };
         let mark = &mut marks[lane as usize];
@@ -188,14 +188,13 @@ impl Queue {
         let node = &mut self.nodes[from];
         node.marks -= 1;
         if node.marks == 0 && from == head {
-            self.trim(lane, done);
+            self.trim(lane, TRIM + count as u32, done);
         }
     }
 
-    /// Drops nodes at the head that nobody has yet to read, [`TRIM`] of them at most.
-    fn trim(&mut self, lane: Lane, done: &mut Vec<u32>) {
+    /// Drops nodes at the head that nobody has yet to read, so many of them at most.
+    fn trim(&mut self, lane: Lane, mut left: u32, done: &mut Vec<u32>) {
         let Ends { mut head, end } = self.ends[lane as usize];
-        let mut left = TRIM;
         while head != end && self.nodes[head].marks == 0 && left > 0 {
             let Node { entry, next, .. } = self.nodes[head];
             self.by_entry.remove(entry);
@@ -211,7 +210,7 @@ impl Queue {
     /// Drops some of the nodes that a reader who left has left behind; false if there are none.
     pub(crate) fn trim_some(&mut self, done: &mut Vec<u32>) -> bool {
         let lane = Lane::ALL.into_iter().find(|lane| self.leaves(*lane));
-        lane.inspect(|lane| self.trim(*lane, done)).is_some()
+        lane.inspect(|lane| self.trim(*lane, TRIM, done)).is_some()
     }
 
     /// Whether a reader who left has left nodes behind that [`Queue::trim_some`] drops.

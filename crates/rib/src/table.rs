@@ -119,12 +119,11 @@ impl Entry {
     /// identifiers.
     pub(crate) fn sole(&self, peer: PeerId) -> Option<Route> {
         let plain = self.count == 1 && self.flags & (Entry::PATH_IDS | Entry::ZONE) == 0;
-        (plain && self.first_peer == peer).then_some(Route {
-            set: self.first_set,
-            peer,
-            meta: self.first_meta,
-            path_id: 0,
-        })
+        (plain && self.first_peer == peer).then(|| self.first(0))
+    }
+
+    const fn first(&self, path_id: u32) -> Route {
+        Route { set: self.first_set, peer: self.first_peer, meta: self.first_meta, path_id }
     }
 
     const fn has_path_ids(&self) -> bool {
@@ -323,6 +322,7 @@ impl Table {
     }
 
     /// The best route, if any is feasible.
+    #[inline]
     pub(crate) fn best(&self, id: u32) -> Option<Route> {
         self.entries[id].has(Entry::BEST).then(|| self.route(id, 0))
     }
@@ -342,18 +342,19 @@ impl Table {
         (0..self.entries[id].count()).map(move |at| self.route(id, at))
     }
 
+    #[inline]
     pub(crate) fn route(&self, id: u32, at: usize) -> Route {
         let entry = &self.entries[id];
-        let wide = entry.has_path_ids();
-        if at == 0 {
-            let path_id = if wide { self.runs.words(entry.tail, entry.words())[0] } else { 0 };
-            return Route {
-                set: entry.first_set,
-                peer: entry.first_peer,
-                meta: entry.first_meta,
-                path_id,
-            };
+        match at {
+            0 if !entry.has_path_ids() => entry.first(0),
+            0 => entry.first(self.runs.words(entry.tail, entry.words())[0]),
+            _ => self.further(entry, at),
         }
+    }
+
+    /// The route at `at`, which is not the first place.
+    fn further(&self, entry: &Entry, at: usize) -> Route {
+        let wide = entry.has_path_ids();
         let words = self.runs.words(entry.tail, entry.words());
         if wide {
             let word = 1 + 3 * (at - 1);
@@ -410,10 +411,20 @@ impl Table {
     /// Takes a route out; the last one takes its place. Returns it.
     pub(crate) fn remove_route(&mut self, id: u32, at: usize) -> Route {
         let removed = self.route(id, at);
-        let last = self.entries[id].count() - 1;
-        let moved = self.route(id, last);
-        self.set_route(id, at, moved);
         let before = self.entries[id];
+        let last = before.count() - 1;
+        let moved = self.route(id, last);
+        if last == 1 && !before.has_path_ids() {
+            let entry = &mut self.entries[id];
+            if at == 0 {
+                (entry.first_set, entry.first_peer) = (moved.set, moved.peer);
+                entry.first_meta = moved.meta;
+            }
+            (entry.count, entry.tail) = (1, 0);
+            self.runs.release(before.tail, before.words());
+            return removed;
+        }
+        self.set_route(id, at, moved);
         let entry = &mut self.entries[id];
         entry.count -= 1;
         if entry.count == 0 {

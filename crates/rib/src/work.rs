@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::net_set::ZoneKey;
 use crate::peer::{FAMILIES, place_of};
@@ -262,7 +263,7 @@ impl Rib {
 
     /// The `n`th of a peer's routes by path identifier, and its place.
     fn nth_of(&self, peer: PeerId, id: u32, n: usize) -> Option<(usize, Route)> {
-        let mut theirs: smallvec::SmallVec<[(usize, Route); 4]> =
+        let mut theirs: SmallVec<[(usize, Route); 4]> =
             self.table.routes(id).enumerate().filter(|(_, route)| route.peer == peer).collect();
         theirs.sort_unstable_by_key(|(_, route)| route.path_id);
         theirs.get(n).copied()
