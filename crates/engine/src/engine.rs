@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use bytes::BytesMut;
 use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::{Seen, Timestamp};
-use pathvane_rib::{Budget, PeerId, Rib, RibConfig};
+use pathvane_rib::{Budget, PeerId, Pending, Rib, RibConfig};
 use pathvane_score::{State, Verdict};
 use pathvane_session::Session;
 
-use crate::config::{Config, Mode};
+use crate::config::{Condition, Config, Mode, Path};
 use crate::drain::Life;
 use crate::event::EventKind;
 use crate::forward::Forward;
@@ -267,7 +267,7 @@ impl Engine {
         self.busy
     }
 
-    /// Appends to `out` what waits for a connection, about `limit` bytes at most (one message more
+    /// Appends to `out` what waits for a connection, what is urgent first, about `limit` bytes at most (one message more
     /// may be begun). Returns how many were appended; after none, [`Output::Transmit`] says if
     /// more waits.
     pub fn poll_transmit(
@@ -287,6 +287,22 @@ impl Engine {
             self.ask_transmits();
         }
         bytes
+    }
+
+    /// Whether something waits for the peer that goes before bulk: its session's own messages, prefixes
+    /// of services, prefixes that others changed a few at a time.
+    pub fn urgent(&self, peer: PeerId) -> bool {
+        let own = self.peers[peer.index()].session.transmits().next().is_some();
+        own || (!self.deferring && self.rib.pending(peer) == Pending::Urgent)
+    }
+
+    /// Whether what the peer says changes what is told for a service: it speaks for a path, or a
+    /// prefix is announced while its route is there.
+    pub fn matters_to_services(&self, peer: PeerId) -> bool {
+        let speaks = |path: &Path| path.announce_via.contains(&peer);
+        let mut announced = self.config.services.iter().flat_map(|service| &service.announce);
+        self.config.paths.iter().any(speaks)
+            || announced.any(|announce| announce.condition == Condition::PeerRoute(peer))
     }
 
     /// Whether progress of the peer's connection is waited for: the shell then reports it soon and

@@ -203,11 +203,14 @@ pub enum Output {
     /// Give up an attempt to dial `peer` that is under way; no answer is expected.
     CancelConnect(PeerId),
     /// Bytes wait: call `poll_transmit(peer, conn, ..)` whenever the socket is writable, until it gives none.
+    /// Said again when some of them have become urgent.
     Transmit {
         /// For whom.
         peer: PeerId,
         /// On which connection.
         conn: ConnId,
+        /// Call at once, until [`Engine::urgent`](crate::Engine::urgent) says no; bulk has time.
+        urgent: bool,
     },
     /// Close the connection once what `poll_transmit` gave has been written.
     Close {

@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+mod allowance;
 mod bfd;
 pub mod config;
 mod deferral;

@@ -7,13 +7,14 @@ use core::net::SocketAddr;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
-use pathvane_rib::{PeerId, Rib};
+use pathvane_rib::{PeerId, Pending, Rib};
 use pathvane_score::BfdState;
 use pathvane_session::{Session, Sink};
 use pathvane_wire::{
     DecodeContext, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
 };
 
+use crate::allowance::Allowance;
 use crate::config::MaxPrefixes;
 use crate::delivery::Delivery;
 use crate::ids::ConnId;
@@ -29,8 +30,18 @@ struct Conn {
     handed: u64,
     /// Bytes that were seen to have left the socket's unsent queue.
     sent: u64,
-    /// The shell was told that bytes wait and has not drained them since.
-    asked: bool,
+    /// What the shell was told of bytes that wait, and has not drained since.
+    asked: Asked,
+}
+
+/// What the shell was told of bytes that wait.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Asked {
+    Nothing,
+    /// That some do.
+    Some,
+    /// That some do which are urgent.
+    Urgent,
 }
 
 /// One peer's run-time state.
@@ -50,6 +61,8 @@ pub(crate) struct Peer {
     pub(crate) present: bool,
     /// Where it stands with its limits of prefixes.
     pub(crate) standing: Standing,
+    /// How much of what it says goes before bulk.
+    pub(crate) allowance: Allowance,
     conns: Vec<Conn>,
 }
 
@@ -64,13 +77,14 @@ impl Peer {
             held_until: None,
             present: true,
             standing: Standing::default(),
+            allowance: Allowance::default(),
             conns: Vec::new(),
         }
     }
 
     /// A connection opened.
     pub(crate) fn opened(&mut self, id: ConnId, local: SocketAddr) {
-        self.conns.push(Conn { id, local, handed: 0, sent: 0, asked: false });
+        self.conns.push(Conn { id, local, handed: 0, sent: 0, asked: Asked::Nothing });
     }
 
     /// A connection is gone or given up.
@@ -110,13 +124,22 @@ impl Peer {
         self.session.established().map(|(conn, _)| conn)
     }
 
-    /// Connections with something to say of which the shell does not know yet; it does afterwards.
-    pub(crate) fn unasked(&mut self, routes_pending: bool) -> impl Iterator<Item = ConnId> {
-        let established = self.established().filter(|_| routes_pending);
+    /// Connections with something to say of which the shell does not know yet, or not that it is
+    /// urgent; it does afterwards. What the session itself has to say is urgent.
+    pub(crate) fn unasked(&mut self, routes: Pending) -> impl Iterator<Item = (ConnId, bool)> {
+        let established = self.established();
         let session = &self.session;
         self.conns.iter_mut().filter_map(move |conn| {
-            let talks = Some(conn.id) == established || session.transmits().any(|c| c == conn.id);
-            (talks && !core::mem::replace(&mut conn.asked, true)).then_some(conn.id)
+            let routes = if Some(conn.id) == established { routes } else { Pending::Nothing };
+            let asks = match routes {
+                Pending::Urgent => Asked::Urgent,
+                _ if session.transmits().any(|talks| talks == conn.id) => Asked::Urgent,
+                Pending::Bulk => Asked::Some,
+                Pending::Nothing => Asked::Nothing,
+            };
+            let news = asks > conn.asked;
+            conn.asked = conn.asked.max(asks);
+            news.then_some((conn.id, asks == Asked::Urgent))
         })
     }
 
@@ -143,7 +166,7 @@ impl Peer {
         let bytes = out.len() - before;
         if let Some(conn) = self.conns.iter_mut().find(|open| open.id == conn) {
             conn.handed += bytes as u64;
-            conn.asked &= bytes > 0;
+            conn.asked = if bytes > 0 { Asked::Some } else { Asked::Nothing };
         }
         self.delivery.handed(conn, bytes, rib.has_service_pending(id));
         bytes

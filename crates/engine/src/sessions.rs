@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use pathvane_clock::Instant;
-use pathvane_rib::PeerId;
+use pathvane_rib::{PeerId, Pending};
 use pathvane_session::{Action, DownCause, DownReason, Farewell, Negotiated, Session};
 use pathvane_wire::cease;
 
@@ -53,10 +53,13 @@ impl Engine {
     ) -> Option<&'b [u8]> {
         let ends = self.rib.end_of_rib_received(id);
         let limits = self.config.peers[id.index()].max_in;
+        let few = self.peers[id.index()].allowance.spend(now, bytes.len());
+        self.rib.set_haste(few);
         let rib = &mut self.rib;
         let mut routes = Routes { rib, peer: id, limits, fault: None, more_faults: 0 };
         let rest = self.peers[id.index()].session.handle_bytes(now, conn, bytes, &mut routes);
         let Routes { fault, more_faults, .. } = routes;
+        self.rib.set_haste(false);
         if let Some(mut detail) = fault {
             // One event a turn: who sends nothing but faults shall not fill the log.
             if more_faults > 0 {
@@ -225,12 +228,13 @@ impl Engine {
         self.with_session(now, peer, |session| session.handle_reset(now, farewell));
     }
 
-    /// Says once for each connection with something to say that bytes wait.
+    /// Says once for each connection with something to say that bytes wait, and once that some of
+    /// them are urgent.
     pub(crate) fn ask_transmits(&mut self) {
         for id in self.config.peer_ids() {
-            let pending = !self.deferring && self.rib.has_pending(id);
-            for conn in self.peers[id.index()].unasked(pending) {
-                self.record.ask(Output::Transmit { peer: id, conn });
+            let routes = if self.deferring { Pending::Nothing } else { self.rib.pending(id) };
+            for (conn, urgent) in self.peers[id.index()].unasked(routes) {
+                self.record.ask(Output::Transmit { peer: id, conn, urgent });
             }
         }
     }

@@ -283,7 +283,7 @@ impl Rib {
         for (at, told) in told.iter().enumerate() {
             match told {
                 ToldFirst::Nothing => {}
-                ToldFirst::Something => self.push(at, id, Lane::Announce),
+                ToldFirst::Something => self.push(at, id, self.lane(false, false)),
                 ToldFirst::ByBitmap => self.enqueue(at, id, None, Some(route), false),
             }
         }
@@ -298,7 +298,7 @@ impl Rib {
             let Some(group) = self.groups[at].as_mut() else { continue };
             group.shared.forget();
             if group.key.families.contains(family) && self.concerns(at, id) {
-                self.push(at, id, Lane::Withdraw);
+                self.push(at, id, self.lane(false, true));
                 any = true;
             }
         }
@@ -340,8 +340,7 @@ impl Rib {
         let news = after.filter(|route| !group.is_only(route.peer));
         let Some(told) = news.and_then(|route| self.told(at, id, &route)) else {
             if self.concerns(at, id) {
-                let lane = if service { Lane::ServiceWithdraw } else { Lane::Withdraw };
-                self.push(at, id, lane);
+                self.push(at, id, self.lane(service, true));
             }
             return;
         };
@@ -358,7 +357,7 @@ impl Rib {
         };
         let queued = || self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id));
         if was != Some(told) || queued() {
-            self.push(at, id, if service { Lane::ServiceAnnounce } else { Lane::Announce });
+            self.push(at, id, self.lane(service, false));
         }
     }
 
@@ -410,6 +409,17 @@ impl Rib {
             if self.groups[at].as_ref().is_some_and(|group| group.queue.contains(id)) {
                 self.enqueue(at, id, None, best, true);
             }
+        }
+    }
+
+    /// Where a change of a prefix is queued.
+    const fn lane(&self, service: bool, withdrawn: bool) -> Lane {
+        match (service, withdrawn) {
+            (true, true) => Lane::ServiceWithdraw,
+            (true, false) => Lane::ServiceAnnounce,
+            (false, _) if self.haste => Lane::Haste,
+            (false, true) => Lane::Withdraw,
+            (false, false) => Lane::Announce,
         }
     }
 

@@ -61,6 +61,7 @@ pub use policy::Policy;
 pub use quota::Quota;
 pub use rib::Rib;
 pub use step::Step;
+pub use transmit::Pending;
 pub use view::{
     Advertised, Best, Candidate, Change, Cursor, Explain, Outcome, Page, Reason, RouteView,
 };

@@ -9,6 +9,8 @@ use crate::store::{PagedMap, Slab};
 pub(crate) enum Lane {
     ServiceWithdraw,
     ServiceAnnounce,
+    /// Whatever changed a few at a time.
+    Haste,
     Withdraw,
     Announce,
 }
@@ -17,8 +19,8 @@ impl Lane {
     pub(crate) const SERVICE: [Lane; 2] = [Lane::ServiceWithdraw, Lane::ServiceAnnounce];
     pub(crate) const BULK: [Lane; 2] = [Lane::Withdraw, Lane::Announce];
     const ALL: [Lane; Lane::COUNT] =
-        [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Withdraw, Lane::Announce];
-    const COUNT: usize = 4;
+        [Lane::ServiceWithdraw, Lane::ServiceAnnounce, Lane::Haste, Lane::Withdraw, Lane::Announce];
+    const COUNT: usize = 5;
 }
 
 /// Nodes dropped at a time beside those just read. A reader who leaves may leave a whole table behind.
@@ -363,7 +365,7 @@ mod tests {
 
         #[test]
         fn readers_see_what_plain_lists_say(
-            ops in prop::collection::vec((0..10_u8, 0..6_u32, 0..4_usize), 1..200),
+            ops in prop::collection::vec((0..10_u8, 0..6_u32, 0..Lane::COUNT), 1..200),
         ) {
             let (mut queue, mut plain) = (Queue::new(), Plain::default());
             let mut done = Vec::new();

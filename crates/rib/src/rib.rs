@@ -35,6 +35,8 @@ pub struct Rib {
     /// those that have lost a route.
     pub(crate) done: Vec<u32>,
     pub(crate) round: Round,
+    /// What changes now goes before bulk.
+    pub(crate) haste: bool,
 }
 
 impl Rib {
@@ -52,6 +54,7 @@ impl Rib {
             imports: ImportMemo::default(),
             done: Vec::new(),
             round: Round::new(config.seed),
+            haste: false,
         }
     }
 
@@ -343,6 +346,11 @@ impl Rib {
     pub(crate) fn find(&self, prefix: &IpNet) -> Option<u32> {
         let prefix = prefix.trunc();
         self.table.find(self.table.hash(&prefix), &prefix)
+    }
+
+    /// Whether prefixes that change from now on are few, so that peers are told of them before bulk.
+    pub fn set_haste(&mut self, haste: bool) {
+        self.haste = haste;
     }
 
     /// Routes of a peer in one family; nothing for an unknown peer.

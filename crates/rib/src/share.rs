@@ -23,13 +23,12 @@ use crate::transmit::Outlet;
 /// Fewer members are served one by one: then one at most is told anything, beside a source.
 const MEMBERS: usize = 3;
 /// Entries in one encoding, at most.
-const ENTRIES: usize = 1024;
-/// Octets that an encoding may come to.
-const OCTETS: usize = 8 * 1024;
+const ENTRIES: usize = 512;
+/// Octets that an encoding may come to: a fraction of a millisecond for who makes it.
+const OCTETS: usize = 4 * 1024;
 /// Octets that a withdrawal takes at most, its share of a message included.
 const WITHDRAWAL: usize = 32;
-/// Encodings that a group keeps: more than a member is told at a time, so that the next one finds
-/// all of them.
+/// Encodings that a group keeps, so that members which are not at the same place find theirs.
 const KEPT: usize = 8;
 
 /// What is told and to be forgotten of an encoding by one peer, at most, in octets.
@@ -110,14 +109,13 @@ impl Shared {
 }
 
 impl Rib {
-    /// Tells a peer what is pending among the announcements as others of its group are told it, up
-    /// to what needs a closer look, in `room` octets at most, and about `looks` entries. Returns how
-    /// many entries that were.
+    /// Tells a peer the next of what is pending among the announcements as others of its group are
+    /// told it, up to what needs a closer look, in `room` octets at most. Returns how many entries
+    /// that were: of one encoding, so that everybody in line gets it before the next is made.
     pub(crate) fn share(
         &mut self,
         outlet: &mut Outlet,
         room: usize,
-        looks: u32,
         (round, out): (&mut Round, &mut BytesMut),
     ) -> u32 {
         let known = self.peers[outlet.peer.index()].as_ref();
@@ -129,27 +127,22 @@ impl Rib {
         if special || outlet.group.members.len() < MEMBERS {
             return 0;
         }
-        let (start, mut told) = (out.len(), 0);
-        while told < looks
-            && let Some(place) = outlet.group.queue.place(outlet.session.reader, Lane::Announce)
-        {
-            let (at, encoded) = outlet.group.shared.find(place);
-            let mut shared = core::mem::take(&mut outlet.group.shared.kept[at]);
-            if !encoded {
-                self.encode_shared(outlet, &mut shared, round);
-                shared.at = Some(place);
-            }
-            let count = shared.entries.len();
-            let fits = count > 0 && out.len() - start + cost(&shared, outlet) <= room;
-            if fits {
-                self.tell_shared(outlet, &shared, out);
-                told += count as u32;
-            }
-            outlet.group.shared.kept[at] = shared;
-            if !fits {
-                break;
-            }
+        let Some(place) = outlet.group.queue.place(outlet.session.reader, Lane::Announce) else {
+            return 0;
+        };
+        let (at, encoded) = outlet.group.shared.find(place);
+        let mut shared = core::mem::take(&mut outlet.group.shared.kept[at]);
+        if !encoded {
+            self.encode_shared(outlet, &mut shared, round);
+            shared.at = Some(place);
         }
+        let mut told = shared.entries.len() as u32;
+        if told > 0 && cost(&shared, outlet) <= room {
+            self.tell_shared(outlet, &shared, out);
+        } else {
+            told = 0;
+        }
+        outlet.group.shared.kept[at] = shared;
         told
     }
 

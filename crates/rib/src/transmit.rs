@@ -29,6 +29,17 @@ const RUN: usize = 32;
 /// What it costs to work out twice what a peer is told, in prefixes looked at.
 const LOOKS_TO_COMPARE: u32 = 16;
 
+/// What waits to be encoded for a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pending {
+    /// Nothing.
+    Nothing,
+    /// What has time.
+    Bulk,
+    /// Prefixes of services, or such as changed a few at a time, and perhaps bulk.
+    Urgent,
+}
+
 /// How the gathering of a round went.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gathered {
@@ -58,6 +69,21 @@ impl Rib {
                 .is_some_and(|group| group.queue.has_unread(session.reader))
     }
 
+    /// What [`Rib::poll_transmit`] has to look at for the peer.
+    pub fn pending(&self, peer: PeerId) -> Pending {
+        if !self.has_pending(peer) {
+            return Pending::Nothing;
+        }
+        let hasty = self.session(peer).is_some_and(|session| {
+            let group = self.groups[session.group].as_deref();
+            group.is_some_and(|group| group.queue.peek(session.reader, Lane::Haste).is_some())
+        });
+        match hasty || self.has_service_pending(peer) {
+            true => Pending::Urgent,
+            false => Pending::Bulk,
+        }
+    }
+
     /// Whether a prefix of a service waits to be encoded for the peer.
     pub fn has_service_pending(&self, peer: PeerId) -> bool {
         let Some(session) = self.session(peer) else { return false };
@@ -71,8 +97,8 @@ impl Rib {
             || self.groups[session.group].as_deref().is_some_and(queued)
     }
 
-    /// Appends UPDATEs to `out`: service prefixes before others, withdrawals before announcements,
-    /// routes with equal attributes together. Returns whether there is more to look at.
+    /// Appends UPDATEs to `out`: service prefixes first, then such as changed a few at a time, then the
+    /// others; withdrawals before announcements, routes with equal attributes together. Returns whether there is more to look at.
     ///
     /// At most `limit` octets are appended, unless a single message is longer than that; markers
     /// (End-of-RIB, BoRR, EoRR) may come on top. What is encoded is the state of this moment, and
@@ -88,13 +114,18 @@ impl Rib {
         outlet.begin_refreshes(out);
         let all = [true, false].into_iter().all(|service| {
             loop {
-                let room = limit.saturating_sub(out.len() - start);
+                let before = out.len();
+                let room = limit.saturating_sub(before - start);
                 let lanes = outlet.lanes(service);
                 if lanes.contains(&Lane::Announce) {
-                    let shared = self.share(&mut outlet, room, looks, (&mut round, &mut *out));
+                    let shared = self.share(&mut outlet, room, (&mut round, &mut *out));
                     looks = looks.saturating_sub(shared);
                     // Whoever is told the same next is to find it encoded in the same way.
                     if shared > 0 && outlet.has_unread(Lane::Announce) {
+                        // Of its own routes a peer is told nothing.
+                        if out.len() == before && looks > 0 {
+                            continue;
+                        }
                         break false;
                     }
                 }
@@ -167,7 +198,10 @@ impl Rib {
                 return Gathered::Full;
             }
         }
-        Gathered::All
+        match service {
+            true => self.gather_lane(outlet, Lane::Haste, round, looks),
+            false => Gathered::All,
+        }
     }
 
     fn gather_lane(

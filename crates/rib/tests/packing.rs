@@ -5,7 +5,7 @@ mod common;
 use bytes::BytesMut;
 use common::*;
 use ipnet::IpNet;
-use pathvane_rib::PeerId;
+use pathvane_rib::{PeerId, Pending};
 use pathvane_wire::{
     AttrFlags, Community, Disposition, Family, HEADER_LEN, UnknownAttr, encode_withdrawals,
 };
@@ -218,4 +218,36 @@ fn one_update_may_name_a_prefix_twice() {
     assert_eq!(lab.rib.counts(PeerId(0), Family::IPV4_UNICAST).received, 1);
     lab.unsay(0, &["192.0.2.0/24"]);
     assert_eq!(lab.rib.counts(PeerId(0), Family::IPV4_UNICAST).received, 0);
+}
+
+#[test]
+fn what_changes_a_few_at_a_time_goes_before_bulk() {
+    let mut lab = Lab::open(3);
+    lab.settle();
+    lab.announce(0, &many(3000), &path(&[65100]), hop("10.0.0.0"));
+    lab.send_some(2, 1000);
+    let told = lab.remote(2).table.len();
+    assert!(told > 0 && told < 300);
+
+    lab.rib.set_haste(true);
+    lab.say(1, &["30.0.0.0/24"], &path(&[65101]));
+    // One that waits among the others, too: it has one place.
+    lab.say(1, &["20.9.0.0/24"], &path(&[]));
+    lab.rib.set_haste(false);
+    assert_eq!(lab.rib.pending(PeerId(2)), Pending::Urgent);
+    lab.send_some(2, 1);
+    assert!(lab.told(2, "30.0.0.0/24").is_some());
+    lab.send_some(2, 1);
+    assert!(lab.told(2, "20.9.0.0/24").is_some());
+    assert_eq!(lab.remote(2).table.len(), told + 2);
+    assert_eq!(lab.rib.pending(PeerId(2)), Pending::Bulk);
+
+    lab.rib.set_haste(true);
+    lab.unsay(1, &["30.0.0.0/24"]);
+    lab.rib.set_haste(false);
+    lab.send_some(2, 1);
+    assert!(lab.told(2, "30.0.0.0/24").is_none());
+    lab.settle();
+    assert_eq!(lab.rib.pending(PeerId(2)), Pending::Nothing);
+    assert_eq!(lab.remote(2).table.len(), 3000);
 }

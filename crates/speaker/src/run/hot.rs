@@ -1,5 +1,9 @@
-//! The hot loop: one task that serves links and probes, then peers that speak for paths, then
-//! bulk, and lets nothing cross a thread between a cause and the bytes of its consequence.
+//! The hot loop: one task that serves links and probes, then whoever became ready, peers that matter
+//! to services first, then a slice of what there is much of; and lets nothing cross a thread
+//! between a cause and the bytes of its consequence.
+//!
+//! The reactor is asked for news after every slice, so nothing waits longer than one slice takes
+//! (`pace.rs`). The reasons are in `docs/adr/0011-small-turns.md`.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -10,6 +14,7 @@ use pathvane_engine::{Command, Engine, Input, Output};
 use pathvane_rib::Budget;
 
 use super::outside::{Outside, Which};
+use super::pace::{Pace, TURN};
 use super::peers::Peers;
 use super::probes::Probes;
 use super::reload::Running;
@@ -23,11 +28,11 @@ const STALL: Duration = Duration::from_millis(10);
 /// An alarm further away than this may be set too early. Above the time between two probes, whose
 /// deadlines move with each reply: an alarm that rings in vain costs more than setting it does.
 const FAR: Duration = Duration::from_millis(100);
-/// One slice of route work should take about this long.
-const SLICE: Duration = Duration::from_micros(300);
-/// Bounds of the slice, in routes.
-const SLICE_MIN: u32 = 64;
-const SLICE_MAX: u32 = 8192;
+/// Routes that are worked on in one turn.
+const ROUTES: Pace = Pace::new(64, 8192);
+/// Slices that peers are told for one that is read or worked on, where both wait, if fewer peers are
+/// in line: what was read should not pile up.
+const TOLD_IN_A_ROW: usize = 3;
 
 /// Everything the loop owns.
 pub(super) struct Hot {
@@ -40,8 +45,11 @@ pub(super) struct Hot {
     alarm_source: Source,
     /// What the alarm is set to: when something is due, or earlier.
     armed: Option<Instant>,
-    /// Routes per slice of work, adjusted to take about [`SLICE`].
-    slice: u32,
+    /// Ready while routes wait for their turn.
+    work: Source,
+    working: Pace,
+    /// Slices that may be told before the next one is read or worked on.
+    tellings: usize,
     drained: bool,
     /// What it runs by.
     running: Running,
@@ -50,13 +58,14 @@ pub(super) struct Hot {
 impl Hot {
     pub(super) fn new(
         engine: Engine,
-        ready: ReadySet<Token>,
+        mut ready: ReadySet<Token>,
         peers: Peers,
         probes: Probes,
         outside: Outside,
         (alarm, alarm_source): (Alarm, Source),
         running: Running,
     ) -> Self {
+        let work = ready.add(Class::Bulk, Token::Work);
         Self {
             engine,
             ready,
@@ -66,7 +75,9 @@ impl Hot {
             alarm,
             alarm_source,
             armed: None,
-            slice: SLICE_MIN,
+            work,
+            working: ROUTES,
+            tellings: 0,
             drained: false,
             running,
         }
@@ -79,18 +90,24 @@ impl Hot {
         tokio::task::unconstrained(poll_fn(|cx| self.turn(cx))).await
     }
 
-    /// Serves everything urgent and one slice of the rest, then lets the reactor look for more.
+    /// Serves who became ready, or one slice of what there is much of; then lets the reactor look for
+    /// more.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        while let Some(token) = self.ready.take(Class::Urgent) {
+        let begin = now();
+        loop {
+            while let Some(token) = self.ready.take_urgent() {
+                self.serve(token)?;
+            }
+            let Some(token) = self.ready.take_fresh() else {
+                self.go_on()?;
+                break;
+            };
             self.serve(token)?;
+            if now().since(begin) > TURN {
+                break;
+            }
         }
-        let next = self.ready.take(Class::Service).or_else(|| self.ready.take(Class::Bulk));
-        if let Some(token) = next {
-            self.serve(token)?;
-        } else if self.engine.busy() {
-            self.work()?;
-        }
-        if self.engine.busy() || self.ready.poll_any(cx).is_ready() {
+        if self.ready.poll_any(cx).is_ready() || self.peers.in_line() > 0 {
             cx.waker().wake_by_ref();
         } else if self.drained && self.peers.idle() {
             return Poll::Ready(Ok(()));
@@ -98,10 +115,25 @@ impl Hot {
         Poll::Pending
     }
 
+    /// One slice of what there is much of: told, read or worked on. While there is something to read,
+    /// bulk is told some of at a time, and to everyone in line before more is read: what like
+    /// peers share is encoded for a state of the routes.
+    fn go_on(&mut self) -> Result<(), Failure> {
+        if self.tellings > 0 && self.peers.bulk_is_due(now()) {
+            self.tellings -= 1;
+        } else if let Some(token) = self.ready.take_again() {
+            self.tellings = self.peers.in_line().max(TOLD_IN_A_ROW);
+            return self.serve(token);
+        }
+        self.peers.tell(&mut self.ready, &mut self.engine);
+        self.obey()
+    }
+
     fn serve(&mut self, token: Token) -> Result<(), Failure> {
         let Self { engine, ready, peers, probes, outside, running, .. } = self;
         match token {
             Token::Alarm => self.ring()?,
+            Token::Work => self.do_work(),
             Token::Probes => probes.serve(engine)?,
             Token::Dial(peer) => peers.serve_dial(ready, engine, peer),
             Token::Listener(at) => peers.serve_listener(ready, engine, at),
@@ -135,15 +167,12 @@ impl Hot {
     }
 
     /// One slice of work on routes.
-    fn work(&mut self) -> Result<(), Failure> {
-        let begin = now();
-        self.engine.work(begin, Budget { routes: self.slice });
-        let took = now().since(begin);
-        self.slice = match took > SLICE {
-            true => (self.slice / 2).max(SLICE_MIN),
-            false => (self.slice * 2).min(SLICE_MAX),
-        };
-        self.obey()
+    fn do_work(&mut self) {
+        if self.engine.busy() {
+            let begin = now();
+            let more = self.engine.work(begin, Budget { routes: self.working.amount() });
+            self.working.learn(now().since(begin), more);
+        }
     }
 
     /// Does what the engine asks, until it asks no more.
@@ -153,7 +182,7 @@ impl Hot {
             match engine.poll() {
                 Output::Connect(peer) => peers.dial(ready, engine, peer),
                 Output::CancelConnect(peer) => peers.cancel_dial(peer),
-                Output::Transmit { conn, .. } => peers.wants(ready, engine, conn),
+                Output::Transmit { conn, urgent, .. } => peers.wants(ready, engine, conn, urgent),
                 Output::Close { conn, .. } => peers.close(ready, engine, conn),
                 Output::Probe(probe) => probes.send(engine, &probe),
                 Output::FibGroup { service, generation, carry } => {
@@ -170,6 +199,9 @@ impl Hot {
                 Output::Timeout(at) => break at,
             }
         };
+        if engine.busy() {
+            self.work.wake();
+        }
         let due = [wake, peers.next(), outside.next()].into_iter().flatten().min();
         self.arm(due)
     }

@@ -7,7 +7,9 @@
 mod bfd;
 mod full_size;
 mod hot;
+mod open;
 mod outside;
+mod pace;
 mod peers;
 mod probes;
 mod reload;
@@ -39,6 +41,8 @@ use reload::Running;
 enum Token {
     /// The engine's alarm.
     Alarm,
+    /// Work on routes.
+    Work,
     /// Probe sockets.
     Probes,
     /// A connection being dialled.

@@ -1,46 +1,36 @@
-//! The peers' sockets: dialling, accepting, reading a slice, writing what the socket takes.
+//! The peers' sockets: dialling, accepting, reading a slice, telling a slice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use pathvane_clock::Instant;
 use pathvane_engine::{ConnId, Direction, Engine, Input, PeerId};
 
 use super::Token;
+use super::open::{CHUNK, Open};
+use super::pace::Pace;
 use crate::alarm::now;
 use crate::config::{PeerTcp, Range};
 use crate::os_error::OsError;
 use crate::ready::{Class, ReadySet, Source};
 use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, TcpFacts, Who};
 
-/// What one peer is read per turn: a bulky one starves nobody.
-const READ: usize = 16 * 1024;
-/// Encoded bytes that wait for one connection at most; the rest can still be replaced.
-const PENDING: usize = 32 * 1024;
+/// Octets that one peer is read per turn: a bulky one starves nobody.
+const READ: Pace = Pace::new(1024, READ_MOST);
+const READ_MOST: u32 = 8 * 1024;
+/// Octets that one peer is told per turn. Not less than what like peers share comes to.
+const TOLD: Pace = Pace::new(4 * 1024, 8 * 1024);
+/// Bulk has so much time while there is something to read: a write costs as much as some
+/// hundred routes.
+const BULK_HAS: Duration = Duration::from_micros(500);
 /// Progress that is waited for is asked for again after this, doubling up to [`PROGRESS_MAX`];
 /// other progress only after that.
 const PROGRESS_MIN: Duration = Duration::from_micros(500);
 const PROGRESS_MAX: Duration = Duration::from_millis(250);
 /// How long a closed connection waits for the peer's FIN.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// One open connection.
-struct Open {
-    peer: PeerId,
-    connection: Connection,
-    source: Source,
-    /// Encoded and not written.
-    out: BytesMut,
-    /// The engine has bytes for it.
-    wants: bool,
-    /// Close as soon as `out` is written.
-    closing: bool,
-    /// When to ask for progress, and the wait after that.
-    progress: Option<(Instant, Duration)>,
-}
 
 /// Every TCP socket of the speaker.
 pub(super) struct Peers {
@@ -59,6 +49,11 @@ pub(super) struct Peers {
     refusals: HashMap<PeerId, String>,
     /// Scratch for reading.
     buffer: Vec<u8>,
+    reading: Pace,
+    telling: Pace,
+    /// Who is to be told bulk, and since when. By turns: like peers share one encoding while they
+    /// are equally far.
+    bulk: VecDeque<(Instant, ConnId)>,
 }
 
 impl Peers {
@@ -83,7 +78,10 @@ impl Peers {
             leaving: BTreeMap::new(),
             last_conn: 0,
             refusals: HashMap::new(),
-            buffer: vec![0; READ],
+            buffer: vec![0; READ_MOST as usize],
+            reading: READ,
+            telling: TOLD,
+            bulk: VecDeque::new(),
         }
     }
 
@@ -238,29 +236,68 @@ impl Peers {
         self.refusals.remove(&peer);
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        let speaks_for_a_path =
-            engine.config().paths.iter().any(|path| path.announce_via.contains(&peer));
-        let class = if speaks_for_a_path { Class::Service } else { Class::Bulk };
-        let local = connection.local();
-        let open = Open {
-            peer,
-            connection,
-            source: ready.add(class, Token::Conn(conn)),
-            out: BytesMut::new(),
-            wants: false,
-            closing: false,
-            progress: None,
+        let class = match engine.matters_to_services(peer) {
+            true => Class::Service,
+            false => Class::Bulk,
         };
+        let local = connection.local();
+        let open = Open::new(peer, connection, ready.add(class, Token::Conn(conn)));
         self.open.insert(conn, open);
         engine.handle(now(), Input::Connected { peer, conn, direction, local });
     }
 
-    /// Bytes wait in the engine for a connection.
-    pub(super) fn wants(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
-        if let Some(open) = self.open.get_mut(&conn) {
-            open.wants = true;
+    /// Bytes wait in the engine for a connection: urgent ones are written now.
+    pub(super) fn wants(
+        &mut self,
+        ready: &mut ReadySet<Token>,
+        engine: &mut Engine,
+        conn: ConnId,
+        urgent: bool,
+    ) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        open.wants = true;
+        if urgent {
+            self.hasten(ready, engine, conn);
         }
-        self.write(ready, engine, conn);
+        self.line_up(conn, now());
+    }
+
+    /// Writes what is urgent, if the socket takes anything. If it does not, this is what comes next.
+    fn hasten(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
+        if self.open.get_mut(&conn).is_some_and(|open| open.hasten(engine, conn)) {
+            self.write(ready, engine, conn);
+        }
+    }
+
+    /// How many are to be told bulk.
+    pub(super) fn in_line(&self) -> usize {
+        self.bulk.len()
+    }
+
+    /// Whether somebody has waited long enough for bulk.
+    pub(super) fn bulk_is_due(&self, at: Instant) -> bool {
+        self.bulk.front().is_some_and(|(since, _)| at.since(*since) >= BULK_HAS)
+    }
+
+    /// Tells a slice to whoever waits for bulk and is next.
+    pub(super) fn tell(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine) {
+        let Some((since, conn)) = self.bulk.pop_front() else { return };
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        open.lined_up = false;
+        open.tell(engine, conn, &mut self.telling);
+        if !open.wants || open.out.len() >= CHUNK {
+            self.write(ready, engine, conn);
+        }
+        self.line_up(conn, since);
+    }
+
+    /// Bulk is told in turns, but not to a socket that takes no more.
+    fn line_up(&mut self, conn: ConnId, since: Instant) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        if open.wants && !open.blocked && !open.closing && !open.lined_up {
+            open.lined_up = true;
+            self.bulk.push_back((since, conn));
+        }
     }
 
     /// Closes a connection once everything handed out for it is written.
@@ -274,7 +311,12 @@ impl Peers {
     /// A connection is readable or writable: reads one slice, writes what goes.
     pub(super) fn serve(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
         self.read(engine, conn);
-        self.write(ready, engine, conn);
+        if self.open.get(&conn).is_some_and(|open| open.blocked) {
+            self.write(ready, engine, conn);
+            // What became urgent meanwhile goes before what else waits.
+            self.hasten(ready, engine, conn);
+            self.line_up(conn, now());
+        }
         if let Some((closing, source, _)) = self.leaving.get_mut(&conn)
             && closing.poll(&mut source.context()).is_ready()
         {
@@ -285,15 +327,17 @@ impl Peers {
     fn read(&mut self, engine: &mut Engine, conn: ConnId) {
         let Some(open) = self.open.get_mut(&conn).filter(|open| !open.closing) else { return };
         let peer = open.peer;
-        match open.connection.poll_read(&mut open.source.context(), &mut self.buffer) {
+        let room = self.reading.amount() as usize;
+        match open.connection.poll_read(&mut open.source.context(), &mut self.buffer[..room]) {
             Poll::Pending => {}
             Poll::Ready(Ok(len)) if len > 0 => {
-                // If there is more, behind the others.
+                // If there is more, after the others.
                 if open.connection.poll_readable(&mut open.source.context()).is_ready() {
                     open.source.wake();
                 }
-                let bytes = &self.buffer[..len];
-                engine.handle(now(), Input::Bytes { peer, conn, bytes });
+                let (begin, bytes) = (now(), &self.buffer[..len]);
+                engine.handle(begin, Input::Bytes { peer, conn, bytes });
+                self.reading.learn(now().since(begin), len == room);
             }
             Poll::Ready(_) => {
                 self.open.remove(&conn);
@@ -302,11 +346,11 @@ impl Peers {
         }
     }
 
-    /// Writes until nothing is left or the socket takes no more, then sees how far it came.
+    /// Writes what is encoded until the socket takes no more, then sees how far it came.
     fn write(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
         let Some(open) = self.open.get_mut(&conn) else { return };
         let before = open.connection.written();
-        match open.write(engine, conn) {
+        match open.write() {
             Ok(()) if open.closing && open.out.is_empty() => self.leave(ready, conn),
             Ok(()) if engine.wants_progress(open.peer) => {
                 open.progress = None;
@@ -375,27 +419,5 @@ impl Peers {
     /// unread bytes would send a RST, which can destroy a NOTIFICATION on its way.
     pub(super) fn idle(&self) -> bool {
         self.open.is_empty() && self.leaving.is_empty()
-    }
-}
-
-impl Open {
-    fn write(&mut self, engine: &mut Engine, conn: ConnId) -> std::io::Result<()> {
-        loop {
-            if self.out.is_empty() && self.wants {
-                let given = engine.poll_transmit(now(), self.peer, conn, &mut self.out, PENDING);
-                self.wants = given > 0;
-            }
-            if self.out.is_empty() {
-                return Ok(());
-            }
-            let written = self.connection.try_write(&self.out)?;
-            self.out.advance(written);
-            if written == 0 {
-                match self.connection.poll_writable(&mut self.source.context()) {
-                    Poll::Pending => return Ok(()),
-                    Poll::Ready(ready) => ready?,
-                }
-            }
-        }
     }
 }

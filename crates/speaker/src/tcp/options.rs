@@ -15,7 +15,7 @@ const CS6: u32 = 0xC0;
 
 /// Unsent bytes above which a socket is not writable: what was handed to TCP cannot be
 /// overtaken by better news, so little is handed over ahead of time.
-const NOT_SENT_LOW_WATER: u32 = 32 * 1024;
+const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 
 /// Connection set-up of one peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
