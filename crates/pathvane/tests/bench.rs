@@ -79,6 +79,26 @@ fn a_lost_peer_leaves_the_second_best_and_single_prefixes_come_and_go() {
     assert!(records[2]["latency"]["p50_us"].as_f64().is_some_and(|us| us > 0.0), "{said}");
 }
 
+/// Each feed groups the prefixes in its own way, so what belongs together has to be found anew.
+#[test]
+fn feeds_may_group_as_they_like() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = ["--scenario", "overlap4", "--against", "pathvane"];
+    let updates_in = |words: &[&str]| {
+        let (records, said) = measure(words, folder.path());
+        let regrouped = words.contains(&"--regroup");
+        assert_eq!(said.contains("regrouped per feed"), regrouped, "{said}");
+        let phases: Vec<&str> = records.iter().filter_map(|r| r["phase"].as_str()).collect();
+        assert_eq!(phases, ["announce", "withdraw"], "{said}");
+        assert!(records.iter().all(|record| record["regroup"] == regrouped), "{said}");
+        records[0]["cost"]["updates_in"].as_u64().expect("a number")
+    };
+    let alike = updates_in(&scenario);
+    let apart = updates_in(&[&scenario[..], &["--regroup"]].concat());
+    assert!(alike > 4 * 600 && apart > 4 * 600, "{alike}, {apart}");
+    assert_ne!(alike, apart);
+}
+
 #[test]
 fn nonsense_is_refused() {
     for wrong in [

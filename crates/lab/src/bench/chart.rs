@@ -222,6 +222,34 @@ mod tests {
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 
+    /// The first circles of a picture: centre by attribute.
+    fn circles(svg: &str) -> Vec<(f64, f64)> {
+        let value = |line: &str, name: &str| {
+            let from = line.split(&format!(" {name}=\"")).nth(1)?;
+            from.split('"').next()?.parse::<f64>().ok()
+        };
+        let circles = svg.lines().filter(|line| line.starts_with("<circle"));
+        circles.filter_map(|line| Some((value(line, "cx")?, value(line, "cy")?))).collect()
+    }
+
+    #[test]
+    fn points_lie_where_the_axes_say() {
+        let points = vec![(1.0, 0.5), (10.0, 1.0), (100.0, 2.0)];
+        let lines = vec![
+            Line { name: "pathvane".into(), points },
+            Line { name: "bird".into(), points: vec![(10.0, 2.0)] },
+        ];
+        let chart = Chart { title: "t", x: axis(true), y: axis(false), lines };
+        let found = circles(&chart.svg());
+        // Equal factors are equal steps to the right; twice as much is twice as high.
+        let [a, b, c, d] = found[..] else { panic!("{found:?}") };
+        assert!((b.0 - a.0 - (c.0 - b.0)).abs() < 0.2 && a.0 < b.0, "{found:?}");
+        let floor = HEIGHT - BOTTOM;
+        assert!(((floor - b.1) - 2.0 * (floor - a.1)).abs() < 0.2, "{found:?}");
+        assert!(((floor - c.1) - 2.0 * (floor - b.1)).abs() < 0.2, "{found:?}");
+        assert_eq!(d, (b.0, c.1), "both lines have the same axes");
+    }
+
     #[test]
     fn a_picture_of_nothing_is_empty_but_sound() {
         let chart = Chart { title: "t", x: axis(true), y: axis(true), lines: Vec::new() };

@@ -1,15 +1,18 @@
 //! One BGP session, with the least that a daemon asks of its peer.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::message::{self, HEADER, KEEPALIVE, NOTIFICATION, OPEN};
+use crate::mono;
 
 /// Well within the hold time of 240 s.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
@@ -19,6 +22,9 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 256 * 1024;
 /// Room for what is received: at least one message, and much at once.
 const INBOX: usize = 512 * 1024;
+
+/// What is read at a time where stamps are asked for: the kernel has one for each read.
+const STAMPED: usize = 16 * 1024;
 
 /// A session that is up.
 #[derive(Debug)]
@@ -30,6 +36,9 @@ pub(super) struct Connection {
     outbox: VecDeque<(Rc<Vec<u8>>, usize)>,
     sent_at: Instant,
     pub(super) received: u64,
+    stamped: bool,
+    /// CLOCK_MONOTONIC of when the kernel got the last octet that was read; zero without stamps.
+    pub(super) arrived_ns: u64,
     /// Why it ended, if not here.
     pub(super) ended: Option<String>,
     cut: bool,
@@ -65,6 +74,8 @@ impl Connection {
             outbox: VecDeque::new(),
             sent_at: Instant::now(),
             received: 0,
+            stamped: false,
+            arrived_ns: 0,
             ended: None,
             cut: false,
         };
@@ -111,6 +122,34 @@ impl Connection {
         Ok((from + len <= to).then_some((header[18], from + len)))
     }
 
+    /// From now on the kernel notes when what is read arrived.
+    pub(super) fn ask_for_stamps(&mut self) -> io::Result<()> {
+        setsockopt(&self.stream, sockopt::ReceiveTimestampns, &true)?;
+        self.stamped = true;
+        Ok(())
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let room = &mut self.inbox[self.unread.1..];
+        if !self.stamped {
+            return self.stream.read(room);
+        }
+        let most = room.len().min(STAMPED);
+        let mut stamp = nix::cmsg_space!(TimeSpec);
+        let mut room = [IoSliceMut::new(&mut room[..most])];
+        let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
+        let message = recvmsg::<()>(fd, &mut room, Some(&mut stamp), flags)?;
+        for control in message.cmsgs()? {
+            if let ControlMessageOwned::ScmTimestampns(at) = control {
+                let age =
+                    i128::from(mono::wall_ns()) - i128::from(Duration::from(at).as_nanos() as u64);
+                let now = mono::now().as_nanos();
+                self.arrived_ns = now.saturating_sub(u64::try_from(age).unwrap_or(0));
+            }
+        }
+        Ok(message.bytes)
+    }
+
     /// Reads what is there, at most one buffer full, and calls `visit` with type and body of each
     /// message.
     pub(super) fn receive(&mut self, mut visit: impl FnMut(u8, &[u8])) {
@@ -122,7 +161,7 @@ impl Connection {
     }
 
     fn try_receive(&mut self, visit: &mut impl FnMut(u8, &[u8])) -> io::Result<()> {
-        let read = self.stream.read(&mut self.inbox[self.unread.1..])?;
+        let read = self.read()?;
         if read == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }

@@ -180,6 +180,7 @@ impl Endpoint {
                         watch.update(body, &self.numbers, &self.want);
                     }
                 });
+                watch.stamp(connection.arrived_ns);
             }
             connection.flush();
         }

@@ -51,6 +51,15 @@ pub(super) struct Pinging {
     pub(super) prefixes: u32,
 }
 
+/// How long a single prefix took, in nanoseconds from before its first octet was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Took {
+    /// Until the octets were with the receiver's kernel: then, or a few KiB earlier.
+    pub(super) arrived_ns: u64,
+    /// Until the receiver had read the route.
+    pub(super) read_ns: u64,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// First of all. Answered with `Done` when the tables are made.
@@ -90,8 +99,8 @@ pub(super) enum Answer {
     /// All receivers' tables against what they should be, from scratch.
     Compared(Difference),
     Pinged {
-        announce_ns: Vec<u64>,
-        withdraw_ns: Vec<u64>,
+        announce: Vec<Took>,
+        withdraw: Vec<Took>,
     },
     Failed(String),
 }

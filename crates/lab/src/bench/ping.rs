@@ -1,14 +1,15 @@
 //! Single prefixes, one at a time, into the daemon and out of it: how long does each take?
 //!
 //! Feed and receiver are in one process, so that nothing but the daemon and the kernel lies between
-//! the two stamps.
+//! the two stamps. The kernel's own stamp of what arrived tells how much of the time the octets lay
+//! there and waited for this process, which reads the table as well.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::endpoint::{Endpoint, TICK_MS};
 use super::message::{self, Attributes, Prefix};
-use super::orders::{Answer, Pinging, feed_asn};
+use super::orders::{Answer, Pinging, Took, feed_asn};
 use super::watch::PING;
 use crate::mono;
 
@@ -17,7 +18,11 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// Announces and withdraws over the last feed, and waits each time until the first receiver is told.
 pub(super) fn ping(endpoint: &mut Endpoint, pinging: Pinging) -> Result<Answer, String> {
-    let (mut announce_ns, mut withdraw_ns) = (Vec::new(), Vec::new());
+    let (mut announce, mut withdraw) = (Vec::new(), Vec::new());
+    let receivers = endpoint.watches.iter_mut().filter_map(|(connection, _)| connection.as_mut());
+    for connection in receivers {
+        connection.ask_for_stamps().map_err(|error| format!("no stamps: {error}"))?;
+    }
     if pinging.while_streaming {
         wait_until(endpoint, |endpoint| endpoint.watches.iter().any(|(_, w)| w.present() > 0))?;
     }
@@ -31,12 +36,12 @@ pub(super) fn ping(endpoint: &mut Endpoint, pinging: Pinging) -> Result<Answer, 
                 if announced {
                     once(endpoint, prefix, false)?;
                 }
-                return Ok(Answer::Pinged { announce_ns, withdraw_ns });
+                return Ok(Answer::Pinged { announce, withdraw });
             }
-            if announced { announce_ns.push(took) } else { withdraw_ns.push(took) }
+            if announced { announce.push(took) } else { withdraw.push(took) }
         }
     }
-    Ok(Answer::Pinged { announce_ns, withdraw_ns })
+    Ok(Answer::Pinged { announce, withdraw })
 }
 
 fn rest(endpoint: &mut Endpoint, gap: Duration) {
@@ -47,8 +52,8 @@ fn rest(endpoint: &mut Endpoint, gap: Duration) {
     }
 }
 
-/// Nanoseconds from before the first octet is written until the receiver has read the route.
-fn once(endpoint: &mut Endpoint, prefix: Prefix, announced: bool) -> Result<u64, String> {
+/// Announces or withdraws a prefix and waits until the first receiver has read it.
+fn once(endpoint: &mut Endpoint, prefix: Prefix, announced: bool) -> Result<Took, String> {
     let feed = endpoint.feeds.last_mut().ok_or("no feed to ping from")?;
     let bytes = update(feed.number, feed.local.to_bits(), prefix, announced);
     let connection = feed.connection.as_mut().ok_or("no session to ping over")?;
@@ -56,14 +61,15 @@ fn once(endpoint: &mut Endpoint, prefix: Prefix, announced: bool) -> Result<u64,
     let start = mono::now().as_nanos();
     connection.send(Rc::new(bytes));
     connection.flush();
-    let mut end = start;
+    let mut ends = (start, start);
     wait_until(endpoint, |endpoint| {
         let echoes = endpoint.watches.first().into_iter().flat_map(|(_, watch)| &watch.echoes);
         let mut echoes =
             echoes.filter(|echo| echo.base == prefix.base && echo.announced == announced);
-        echoes.next().map(|echo| end = echo.at_ns).is_some()
+        echoes.next().map(|echo| ends = (echo.arrived_ns, echo.at_ns)).is_some()
     })?;
-    Ok(end.saturating_sub(start))
+    let [arrived_ns, read_ns] = [ends.0, ends.1].map(|end| end.saturating_sub(start));
+    Ok(Took { arrived_ns, read_ns })
 }
 
 fn update(feed: u16, next_hop: u32, prefix: Prefix, announced: bool) -> Vec<u8> {

@@ -146,6 +146,44 @@ mod tests {
         assert_eq!(lines[0].points, [(100.0, 2.0), (1_000.0, 2.0)]);
     }
 
+    fn points(chart: &Chart) -> Vec<(&str, &[(f64, f64)])> {
+        chart.lines.iter().map(|line| (line.name.as_str(), &line.points[..])).collect()
+    }
+
+    /// A picture each, of its own scenario's announcements and in its own units.
+    #[test]
+    fn three_pictures_from_three_scenarios() {
+        let mut records = vec![record(Daemon::Pathvane, 1, 1_000, 0.002)];
+        for receivers in [50, 2] {
+            let mut fanout = record(Daemon::Pathvane, 1, 1_000, 0.004);
+            fanout.scenario = Scenario::Fanout;
+            fanout.receivers = receivers;
+            if let Outcome::Cost(cost) = &mut fanout.outcome {
+                cost.exports = 1_000 * u64::from(receivers);
+            }
+            records.push(fanout);
+        }
+        for nth in 1..=2_u64 {
+            let mut path = record(Daemon::Bird, 1, 1_000, 0.001);
+            path.scenario = Scenario::Paths;
+            path.phase = format!("path {nth} of each prefix");
+            if let Outcome::Cost(cost) = &mut path.outcome {
+                (cost.resident_before, cost.resident) = (50_000, 50_000 + 20_000 * nth);
+            }
+            records.push(path);
+        }
+        let mut withdrawn = record(Daemon::Pathvane, 1, 9_000, 0.1);
+        withdrawn.phase = "withdraw".into();
+        let mut failed = record(Daemon::Frr, 1, 1_000, 0.1);
+        failed.outcome = Outcome::Failed("no session".into());
+        records.extend([withdrawn, failed]);
+
+        let [(_, routes), (_, receivers), (_, paths)] = charts(&records);
+        assert_eq!(points(&routes), [("pathvane", &[(1_000.0, 2.0)][..])]);
+        assert_eq!(points(&receivers), [("pathvane", &[(2.0, 2_000.0), (50.0, 80.0)][..])]);
+        assert_eq!(points(&paths), [("bird", &[(1.0, 20.0), (2.0, 40.0)][..])]);
+    }
+
     #[test]
     fn results_written_are_results_read() {
         let folder = tempfile::tempdir().expect("a folder");

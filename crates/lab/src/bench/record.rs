@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::Scenario;
 use super::daemon::Daemon;
+use super::orders::Took;
 
 /// The phases in which all routes of all feeds come, or go.
 pub(super) const ANNOUNCE: &str = "announce";
@@ -68,20 +69,31 @@ pub(super) struct Latency {
     pub(super) p90_us: f64,
     pub(super) p99_us: f64,
     pub(super) max_us: f64,
+    /// Until the octets were with the receiver's kernel, at the latest.
+    #[serde(default)]
+    pub(super) arrived_p50_us: f64,
+    #[serde(default)]
+    pub(super) arrived_p99_us: f64,
 }
 
 impl Latency {
     /// `None` without a single time.
-    pub(super) fn of(mut times_ns: Vec<u64>) -> Option<Self> {
-        times_ns.sort_unstable();
-        let last = times_ns.len().checked_sub(1)?;
-        let at = |share: f64| times_ns[(last as f64 * share).round() as usize] as f64 / 1e3;
+    pub(super) fn of(times: &[Took]) -> Option<Self> {
+        let last = times.len().checked_sub(1)?;
+        let sorted = |figure: fn(&Took) -> u64| {
+            let mut all: Vec<u64> = times.iter().map(figure).collect();
+            all.sort_unstable();
+            move |share: f64| all[(last as f64 * share).round() as usize] as f64 / 1e3
+        };
+        let (read, arrived) = (sorted(|took| took.read_ns), sorted(|took| took.arrived_ns));
         Some(Self {
-            count: times_ns.len() as u64,
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            max_us: at(1.0),
+            count: times.len() as u64,
+            p50_us: read(0.5),
+            p90_us: read(0.9),
+            p99_us: read(0.99),
+            max_us: read(1.0),
+            arrived_p50_us: arrived(0.5),
+            arrived_p99_us: arrived(0.99),
         })
     }
 }
@@ -103,8 +115,10 @@ mod tests {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0]), Some(2.5));
         assert_eq!(median(Vec::new()), None);
-        let latency = Latency::of((1..=101).rev().map(|us| us * 1_000).collect()).expect("some");
+        let took = |us: u64| Took { read_ns: us * 1_000, arrived_ns: us * 900 };
+        let latency = Latency::of(&(1..=101).rev().map(took).collect::<Vec<_>>()).expect("some");
         assert_eq!((latency.p50_us, latency.p99_us, latency.max_us), (51.0, 100.0, 101.0));
-        assert_eq!(Latency::of(Vec::new()), None);
+        assert_eq!((latency.arrived_p50_us, latency.arrived_p99_us), (45.9, 90.0));
+        assert_eq!(Latency::of(&[]), None);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::daemon::{self, Daemon};
-use super::orders::{Answer, Order, Pinging, Role, Target};
+use super::orders::{Answer, Order, Pinging, Role, Target, Took};
 use super::place::{Place, Side};
 use super::process::{Endpoint, Program};
 use super::record::Cost;
@@ -186,17 +186,15 @@ impl Rig {
         }
     }
 
-    /// Sends single prefixes; the times of announcements and of withdrawals, in nanoseconds.
-    pub(super) fn ping(&mut self, pinging: Pinging) -> Result<[Vec<u64>; 2], String> {
+    /// Sends single prefixes; what announcements took, and what withdrawals took.
+    pub(super) fn ping(&mut self, pinging: Pinging) -> Result<[Vec<Took>; 2], String> {
         self.explained(|rig| rig.pinged(pinging))
     }
 
-    fn pinged(&mut self, pinging: Pinging) -> Result<[Vec<u64>; 2], String> {
+    fn pinged(&mut self, pinging: Pinging) -> Result<[Vec<Took>; 2], String> {
         self.receivers.tell(&Order::Ping(pinging))?;
         self.receivers.wait(self.patience.timeout, |answer| match answer {
-            Answer::Pinged { announce_ns, withdraw_ns } => {
-                Some([announce_ns.clone(), withdraw_ns.clone()])
-            }
+            Answer::Pinged { announce, withdraw } => Some([announce.clone(), withdraw.clone()]),
             _ => None,
         })
     }
@@ -207,7 +205,7 @@ impl Rig {
         order: &Order,
         target: Target,
         pinging: Pinging,
-    ) -> Result<[Vec<u64>; 2], String> {
+    ) -> Result<[Vec<Took>; 2], String> {
         self.explained(|rig| {
             rig.receivers.order(&Order::Expect(target), TABLE_WITHIN)?;
             rig.sender().tell(order)?;

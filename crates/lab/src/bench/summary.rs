@@ -120,8 +120,20 @@ fn cost_rows(records: &[&Record]) -> Vec<Vec<String>> {
 }
 
 fn latency_rows(records: &[&Record]) -> Vec<Vec<String>> {
-    let header =
-        ["daemon", "p50 us", "[min]", "x relay", "p90", "p99", "[min]", "x relay", "max", "runs"];
+    let header = [
+        "daemon",
+        "p50 us",
+        "[min]",
+        "x relay",
+        "p90",
+        "p99",
+        "[min]",
+        "x relay",
+        "max",
+        "arrived p50",
+        "p99",
+        "runs",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let latencies = |daemon: Daemon| -> Vec<(u32, Latency)> {
         let of_it = records.iter().filter(|record| record.daemon == daemon);
@@ -146,6 +158,8 @@ fn latency_rows(records: &[&Record]) -> Vec<Vec<String>> {
             whole(least(all(|one| one.p99_us))),
             times(ratio(&own, &relays, |one| one.p99_us)),
             whole(middle(all(|one| one.max_us))),
+            whole(middle(all(|one| one.arrived_p50_us))),
+            whole(middle(all(|one| one.arrived_p99_us))),
             own.len().to_string(),
         ]);
     }

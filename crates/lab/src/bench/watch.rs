@@ -54,8 +54,10 @@ impl Numbers {
 pub(super) struct Echo {
     pub(super) base: u32,
     pub(super) announced: bool,
-    /// CLOCK_MONOTONIC.
+    /// CLOCK_MONOTONIC of when it was read.
     pub(super) at_ns: u64,
+    /// The same of when the octets were with the kernel; zero if it was not asked.
+    pub(super) arrived_ns: u64,
 }
 
 /// What one receiver was told.
@@ -142,12 +144,20 @@ impl Watch {
         }
     }
 
+    /// What was read last arrived then.
+    pub(super) fn stamp(&mut self, arrived_ns: u64) {
+        for echo in self.echoes.iter_mut().filter(|echo| echo.arrived_ns == 0) {
+            echo.arrived_ns = arrived_ns;
+        }
+    }
+
     fn set(&mut self, prefix: Prefix, print: u64, numbers: &Numbers, want: &[u64]) {
         let Some(number) = numbers.of(prefix) else {
             match prefix.base {
                 base if base & 0xFF_FF_00 == PING => {
                     let at_ns = mono::now().as_nanos();
-                    self.echoes.push(Echo { base, announced: print != 0, at_ns });
+                    let announced = print != 0;
+                    self.echoes.push(Echo { base, announced, at_ns, arrived_ns: 0 });
                 }
                 // The daemon's own addresses.
                 base if [10, 127].contains(&(base >> 16)) => {}
