@@ -3,10 +3,13 @@
 //!
 //! While this lasts, peers keep what the run before told them, and the kernel forwards by the routes
 //! it left. What is learned meanwhile is decided about, but neither told nor installed, so that the
-//! first table to arrive is not taken for all there is.
+//! first table to arrive is not taken for all there is. The sources of probes alone are told at once:
+//! they depend on nothing, and without them no path could be measured (law 1).
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_rib::PeerId;
 
@@ -30,6 +33,12 @@ impl Engine {
         if self.deferring {
             self.alarms.set(Alarm::Deferral, Some(now + LONGEST));
         }
+    }
+
+    /// The sources of probes over paths that a peer speaks for.
+    pub(crate) fn probe_sources(&self, peer: PeerId) -> Vec<IpNet> {
+        let paths = self.config.paths.iter().filter(|path| path.announce_via.contains(&peer));
+        paths.map(|path| IpNet::from(path.probe_source)).collect()
     }
 
     /// Selects, tells and installs from now on.

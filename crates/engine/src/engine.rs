@@ -278,8 +278,9 @@ impl Engine {
         out: &mut BytesMut,
         limit: usize,
     ) -> usize {
-        let limit = if self.deferring { 0 } else { limit };
-        let bytes = self.peers[peer.index()].transmit(now, (peer, conn), &mut self.rib, out, limit);
+        let ahead = self.deferring.then(|| self.probe_sources(peer));
+        let (known, ahead) = (&mut self.peers[peer.index()], ahead.as_deref());
+        let bytes = known.transmit(now, (peer, conn), &mut self.rib, out, limit, ahead);
         self.watch_withheld(now, peer);
         self.after_session(now, peer);
         if bytes == 0 {
@@ -293,7 +294,7 @@ impl Engine {
     /// of services, prefixes that others changed a few at a time.
     pub fn urgent(&self, peer: PeerId) -> bool {
         let own = self.peers[peer.index()].session.transmits().next().is_some();
-        own || (!self.deferring && self.rib.pending(peer) == Pending::Urgent)
+        own || self.pending(peer) == Pending::Urgent
     }
 
     /// Whether what the peer says changes what is told for a service: it speaks for a path, or a

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::BytesMut;
+use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Pending, Rib};
 use pathvane_score::BfdState;
@@ -55,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) retained: Retained,
     /// Routes that it does not send again are about to go (RFC 7313).
     pub(crate) refreshing: bool,
+    /// Probe sources were told before everything else.
+    pub(crate) told_ahead: bool,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
     /// Whether it is configured; what is left of one that is not is on its way out.
@@ -74,6 +77,7 @@ impl Peer {
             bfd: BfdState::Off,
             retained: Retained::default(),
             refreshing: false,
+            told_ahead: false,
             held_until: None,
             present: true,
             standing: Standing::default(),
@@ -144,7 +148,7 @@ impl Peer {
     }
 
     /// Appends to `out` what waits for `conn`: the session's own messages, then UPDATEs up to about
-    /// `limit` bytes.
+    /// `limit` bytes; if `ahead` are given, about these prefixes only.
     pub(crate) fn transmit(
         &mut self,
         now: Instant,
@@ -152,12 +156,21 @@ impl Peer {
         rib: &mut Rib,
         out: &mut BytesMut,
         limit: usize,
+        ahead: Option<&[IpNet]>,
     ) -> usize {
         let before = out.len();
         self.session.poll_transmit(conn, out);
         if self.established() == Some(conn) && out.len() - before < limit {
             let first = out.len();
-            rib.poll_transmit(id, out, limit - (first - before));
+            match ahead {
+                Some(prefixes) if !core::mem::replace(&mut self.told_ahead, true) => {
+                    rib.tell_ahead(id, prefixes, out);
+                }
+                Some(_) => {}
+                None => {
+                    rib.poll_transmit(id, out, limit - (first - before));
+                }
+            }
             let updates = count_messages(&out[first..]);
             if updates > 0 {
                 self.session.handle_sent(now, updates, 0);

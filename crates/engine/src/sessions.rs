@@ -128,6 +128,7 @@ impl Engine {
         let local = peer.local(conn);
         peer.delivery.up(conn, handed);
         peer.held_until = None;
+        peer.told_ahead = false;
         self.alarms.set(Alarm::Held(id), None);
         self.keep_stale(now, id, terms);
         self.end_deferral_if_complete();
@@ -228,11 +229,21 @@ impl Engine {
         self.with_session(now, peer, |session| session.handle_reset(now, farewell));
     }
 
+    /// What waits to be told to a peer on its session: while routes are deferred, the sources of probes.
+    pub(crate) fn pending(&self, id: PeerId) -> Pending {
+        let peer = &self.peers[id.index()];
+        match self.deferring {
+            false => self.rib.pending(id),
+            true if peer.told_ahead || peer.established().is_none() => Pending::Nothing,
+            true => Pending::Urgent,
+        }
+    }
+
     /// Says once for each connection with something to say that bytes wait, and once that some of
     /// them are urgent.
     pub(crate) fn ask_transmits(&mut self) {
         for id in self.config.peer_ids() {
-            let routes = if self.deferring { Pending::Nothing } else { self.rib.pending(id) };
+            let routes = self.pending(id);
             for (conn, urgent) in self.peers[id.index()].unasked(routes) {
                 self.record.ask(Output::Transmit { peer: id, conn, urgent });
             }

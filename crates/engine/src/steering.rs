@@ -83,9 +83,11 @@ impl Engine {
         decided.done = self.acts();
         let id = decided.done.then_some(decided.id);
         if id.is_some() {
-            // What is measured now outranks what peers may yet have to tell; and the first choice of a
-            // run needs its probe sources announced, or nothing would be measured.
-            self.end_deferral();
+            // A move for what is measured now outranks what peers may yet have to tell. The first choice
+            // of a run can wait: peers keep what the run before told them.
+            if decided.from.is_some() {
+                self.end_deferral();
+            }
             self.moves_of[decided.service.index()] = decided.id;
         }
         self.record.event(now, EventKind::Move(decided));

@@ -153,6 +153,25 @@ impl Rib {
         self.has_pending(peer)
     }
 
+    /// Appends UPDATEs for those of these prefixes that the peer has not been told and is to be told,
+    /// before and without anything else.
+    pub fn tell_ahead(&mut self, peer: PeerId, prefixes: &[IpNet], out: &mut BytesMut) {
+        let ids: SmallVec<[u32; 8]> =
+            prefixes.iter().filter_map(|prefix| self.find(prefix)).collect();
+        let Some(mut outlet) = self.open(peer) else { return };
+        let mut round = core::mem::replace(&mut self.round, Round::new(self.config.seed));
+        round.start(usize::MAX, false);
+        for id in ids {
+            let family = FAMILIES[usize::from(self.table.entry(id).is_v6())];
+            if outlet.session.up.families.contains(family) && !outlet.session.held.contains(id) {
+                self.offer(&mut outlet, id, &mut round);
+            }
+        }
+        self.encode(&mut outlet, &round, out);
+        self.round = round;
+        self.close(outlet);
+    }
+
     /// Takes out what the UPDATEs for a peer are made from, until [`Rib::close`].
     fn open(&mut self, peer: PeerId) -> Option<Outlet> {
         let at = self.session(peer)?.group;

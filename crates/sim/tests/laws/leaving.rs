@@ -1,12 +1,14 @@
 //! Law 10: leaving step by step; kernel routes of an earlier run are kept until everything is known.
 
 use pathvane_clock::Instant;
-use pathvane_engine::{Command, EventKind, Input, Output, Signal};
+use pathvane_engine::{Command, EventKind, Input, Output, PeerId, Signal};
+use pathvane_score::State;
 use pathvane_session::DownCause;
 use pathvane_sim::world::{Setup, World};
-use pathvane_wire::{cease, code};
+use pathvane_wire::{Family, cease, code};
 
-use crate::{MS, SECOND, established, settled};
+use crate::scenes::reflectors;
+use crate::{MS, SECOND, established, settled, state};
 
 #[test]
 fn a_drain_raises_then_withdraws_then_says_administrative_shutdown() {
@@ -109,17 +111,58 @@ fn start(world: &mut World) {
     world.tell(Input::Command(Command::Start));
 }
 
+/// Law 1 holds while routes wait: paths are measured, and the first choice is made.
 #[test]
-fn after_a_restart_a_service_waits_for_no_other_peer() {
+fn after_a_restart_probe_sources_are_told_while_the_rest_waits_for_a_silent_peer() {
     let mut world = restarting();
     world.with_router(1, |router, now| router.handle_disable(now));
     start(&mut world);
-    world.run_for(5 * SECOND);
-    assert!(
-        world.held(0).is_some(),
-        "a silent peer holds up nothing: {}",
-        world.story(Instant::ZERO)
-    );
+    world.run_for(8 * SECOND);
+    assert_eq!(world.held(0), None, "the silent peer may have something to tell yet");
+    assert_eq!(state(&world, 0), State::Up, "{}", world.story(Instant::ZERO));
+    assert_eq!(world.leader(), Some(0));
+    world.run_for(3 * SECOND);
+    assert!(world.held(0).is_some(), "10 s are enough: {}", world.story(Instant::ZERO));
+}
+
+#[test]
+fn after_a_restart_a_speaker_without_services_waits_as_well() {
+    let mut setup = Setup::two_regions();
+    setup.engine.services.clear();
+    setup.engine.peers.iter_mut().for_each(|peer| {
+        peer.export = Some(0);
+        peer.session.graceful_restart.as_mut().expect("bridged").restarting = true;
+    });
+    let mut world = World::new(setup);
+    world.with_router(1, |router, now| router.handle_disable(now));
+    world.tell(Input::Command(Command::Start));
+    world.run_for(8 * SECOND);
+    let told = |world: &World| {
+        let counts = world.engine().rib().counts(PeerId(0), Family::IPV4_UNICAST);
+        counts.advertised
+    };
+    assert!(established(&world, 0));
+    assert_eq!(told(&world), 1, "the probe source of its path");
+    world.run_for(3 * SECOND);
+    assert!(!world.engine().rib().has_pending(PeerId(0)), "it waits no longer");
+}
+
+#[test]
+fn a_move_after_a_restart_waits_for_nobody() {
+    let mut setup = Setup::regions(&[("east", 10), ("west", 20), ("north", 30)]);
+    setup.engine.peers.iter_mut().for_each(|peer| {
+        peer.session.graceful_restart.as_mut().expect("bridged").restarting = true;
+    });
+    let mut world = World::new(setup);
+    world.with_router(2, |router, now| router.handle_disable(now));
+    start(&mut world);
+    world.run_until(5 * SECOND, |world| world.leader() == Some(0)).expect("a first choice");
+    assert_eq!((world.held(0), world.held(1)), (None, None), "it waits for the third peer");
+    reflectors(&mut world, 0, false);
+    world.run_until(3 * SECOND, |world| world.leader() == Some(1)).expect("a move");
+    world.run_for(200 * MS);
+    assert!(world.now() < Instant::ZERO + 9 * SECOND, "the wait is not over by itself");
+    assert!(world.held(1).is_some(), "{}", world.story(Instant::ZERO));
 }
 
 #[test]
