@@ -128,6 +128,7 @@ fn a_running_speaker_is_changed_and_bird_agrees() {
     wrong_files_change_nothing(&speaker);
     limits_close_and_open(&speaker, &bird);
     roles_have_to_fit(&speaker);
+    ranges_come_and_go(&speaker);
     words_are_heard(&speaker, &bird);
 }
 
@@ -138,6 +139,22 @@ fn peers_come_and_go(speaker: &Speaker<'_>, bird: &Bird<'_>) {
     let done = speaker.reload().expect("reloaded");
     assert!(done.contains("added second"), "{done}");
     up(speaker, "second");
+    assert_eq!(history(speaker, "first"), before);
+    println!("- a policy that names a peer of the same reload");
+    speaker.rewrite(&config(ROLE, ""));
+    speaker.reload().expect("reloaded");
+    let named =
+        "[policies.by-peer]\nterms = [{ match = { peer = [\"second\"] }, action = \"accept\" }]\n";
+    let text = config(ROLE, &format!("{SECOND}{named}"));
+    speaker.rewrite(&text.replace("import = \"accept-all\"", "import = \"by-peer\""));
+    speaker.reload().expect("reloaded");
+    let accepted = |peer: &str| {
+        let peer = speaker.peer(peer)?;
+        Some((peer["families"][0]["received"].as_u64()?, peer["families"][0]["accepted"].as_u64()?))
+    };
+    until_true(20, "the first peer's routes are judged anew, and the second's accepted", || {
+        accepted("first") == Some((5, 0)) && accepted("second") == Some((5, 5))
+    });
     assert_eq!(history(speaker, "first"), before);
     speaker.rewrite(&config(ROLE, ""));
     speaker.signal("HUP");
@@ -155,6 +172,37 @@ fn peers_come_and_go(speaker: &Speaker<'_>, bird: &Bird<'_>) {
     until_true(10, "its routes are rejected", || {
         speaker.peer("first").is_some_and(|peer| peer["families"][0]["accepted"] == 0)
     });
+    assert_eq!(history(speaker, "first"), before);
+}
+
+fn ranges_come_and_go(speaker: &Speaker<'_>) {
+    println!("- a range takes the place of a peer, changes, and gives it back");
+    let range = |hold: u8| {
+        format!(
+            "[peers.any]\ngroup = \"bird\"\nrange = \"192.0.2.0/29\"\n\
+             local_address = \"192.0.2.4\"\nhold_time = \"{hold}s\"\n"
+        )
+    };
+    let came = "any@192.0.2.3";
+    let before = history(speaker, "first");
+    speaker.rewrite(&config(ROLE, &range(9)));
+    speaker.reload().expect("reloaded");
+    up(speaker, came);
+    let untouched = history(speaker, came);
+    let done = speaker.reload().expect("reloaded");
+    assert!(!done.contains(came), "{done}");
+    assert_eq!(history(speaker, came), untouched);
+    speaker.rewrite(&config(ROLE, &range(6)));
+    let done = speaker.reload().expect("reloaded");
+    assert!(done.contains(came), "{done}");
+    until_true(30, "its session is back with the new hold time", || {
+        let hold = |peer: serde_json::Value| peer["established"]["hold_time_ns"].as_u64();
+        speaker.peer(came).and_then(hold) == Some(6_000_000_000)
+    });
+    speaker.rewrite(&config(ROLE, SECOND));
+    speaker.reload().expect("reloaded");
+    up(speaker, "second");
+    assert!(speaker.peer(came).is_none());
     assert_eq!(history(speaker, "first"), before);
 }
 

@@ -1,6 +1,6 @@
 //! What another configuration changes on a running speaker, and what it cannot change there.
 //!
-//! Peers, groups and policies may come, change and go. Everything else is compared by how it
+//! Peers, groups, ranges and policies may come, change and go. Everything else is compared by how it
 //! prints, so that a key that is added later is not forgotten here.
 
 use std::collections::BTreeMap;
@@ -34,13 +34,7 @@ pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String
     let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut differ: Vec<String> =
         keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect();
-    // A password does not print.
-    let options = |loaded: &Loaded| -> Vec<_> {
-        loaded.shell.ranges.iter().map(|range| range.tcp.options.clone()).collect()
-    };
-    if differ.is_empty() && options(old) != options(new) {
-        differ.push("the password of a range".to_owned());
-    }
+    // A key does not print.
     if differ.is_empty() && keys_of_probes(old) != keys_of_probes(new) {
         differ.push("the key of a probe".to_owned());
     }
@@ -64,7 +58,7 @@ pub fn changes(old: &Loaded, new: &Loaded) -> Result<Vec<PeerChange>, Vec<String
     Ok(gone.chain(there).collect())
 }
 
-/// What signs the probes; it does not print either.
+/// What signs the probes.
 fn keys_of_probes(loaded: &Loaded) -> Vec<Option<pathvane_probe::stamp::Key>> {
     let probes = loaded.engine.paths.iter().flat_map(|path| &path.probes);
     probes.map(|probe| probe.options.key.clone()).collect()
@@ -112,12 +106,6 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     }
     for (nth, service) in engine.services.iter().enumerate() {
         put(format!("service `{}`", service.name), format!("{nth}{}", service_text(engine, nth)));
-    }
-    for (nth, range) in shell.ranges.iter().enumerate() {
-        let mut plain = range.clone();
-        let name = |at: Option<usize>| at.map(|at| engine.policies[at].name().to_owned());
-        let policies = (name(plain.peer.import.take()), name(plain.peer.export.take()));
-        put(format!("range `{}`", range.peer.name), format!("{nth}{plain:?}{policies:?}"));
     }
     put("the checks of services".into(), format!("{checks:?}"));
     let watched = conditions.iter().map(|watched| format!("{watched:?}"));

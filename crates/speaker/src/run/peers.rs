@@ -1,7 +1,8 @@
 //! The peers' sockets: dialling, accepting, reading a slice, telling a slice.
 
+mod ranges;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -193,35 +194,6 @@ impl Peers {
                 tracing::warn!("{error}");
             }
             Poll::Pending => {}
-        }
-    }
-
-    /// Makes a peer of somebody in a range, unless there are enough.
-    fn admit(&mut self, engine: &mut Engine, at: usize, address: IpAddr) -> Option<PeerId> {
-        let range = &self.ranges[at];
-        if self.dynamic.values().filter(|of| **of == at).count() >= range.max_peers {
-            self.turned_away += 1;
-            if self.turned_away.is_power_of_two() {
-                let (name, away) = (&range.peer.name, self.turned_away);
-                tracing::warn!(%address, range = name, away, "the range has as many peers as it may");
-            }
-            return None;
-        }
-        let peer = engine.add_peer(now(), range.peer_at(address));
-        let tcp = range.tcp_at(address);
-        // The listening sockets have the key of the range already.
-        self.roster.add(peer, tcp.options.clone());
-        self.config.insert(peer, tcp);
-        self.dynamic.insert(peer, at);
-        Some(peer)
-    }
-
-    /// Follows what a new configuration calls policies, for ranges and those who came by them.
-    pub(super) fn set_ranges(&mut self, engine: &mut Engine, ranges: Vec<Range>) {
-        self.ranges = ranges;
-        for (peer, at) in &self.dynamic {
-            let address = engine.config().peers[peer.index()].address;
-            engine.change_peer(now(), *peer, self.ranges[*at].peer_at(address), false);
         }
     }
 

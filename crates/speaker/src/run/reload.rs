@@ -35,8 +35,9 @@ impl Running {
 /// Carries changes out, and says what they were.
 fn apply(engine: &mut Engine, peers: &mut Peers, new: &Loaded, changes: Vec<PeerChange>) -> String {
     engine.set_policies(policies(new, |name| find(engine, name)));
-    peers.set_ranges(engine, new.shell.ranges.clone());
-    let (mut added, mut removed, mut reopened) = (Vec::new(), Vec::new(), Vec::new());
+    let taken = new.engine.peers.iter().map(|peer| peer.address).collect();
+    let mut reopened = peers.set_ranges(engine, new.shell.ranges.clone(), &taken);
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
             PeerChange::Add(peer, tcp) => {

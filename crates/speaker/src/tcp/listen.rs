@@ -52,6 +52,11 @@ impl Roster {
         self.ranges.push((net, options));
     }
 
+    /// Replaces the ranges.
+    pub fn set_ranges(&mut self, ranges: Vec<(IpNet, Options)>) {
+        self.ranges = ranges;
+    }
+
     /// Takes a peer out; what it was known by.
     pub fn remove(&mut self, peer: PeerId) -> Option<Options> {
         let listed = |list: &mut Vec<(PeerId, Options)>| {
@@ -148,6 +153,25 @@ impl Listener {
             Some(options) => options.apply_password(&self.socket)?,
             None if changed.password.is_some() => changed.remove_password(&self.socket)?,
             None => {}
+        }
+        secure_handshake(&SockRef::from(&self.socket), ipv6, roster).map_err(failed)
+    }
+
+    /// Follows a change of the roster's ranges, which were `old`: their keys, and TTL security.
+    pub fn follow_ranges(&self, old: &[(IpNet, Options)], roster: &Roster) -> Result<(), OsError> {
+        let ipv6 = self.address.is_ipv6();
+        let failed =
+            |error| OsError::new(format!("change the listener at {}", self.address), error);
+        let ours = |(_, options): &&(IpNet, Options)| {
+            options.peer.is_ipv6() == ipv6 && options.password.is_some()
+        };
+        for (net, options) in old.iter().filter(ours) {
+            if !roster.ranges.iter().filter(ours).any(|(known, _)| known == net) {
+                options.remove_password_of(&self.socket, Some(net.prefix_len()))?;
+            }
+        }
+        for (net, options) in roster.ranges.iter().filter(ours) {
+            options.apply_password_to(&self.socket, Some(net.prefix_len()))?;
         }
         secure_handshake(&SockRef::from(&self.socket), ipv6, roster).map_err(failed)
     }

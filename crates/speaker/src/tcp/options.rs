@@ -111,8 +111,17 @@ impl Options {
 
     /// Removes the peer's MD5 key from a listening socket.
     pub(super) fn remove_password(&self, socket: &impl AsFd) -> Result<(), OsError> {
+        self.remove_password_of(socket, None)
+    }
+
+    /// The same for all peers whose addresses share the first `prefix` bits of this one's.
+    pub(super) fn remove_password_of(
+        &self,
+        socket: &impl AsFd,
+        prefix: Option<u8>,
+    ) -> Result<(), OsError> {
         let doing = || format!("remove the TCP MD5 key of {}", self.peer);
-        match sys::set_md5_key(socket.as_fd(), self.peer.ip(), None, &[]) {
+        match sys::set_md5_key(socket.as_fd(), self.peer.ip(), prefix, &[]) {
             // The listener never had one.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
             outcome => outcome.map_err(|error| OsError::new(doing(), error)),
