@@ -118,6 +118,8 @@ pub struct Peer {
     pub next_hop_self: bool,
     /// An internal peer for which we reflect routes (RFC 4456).
     pub client: bool,
+    /// How many routes of a prefix the peer is told where it takes several (RFC 7911); 0: the best.
+    pub paths: u8,
     /// The session is open only while BFD with the peer is up; without this a failure of BFD ends
     /// it, and it may come back before BFD does.
     pub bfd_strict: bool,

@@ -24,6 +24,7 @@ pub(crate) fn peer_config(config: &Config, id: PeerId, leaving: bool) -> PeerCon
         export: export(config, id, named(peer.export), leaving),
         next_hop_self: peer.next_hop_self,
         client: peer.client,
+        paths: peer.paths,
     }
 }
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_rib::{OriginAttrs, Outcome, PeerId, PeerUp};
 use pathvane_session::Negotiated;
+use pathvane_wire::Community;
 
 use crate::config::{Condition, Config};
 use crate::engine::{Alarm, Engine};
@@ -97,8 +98,10 @@ impl Engine {
         for (service, nth, peer) in found {
             let holds = self.rib.explain(prefix).is_some_and(|explain| {
                 explain.candidates.iter().any(|candidate| {
+                    // What is kept for long is not true any more (law 4).
                     candidate.route.peer == peer
                         && !matches!(candidate.outcome, Outcome::NotFeasible(_))
+                        && !candidate.route.attrs.communities.contains(&Community::LLGR_STALE)
                 })
             });
             self.set_condition(now, service, nth, holds);

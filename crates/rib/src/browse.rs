@@ -122,16 +122,25 @@ impl Rib {
     /// What the peer holds for a prefix: what it was last told, if nothing is pending for it.
     pub fn advertised(&self, peer: PeerId, prefix: &IpNet) -> Option<Advertised> {
         let id = self.find(prefix)?;
-        self.advertised_entry(peer, id)
+        self.advertised_paths(peer, id).into_iter().next()
     }
 
-    fn advertised_entry(&self, peer: PeerId, id: u32) -> Option<Advertised> {
-        let held = self.session(peer)?.held.contains(id);
-        let terms = self.terms(peer)?;
-        let (next_hop, attrs) = held.then(|| self.export_of(peer, id, terms).ok())??;
+    /// What the peer holds of an entry, the best route first.
+    fn advertised_paths(&self, peer: PeerId, id: u32) -> Vec<Advertised> {
+        let (Some(session), Some(terms)) = (self.session(peer), self.terms(peer)) else {
+            return Vec::new();
+        };
+        if !session.held.contains(id) {
+            return Vec::new();
+        }
         let prefix = self.table.prefix(id);
         let pending = self.is_pending_for(peer, id, Family::of(&prefix));
-        Some(Advertised { prefix, attrs, next_hop, pending })
+        let told =
+            self.held_paths(peer, session, id, terms).into_iter().filter_map(|(path_id, route)| {
+                let (next_hop, attrs) = self.export_route(peer, id, &route, terms).ok()?;
+                Some(Advertised { prefix, path_id, attrs, next_hop, pending })
+            });
+        told.collect()
     }
 
     /// Why a peer is not told about a prefix; `None` if it is, or if there is no best route.
@@ -150,16 +159,26 @@ impl Rib {
         id: u32,
         group: &GroupKey,
     ) -> Result<(NextHop, Attrs), Reason> {
-        let (Some(best), Some(known)) = (self.table.best(id), self.peer(peer)) else {
-            return Err(Reason::SessionGone);
-        };
+        let best = self.table.best(id).ok_or(Reason::SessionGone)?;
+        self.export_route(peer, id, &best, group)
+    }
+
+    /// What a peer is to be told about one route of an entry, on the terms of a group.
+    fn export_route(
+        &self,
+        peer: PeerId,
+        id: u32,
+        best: &Route,
+        group: &GroupKey,
+    ) -> Result<(NextHop, Attrs), Reason> {
+        let Some(known) = self.peer(peer) else { return Err(Reason::SessionGone) };
         if best.peer == peer {
             return Err(Reason::FromThisPeer);
         }
         let service = self.table.entry(id).has(Entry::SERVICE);
         let directive = known.directives.get(&self.table.prefix(id)).filter(|_| service);
         let attrs = self.sets.decode(best.set);
-        let subject = self.subject(id, &best, group);
+        let subject = self.subject(id, best, group);
         let exported = group.export(&attrs, &self.sets, &subject, self.speaker(), directive)?;
         if exported.0.addr == known.address {
             return Err(Reason::NextHopIsPeer);
@@ -189,7 +208,7 @@ impl Rib {
 
     /// A page of what a peer was told.
     pub fn adj_rib_out(&self, peer: PeerId, from: Cursor, limit: usize) -> Page<Advertised> {
-        self.page(from, limit, |id, items| items.extend(self.advertised_entry(peer, id)))
+        self.page(from, limit, |id, items| items.extend(self.advertised_paths(peer, id)))
     }
 
     fn page<T>(

@@ -336,6 +336,9 @@ impl Rib {
         }
         // What is queued may have been encoded as it was, even if nothing is queued anew.
         group.shared.forget();
+        if group.key.sends_paths(family) {
+            return self.push_paths(at, id);
+        }
         // Nobody is told its own routes.
         let news = after.filter(|route| !group.is_only(route.peer));
         let Some(told) = news.and_then(|route| self.told(at, id, &route)) else {
@@ -423,7 +426,7 @@ impl Rib {
         }
     }
 
-    fn push(&mut self, at: usize, id: u32, lane: Lane) {
+    pub(crate) fn push(&mut self, at: usize, id: u32, lane: Lane) {
         if let Some(group) = &mut self.groups[at] {
             group.queue.push(id, lane);
         }

@@ -24,6 +24,7 @@ pub(crate) struct GroupKey {
     policy: Option<Arc<Policy>>,
     next_hop_self: bool,
     client: bool,
+    paths: u8,
     pub(crate) encode: EncodeContext,
     pub(crate) families: FamilySet,
     local_v4: Option<Ipv4Addr>,
@@ -82,6 +83,7 @@ impl GroupKey {
             policy: config.export.clone(),
             next_hop_self: config.next_hop_self,
             client: config.client,
+            paths: config.paths,
             encode: up.encode,
             families: up.families,
             local_v4: up.local_v4,
@@ -172,6 +174,16 @@ impl GroupKey {
             attrs.as_path.prepend(speaker.asn, 1);
         }
         Ok((next_hop, attrs))
+    }
+
+    /// How many routes of a prefix the group is told at most.
+    pub(crate) const fn paths(&self) -> u8 {
+        self.paths
+    }
+
+    /// Whether the group is told several routes of a prefix of the family (RFC 7911).
+    pub(crate) fn sends_paths(&self, family: Family) -> bool {
+        self.paths > 1 && self.encode.add_path.contains(family)
     }
 
     /// Whether routes from there are reflected to the group, if they go to it at all (RFC 4456).

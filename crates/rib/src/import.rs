@@ -319,7 +319,8 @@ impl Rib {
             }
             self.table.push_route(id, route);
             let at = self.table.entry(id).count() - 1;
-            return self.settle(id, before, Some(at), None);
+            self.settle(id, before, Some(at), None);
+            return self.requeue_paths(id);
         };
         let old = self.table.route(id, at);
         let was_alive = self.is_alive(id, &old);
@@ -336,6 +337,7 @@ impl Rib {
                 (0, Some(_)) => self.settle_anew(id, before),
                 _ => self.settle(id, before, Some(at), old_rank),
             }
+            self.requeue_paths(id);
         }
         self.sets.release(old.set);
     }
@@ -355,6 +357,7 @@ impl Rib {
             true => self.settle_anew(id, before),
             false => self.settle(id, before, None, old_rank),
         }
+        self.requeue_paths(id);
         self.sets.release(old.set);
         if self.table.entry(id).count() == 0 {
             self.done.push(id);

@@ -38,6 +38,7 @@ mod decide;
 mod group;
 mod import;
 mod net_set;
+mod paths;
 mod peer;
 pub mod policy;
 mod queue;

@@ -52,6 +52,9 @@ pub struct PeerConfig {
     /// An internal peer to whom routes of internal peers are reflected, and its routes to them
     /// (RFC 4456). What it sent before this changed counts as before.
     pub client: bool,
+    /// How many routes of a prefix to tell the peer where several are negotiated (RFC 7911); 0 and 1:
+    /// the best one.
+    pub paths: u8,
 }
 
 /// What a session negotiated, as far as routes depend on it.
@@ -193,6 +196,8 @@ pub(crate) struct Session {
     pub(crate) reader: usize,
     /// The prefixes that the peer was told and not told otherwise since.
     pub(crate) held: Bits,
+    /// Of peers that are told several routes, by path identifier: the prefixes of which they hold it.
+    pub(crate) paths: BTreeMap<u32, Bits>,
     /// The prefixes that its quota keeps from the peer, and how many there are by family.
     pub(crate) withheld: Bits,
     pub(crate) withheld_count: [u32; 2],

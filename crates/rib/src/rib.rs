@@ -1,6 +1,7 @@
 //! The RIB as one thing: its parts, its peers, and their sessions.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
@@ -37,6 +38,8 @@ pub struct Rib {
     pub(crate) round: Round,
     /// What changes now goes before bulk.
     pub(crate) haste: bool,
+    /// A group is told several routes of a prefix.
+    pub(crate) sends_paths: bool,
 }
 
 impl Rib {
@@ -55,6 +58,7 @@ impl Rib {
             done: Vec::new(),
             round: Round::new(config.seed),
             haste: false,
+            sends_paths: false,
         }
     }
 
@@ -128,6 +132,7 @@ impl Rib {
                 group,
                 reader,
                 held: Bits::default(),
+                paths: BTreeMap::new(),
                 withheld: Bits::default(),
                 withheld_count: [0; 2],
                 urgent: Default::default(),
@@ -249,6 +254,7 @@ impl Rib {
             })
         });
         let seed = self.config.seed;
+        self.sends_paths |= FAMILIES.into_iter().any(|family| key.sends_paths(family));
         let group = self.groups[at].get_or_insert_with(|| Box::new(Group::new(key, seed)));
         group.members.push(peer);
         (at, group.queue.join())
@@ -278,7 +284,12 @@ impl Rib {
             return;
         }
         let settled = !self.has_pending(peer);
-        let former = self.groups[old].as_ref().filter(|_| settled).map(|group| group.key.clone());
+        // What is held of several routes is found out anew.
+        let several = |key: &GroupKey| FAMILIES.into_iter().any(|family| key.sends_paths(family));
+        let former = self.groups[old]
+            .as_ref()
+            .filter(|group| settled && !several(&group.key) && !several(&key));
+        let former = former.map(|group| group.key.clone());
         let (group, reader) = self.join(peer, key);
         self.leave(peer, old, old_reader);
         let Some(session) = self.session_mut(peer) else { return };

@@ -95,9 +95,9 @@ impl Round {
         self.buckets[..self.used].iter().filter(|bucket| !bucket.prefixes.is_empty())
     }
 
-    /// Takes the cost, unless it is too much.
-    fn afford(&mut self, cost: usize) -> bool {
-        if (self.cost > 0 || self.strict) && self.cost + cost > self.room {
+    /// Takes the cost, unless it is too much; what was `begun` may cost anything.
+    fn afford(&mut self, cost: usize, begun: bool) -> bool {
+        if !begun && (self.cost > 0 || self.strict) && self.cost + cost > self.room {
             return false;
         }
         self.cost += cost;
@@ -127,13 +127,27 @@ impl Round {
         max_len: usize,
         entry: (u32, bool),
     ) -> bool {
+        self.announce_path(at, PATH_ID, prefix, max_len, entry, false)
+    }
+
+    /// As [`Round::announce`], with a path identifier. More of a prefix of which something is in the
+    /// round already, `begun`, is never too much.
+    pub(crate) fn announce_path(
+        &mut self,
+        at: usize,
+        path_id: u32,
+        prefix: IpNet,
+        max_len: usize,
+        entry: (u32, bool),
+        begun: bool,
+    ) -> bool {
         let bucket = &self.buckets[at];
         let (filled, cost) = grown(bucket.filled, bucket.attrs.len(), &prefix, max_len);
-        let fits = self.afford(cost);
+        let fits = self.afford(cost, begun);
         if fits {
             let bucket = &mut self.buckets[at];
             bucket.filled = filled;
-            bucket.prefixes.push((PATH_ID, prefix));
+            bucket.prefixes.push((path_id, prefix));
             bucket.entries.push(entry);
         }
         fits
@@ -141,12 +155,23 @@ impl Round {
 
     /// Adds a prefix to the withdrawals, unless that is too much.
     pub(crate) fn withdraw(&mut self, prefix: IpNet, max_len: usize) -> bool {
+        self.withdraw_path(PATH_ID, prefix, max_len, false)
+    }
+
+    /// As [`Round::withdraw`], with a path identifier.
+    pub(crate) fn withdraw_path(
+        &mut self,
+        path_id: u32,
+        prefix: IpNet,
+        max_len: usize,
+        begun: bool,
+    ) -> bool {
         let place = usize::from(matches!(prefix, IpNet::V6(_)));
         let (filled, cost) = grown(self.withdrawn[place], 0, &prefix, max_len);
-        let fits = self.afford(cost);
+        let fits = self.afford(cost, begun);
         if fits {
             self.withdrawn[place] = filled;
-            self.withdrawals[place].push((PATH_ID, prefix));
+            self.withdrawals[place].push((path_id, prefix));
         }
         fits
     }

@@ -123,6 +123,7 @@ impl Rib {
         let special = known.is_none_or(limited)
             || outlet.session.withheld_count != [0; 2]
             || outlet.session.is_walking()
+            || outlet.group.key.paths() > 1
             || !outlet.session.urgent.is_empty();
         if special || outlet.group.members.len() < MEMBERS {
             return 0;

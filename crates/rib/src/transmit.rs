@@ -18,7 +18,7 @@ use crate::peer::{FAMILIES, Frame, Session, Walk, place_of};
 use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::round::{Bucket, Round};
-use crate::table::Entry;
+use crate::table::{Entry, Route};
 
 /// Prefixes looked at in one call, though they may come to no bytes.
 const MOST_LOOKS: u32 = 2048;
@@ -340,6 +340,9 @@ impl Rib {
 
     /// Puts into the round what the peer has to be told about an entry; false if it does not fit.
     fn offer(&mut self, outlet: &mut Outlet, id: u32, round: &mut Round) -> bool {
+        if outlet.group.key.sends_paths(FAMILIES[usize::from(self.table.entry(id).is_v6())]) {
+            return self.offer_paths(outlet, id, round);
+        }
         let held = outlet.session.held.contains(id);
         let max_len = outlet.session.up.encode.max_len;
         let v6 = self.table.entry(id).is_v6();
@@ -376,23 +379,25 @@ impl Rib {
         if plain && let Some((_, at)) = round.last_plain.filter(|(last, _)| *last == key) {
             return at;
         }
-        let at = self.bucket_of(outlet, id, service, round);
+        let best = self.table.best(id)?;
+        let at = self.bucket_of(outlet, id, &best, service, round);
         if plain {
             round.last_plain = Some((key, at));
         }
         at
     }
 
-    fn bucket_of(
+    /// The bucket for what the peer should be told of one route of an entry.
+    pub(crate) fn bucket_of(
         &mut self,
         outlet: &mut Outlet,
         id: u32,
+        route: &Route,
         service: bool,
         round: &mut Round,
     ) -> Option<usize> {
-        let best = self.table.best(id)?;
         let Outlet { peer, session, group, .. } = outlet;
-        let subject = self.subject(id, &best, &group.key);
+        let subject = self.subject(id, route, &group.key);
         if service
             && let Some(directive) =
                 self.peers[peer.index()].as_ref()?.directives.get(&self.table.prefix(id))
@@ -447,7 +452,9 @@ impl Rib {
     fn refuse(&mut self, outlet: &mut Outlet, bucket: &Bucket) -> Vec<(u32, IpNet)> {
         let mut withdrawn = Vec::new();
         for ((id, held), nlri) in bucket.entries.iter().zip(&bucket.prefixes) {
-            outlet.let_go(*id, bucket.v6);
+            if !outlet.session.drop_path(*id, nlri.0) {
+                outlet.let_go(*id, bucket.v6);
+            }
             if *held {
                 withdrawn.push(*nlri);
             }

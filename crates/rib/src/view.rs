@@ -186,6 +186,8 @@ pub struct RouteView {
 pub struct Advertised {
     /// The prefix.
     pub prefix: IpNet,
+    /// Its ADD-PATH identifier, where the peer is told several routes; otherwise 0.
+    pub path_id: u32,
     /// The attributes as sent.
     pub attrs: Attrs,
     /// The next hop as sent.

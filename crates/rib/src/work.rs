@@ -214,8 +214,12 @@ impl Rib {
             let received = self.sets.base(route.set);
             let (set, candidate) = self.judge_again(peer, &prefix, &route, received);
             let meta = route.meta.with_candidate(candidate);
-            changed |= (set, meta) != (route.set, route.meta);
+            let other = (set, meta) != (route.set, route.meta);
+            changed |= other;
             self.put(id, Some(at), Route { set, meta, ..route });
+            if other && self.is_kept_for_long(peer, prefix.addr().is_ipv6(), &route) {
+                self.note_change(id, self.table.best(id), true);
+            }
         }
         changed
     }
@@ -275,6 +279,7 @@ impl Rib {
             let before = self.table.best(id);
             self.note_change(id, before, true);
             self.settle_anew(id, before);
+            self.requeue_paths(id);
         }
         concerned
     }

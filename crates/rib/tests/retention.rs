@@ -185,3 +185,19 @@ fn a_route_that_came_as_long_lived_is_the_last_resort_too() {
     lab.settle();
     assert!(lab.told(3, "20.0.1.0/24").is_none() && lab.told(2, "20.0.1.0/24").is_some());
 }
+
+#[test]
+fn watchers_hear_that_a_route_which_is_not_the_best_is_long_lived() {
+    let mut lab = four();
+    let shared = net("20.0.0.0/24");
+    lab.rib.watch(&[shared]);
+    lab.say(1, &["20.0.0.0/24"], &path(&[65101]));
+    lab.say(0, &["20.0.0.0/24"], &path(&[65100, 1, 2]));
+    lab.settle();
+    while lab.rib.poll_change().is_some() {}
+    lab.down(0, FamilySet::IPV4);
+    lab.rib.keep_long_lived(PEER, V4);
+    lab.settle();
+    let change = lab.rib.poll_change().expect("news of a candidate");
+    assert!(change.candidates && change.old == change.new);
+}

@@ -205,8 +205,13 @@ fn a_new_policy_is_applied_to_what_was_received_and_told() {
     lab.announce(0, &all, &path(&[65100]), hop_of(0));
     lab.settle();
     let closed = policy(vec![]);
-    let config =
-        |import, export| PeerConfig { import, export, next_hop_self: false, client: false };
+    let config = |import, export| PeerConfig {
+        import,
+        export,
+        next_hop_self: false,
+        client: false,
+        paths: 0,
+    };
     lab.rib.set_policy(PeerId(0), config(closed.clone(), accept_all()));
     lab.settle();
     assert!(lab.remote(1).table.is_empty() && lab.remote(2).table.is_empty());

@@ -219,13 +219,15 @@ address = "192.0.2.3"
 [peers.b4]
 group = "other"
 address = "192.0.2.4"
+add_path_send = 4
 
 [peers.b5]
 group = "other"
 address = "192.0.2.5"
 "#;
 
-/// Four routers in one BIRD, each with a route `10.<n>.0.0/24`, a session and a table of its own.
+/// Four routers in one BIRD, each with a route `10.<n>.0.0/24`, a session and a table of its own. The
+/// first two have 10.200.0.0/24 in common, the third takes several routes.
 fn routers() -> String {
     let mut text = String::from(
         "router id 10.255.0.2;\nprotocol device {}\nfilter ours {\n\
@@ -234,14 +236,16 @@ fn routers() -> String {
           accept;\n}\n",
     );
     for nth in 2..6 {
+        let shared = if nth < 4 { "route 10.200.0.0/24 blackhole;" } else { "" };
+        let add_path = if nth == 4 { "add paths rx;" } else { "" };
         let _ = writeln!(
             text,
             "ipv4 table t{nth};\nprotocol static s{nth} {{ ipv4 {{ table t{nth}; }}; \
-             route 10.{nth}.0.0/24 blackhole; }}\n\
+             route 10.{nth}.0.0/24 blackhole; {shared} }}\n\
              protocol bgp us{nth} {{ router id 10.255.0.{nth}; local 192.0.2.{nth} as 65010; \
              neighbor 192.0.2.1 as 65010; hold time 9; connect retry time 1; \
              connect delay time 1; error wait time 1,2; \
-             ipv4 {{ table t{nth}; import all; export filter ours; }}; }}"
+             ipv4 {{ table t{nth}; {add_path} import all; export filter ours; }}; }}"
         );
     }
     text
@@ -279,6 +283,16 @@ fn bird_is_reflected() {
     for (router, source) in [(4, 5), (5, 4)] {
         assert_eq!(bird.route(&format!("t{router}"), &format!("10.{source}.0.0/24")), "");
     }
+    println!("- who takes several routes is told those of both (RFC 7911)");
+    let terms = speaker.peer("b4").expect("the peer")["established"].clone();
+    assert_eq!(terms["add_path_send"], serde_json::json!(["ipv4-unicast"]));
+    let both = ["next_hop: 192.0.2.2", "next_hop: 192.0.2.3"];
+    until_true(20, "both routes are there", || {
+        let routes = bird.route("t4", "10.200.0.0/24");
+        both.iter().all(|next_hop| routes.contains(next_hop))
+    });
+    let one = bird.route("t5", "10.200.0.0/24");
+    assert!(one.contains(both[0]) && !one.contains(both[1]), "{one}");
     println!("- a link bandwidth comes, is shown, and goes on inside the AS");
     let shown = speaker.route("10.2.0.0/24").expect("the route");
     assert!(shown.contains("link-bandwidth:65000:100M"), "{shown}");

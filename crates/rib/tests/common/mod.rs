@@ -40,7 +40,13 @@ pub fn accept_all() -> Option<Arc<Policy>> {
 }
 
 pub fn open_config() -> PeerConfig {
-    PeerConfig { import: accept_all(), export: accept_all(), next_hop_self: false, client: false }
+    PeerConfig {
+        import: accept_all(),
+        export: accept_all(),
+        next_hop_self: false,
+        client: false,
+        paths: 0,
+    }
 }
 
 pub fn term(name: &str, matches: Vec<Match>, actions: Vec<Action>, verdict: Verdict) -> Term {

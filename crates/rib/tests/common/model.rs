@@ -162,7 +162,7 @@ impl Model {
     fn config(&self, n: u16, tricky: bool) -> PeerConfig {
         let (import, export) =
             if tricky { (tricky_import(), tricky_export()) } else { (accept_all(), accept_all()) };
-        PeerConfig { import, export, next_hop_self: n + 1 == self.peers, client: false }
+        PeerConfig { import, export, next_hop_self: n + 1 == self.peers, client: false, paths: 0 }
     }
 
     fn import(

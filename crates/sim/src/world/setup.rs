@@ -164,6 +164,7 @@ fn peer(region: &str, nth: usize) -> Peer {
         export: None,
         next_hop_self: false,
         client: false,
+        paths: 0,
         bfd_strict: false,
         domain: "vpc".to_owned(),
         max_in: MaxPrefixes::default(),

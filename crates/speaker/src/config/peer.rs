@@ -98,6 +98,7 @@ pub(super) struct Peer {
     pub(super) long_lived_stale_time: Option<Spanned<Duration>>,
     pub(super) extended_messages: bool,
     pub(super) add_path_receive: bool,
+    pub(super) add_path_send: Option<Number<2, 32>>,
     pub(super) import: Option<Spanned<String>>,
     pub(super) export: Option<Spanned<String>>,
     pub(super) next_hop_self: bool,
@@ -143,6 +144,7 @@ impl Peer {
             long_lived_stale_time: section.optional("long_lived_stale_time"),
             extended_messages: section.or("extended_messages", false),
             add_path_receive: section.or("add_path_receive", false),
+            add_path_send: section.optional("add_path_send").map(Spanned::into_inner),
             import: section.optional("import"),
             export: section.optional("export"),
             next_hop_self: section.or("next_hop_self", false),
@@ -197,6 +199,7 @@ impl Peer {
             export: policy(&self.export),
             next_hop_self: self.next_hop_self,
             client: self.client,
+            paths: self.add_path_send.map_or(0, Number::small),
             bfd_strict: self.bfd.as_ref().is_some_and(|bfd| bfd.strict),
             domain: self.domain.clone(),
             max_in: self.max_prefixes.engine(),
@@ -228,6 +231,9 @@ impl Peer {
         config.extended_messages = self.extended_messages;
         if self.add_path_receive {
             config.add_path_receive = families;
+        }
+        if self.add_path_send.is_some() {
+            config.add_path_send = families;
         }
         config.role = self.role.as_ref().map(|role| *role.get_ref());
         config.role_strict = self.role_strict;

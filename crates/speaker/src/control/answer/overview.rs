@@ -113,6 +113,7 @@ fn established(terms: &Negotiated, client: bool, tcp: Option<TcpFacts>) -> Estab
         }),
         extended_messages: terms.encode.max_len == MAX_LEN_EXTENDED,
         add_path_receive: families(terms.decode.add_path),
+        add_path_send: families(terms.encode.add_path),
     }
 }
 

@@ -100,7 +100,8 @@ fn route(engine: &Engine, view: &RouteView) -> Route {
 }
 
 fn told_route(engine: &Engine, peer: PeerId, told: &Advertised) -> Route {
-    Route { pending: told.pending, ..bare(engine, peer, told.prefix, &told.attrs, told.next_hop) }
+    let (pending, path_id) = (told.pending, told.path_id);
+    Route { pending, path_id, ..bare(engine, peer, told.prefix, &told.attrs, told.next_hop) }
 }
 
 fn bare(engine: &Engine, peer: PeerId, prefix: IpNet, attrs: &Attrs, next_hop: NextHop) -> Route {

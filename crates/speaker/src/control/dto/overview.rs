@@ -119,6 +119,9 @@ pub struct Established {
     /// Families in which the peer may send several routes for one prefix (RFC 7911).
     #[serde(default)]
     pub add_path_receive: Vec<String>,
+    /// Families in which the peer is told several routes for one prefix (RFC 7911).
+    #[serde(default)]
+    pub add_path_send: Vec<String>,
     /// What TCP has seen of the way to the peer. A fact for people: it moves nothing.
     #[serde(default)]
     pub tcp: Option<Tcp>,
