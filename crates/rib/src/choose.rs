@@ -416,7 +416,7 @@ impl Rib {
     }
 
     /// Where a change of a prefix is queued.
-    const fn lane(&self, service: bool, withdrawn: bool) -> Lane {
+    pub(crate) const fn lane(&self, service: bool, withdrawn: bool) -> Lane {
         match (service, withdrawn) {
             (true, true) => Lane::ServiceWithdraw,
             (true, false) => Lane::ServiceAnnounce,

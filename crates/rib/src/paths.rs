@@ -11,7 +11,6 @@ use crate::PeerId;
 use crate::decide::decide;
 use crate::group::GroupKey;
 use crate::peer::{FAMILIES, Session};
-use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::round::Round;
 use crate::table::{Entry, Route};
@@ -42,12 +41,7 @@ impl Rib {
     /// Puts an entry into the queue of a group that is told several routes.
     pub(crate) fn push_paths(&mut self, at: usize, id: u32) {
         let entry = self.table.entry(id);
-        let lane = match (entry.has(Entry::SERVICE), entry.best().is_some()) {
-            (true, true) => Lane::ServiceAnnounce,
-            (true, false) => Lane::ServiceWithdraw,
-            (false, true) => Lane::Announce,
-            (false, false) => Lane::Withdraw,
-        };
+        let lane = self.lane(entry.has(Entry::SERVICE), entry.best().is_none());
         self.push(at, id, lane);
     }
 
