@@ -196,3 +196,66 @@ fn what_cannot_be_opened_or_found_is_named() {
         assert!(complaint.contains(named), "{complaint}");
     }
 }
+
+fn record(args: &[&str]) -> Output {
+    pathvane().args(["score", "record"]).args(args).output().expect("the binary starts")
+}
+
+fn replay(file: &Path) -> Vec<Value> {
+    let output = pathvane().args(["score", "replay"]).arg(file).output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    lines(&output)
+}
+
+#[test]
+fn what_is_recorded_from_a_live_path_is_replayed_in_both_forms() {
+    let reflector = Reflector::start("127.0.0.1", &[]);
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["series.csv", "series.jsonl"] {
+        let file = directory.path().join(name);
+        let output = record(&[
+            &reflector.address,
+            "--count",
+            "200",
+            "--interval",
+            "5ms",
+            "--path",
+            "east",
+            "-o",
+            &file.display().to_string(),
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains("200 sent"), "the view goes on beside the file: {shown}");
+        let said = replay(&file);
+        let end = said.last().expect("an end");
+        assert_eq!((&end["kind"], &end["probes"]), (&"end".into(), &200.into()), "{said:?}");
+        assert_eq!(end["leader"], "east");
+        // What was lost at the time is lost again, and nothing else is.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_lost =
+            |line: &&str| line.split(',').nth(4) == Some("") || line.contains("\"rtt_ms\":null");
+        let lost = text.lines().filter(is_lost);
+        assert_eq!(end["lost"], lost.count(), "{end}");
+    }
+}
+
+#[test]
+fn a_series_on_standard_output_is_nothing_but_the_series() {
+    let reflector = Reflector::start("127.0.0.1", &[]);
+    let output = record(&[&reflector.address, "--count", "20", "--interval", "5ms"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let probes = lines(&output);
+    assert_eq!(probes.len(), 20);
+    let times: Vec<f64> = probes.iter().map(|probe| probe["at_ms"].as_f64().unwrap()).collect();
+    assert!(times.is_sorted(), "in the order of sending: {times:?}");
+    assert_eq!(probes[0]["reflector"], reflector.address.as_str());
+}
+
+#[test]
+fn a_series_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    let output = record(&["127.0.0.1:9", "-o", "/nowhere/series.csv"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("/nowhere/series.csv"), "{complaint}");
+}

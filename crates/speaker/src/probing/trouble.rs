@@ -47,7 +47,7 @@ impl Trouble {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NothingListens => {
-                "start what is to answer there (for STAMP `pathvane reflector`), say its port (TARGET:PORT), or probe with --kind icmp"
+                "start `pathvane reflector` there (for STUN a relay), say its port (TARGET:PORT), or probe with --kind icmp"
             }
             Self::NoWay => "check the address, routes (`ip route get`) and the --interface",
             Self::Silence { keyed: true, .. } => {
