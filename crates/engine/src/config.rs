@@ -42,6 +42,8 @@ pub struct Config {
     pub timing: Timing,
     /// How long a probe waits for its reply before it counts as lost.
     pub probe_timeout: Duration,
+    /// Whether measurements from outside ([`crate::Report`]) may degrade a path, or are only shown.
+    pub trust_reports: bool,
     /// The most probes a second of all streams together. Streams that would exceed it keep the
     /// rate they have until others slow down.
     pub probe_rate: u32,

@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::measure::{Arrival, Measure};
 use crate::peer::Peer;
 use crate::record::Record;
+use crate::reports::Subject;
 use crate::signal::Role;
 use crate::steer::Steer;
 
@@ -194,6 +195,15 @@ impl Engine {
             Input::PathMtu { path, octets } => {
                 if let Some(wanted) = self.measure.handle_path_mtu(now, path, octets) {
                     self.record.event(now, EventKind::PathMtu { path, octets, wanted });
+                }
+            }
+            Input::Report(report) => {
+                let path = match report.on {
+                    Subject::Path(path) => Some(path),
+                    Subject::Service(service) => self.acting[service.index()].leader,
+                };
+                if let Some(path) = path {
+                    self.measure.handle_report(now, path, report, &mut self.changed);
                 }
             }
             Input::Stalled { .. } => self.measure.handle_stall(now),

@@ -13,6 +13,7 @@ pub use pathvane_session::Direction;
 
 use crate::event::Event;
 use crate::ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
+use crate::reports::Report;
 
 /// A fact from the outside, stamped with the time by the shell.
 #[derive(Clone, Debug)]
@@ -108,6 +109,8 @@ pub enum Input<'a> {
         /// Octets of the IP packet.
         octets: u16,
     },
+    /// A measurement from outside.
+    Report(Report),
     /// The shell's loop was late by this much: pending silence verdicts are void.
     Stalled {
         /// How late.

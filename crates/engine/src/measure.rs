@@ -8,7 +8,7 @@ use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Seen, Sender, Timestamp};
 use pathvane_score::{
     BfdState, Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
-    StreamSpec, Verdict,
+    Sla, StreamSpec, Verdict,
 };
 
 use crate::config::{Config, Path, ProbeKind};
@@ -16,6 +16,7 @@ use crate::full_size::FullSize;
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
 use crate::rate_budget::RateBudget;
+use crate::reports::{Held, Report, Reports};
 use crate::view::{FullSizeView, StreamView};
 
 /// One probe stream: a path's probe to one target.
@@ -37,6 +38,7 @@ struct Measured {
     monitor: PathMonitor,
     streams: core::ops::Range<usize>,
     role: Role,
+    reports: Reports,
 }
 
 /// How a datagram arrived.
@@ -53,6 +55,7 @@ enum Alarm {
     Stream(StreamId),
     Path(PathId),
     FullSize(StreamId),
+    Reports(PathId),
 }
 
 /// All measuring of a speaker.
@@ -64,6 +67,10 @@ pub(crate) struct Measure {
     full_size: Vec<FullSize>,
     alarms: Alarms<Alarm>,
     budget: RateBudget,
+    /// Reports may degrade a path.
+    trusting: bool,
+    /// The limits of each class, by which reports are judged.
+    sla: [Sla; 3],
     /// Scratch for packets.
     packet: Vec<u8>,
 }
@@ -77,6 +84,8 @@ impl Measure {
             full_size: Vec::new(),
             alarms: Alarms::default(),
             budget: RateBudget::new(config.probe_rate),
+            trusting: config.trust_reports,
+            sla: config.timing.monitor.sla,
             packet: Vec::with_capacity(ProbePacket::MAX),
         };
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -101,7 +110,8 @@ impl Measure {
             }
             let monitor = PathMonitor::new(now, monitor_config, &specs(path));
             let streams = first..measure.streams.len();
-            measure.paths.push(Measured { monitor, streams, role: Role::Standby });
+            let (role, reports) = (Role::Standby, Reports::default());
+            measure.paths.push(Measured { monitor, streams, role, reports });
         }
         for (id, path) in config.full_size_streams() {
             let of = &config.paths[path.index()];
@@ -170,6 +180,10 @@ impl Measure {
             match alarm {
                 Alarm::Stream(stream) => self.probe(now, stream, &mut ask),
                 Alarm::FullSize(stream) => self.probe_full_size(now, stream, &mut ask, changed),
+                Alarm::Reports(path) => {
+                    self.paths[path.index()].reports.expire(now);
+                    self.weigh_reports(now, path, changed);
+                }
                 Alarm::Path(path) => {
                     self.paths[path.index()].monitor.handle_timeout(now);
                     self.conclude(now, path, changed);
@@ -250,6 +264,36 @@ impl Measure {
     fn full_size_mut(&mut self, stream: StreamId) -> Option<&mut FullSize> {
         let at = stream.index().checked_sub(self.streams.len())?;
         self.full_size.get_mut(at)
+    }
+
+    /// A measurement of a path from outside.
+    pub(crate) fn handle_report(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        report: Report,
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        if self.paths[path.index()].reports.take(now, report) {
+            self.weigh_reports(now, path, changed);
+        }
+    }
+
+    fn weigh_reports(&mut self, now: Instant, path: PathId, changed: &mut Vec<(PathId, Verdict)>) {
+        let Measured { monitor, reports, .. } = &mut self.paths[path.index()];
+        for class in Class::ALL.into_iter().filter(|_| self.trusting) {
+            let broken = reports.agree(class, &self.sla[class.index()]);
+            monitor.reported(now, class, broken);
+        }
+        self.alarms.set(Alarm::Reports(path), reports.poll_timeout());
+        self.conclude(now, path, changed);
+    }
+
+    /// What is said of a path from outside, each with whether it breaks a limit; some may hold no
+    /// longer.
+    pub(crate) fn reports(&self, path: PathId) -> impl Iterator<Item = (&Held, bool)> {
+        let held = self.paths[path.index()].reports.all();
+        held.iter().map(|held| (held, held.report.breaks(&self.sla[held.report.class.index()])))
     }
 
     /// A path's link changed.

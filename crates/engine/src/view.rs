@@ -13,6 +13,7 @@ use crate::config::{Config, Mode};
 use crate::engine::Engine;
 use crate::event::Signal;
 use crate::ids::{PathId, PeerId, ServiceId, StreamId};
+use crate::reports::Held;
 use crate::signal::Role;
 
 /// One peer.
@@ -51,6 +52,8 @@ pub struct PathView<'a> {
     pub streams: Vec<StreamView>,
     /// Its full-size probes, if it has them.
     pub full_size: Option<FullSizeView>,
+    /// What is said of it from outside, each with whether it breaks a limit of its class.
+    pub reports: Vec<(&'a Held, bool)>,
 }
 
 /// The full-size probes of a path.
@@ -147,6 +150,7 @@ impl Engine {
             verdict: self.measure.verdict(id),
             streams: self.measure.streams(id).collect(),
             full_size: self.measure.full_size(id),
+            reports: self.measure.reports(id).collect(),
         }
     }
 

@@ -95,6 +95,7 @@ impl Quality<'_> {
             delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
             rtt: exceeds(sla.max_rtt, steady_rtt),
             mtu: false,
+            reported: false,
         };
         let keeps = self.loss.effective() >= d::COMPLY_PROBES_MIN
             && score.value >= sla.min_score

@@ -79,12 +79,14 @@ pub struct Violations {
     pub rtt: bool,
     /// Packets of full size do not get through, which all but voice needs.
     pub mtu: bool,
+    /// Measurements from outside, which are trusted, say so.
+    pub reported: bool,
 }
 
 impl Violations {
     /// Whether any limit is broken.
     pub const fn any(self) -> bool {
-        self.score || self.loss || self.delay_variation || self.rtt || self.mtu
+        self.score || self.loss || self.delay_variation || self.rtt || self.mtu || self.reported
     }
 }
 

@@ -97,7 +97,10 @@ impl Reasons {
     /// Packets of full size get lost, small ones do not.
     pub const MTU_HOLE: Self = Self(1 << 17);
 
-    const NAMES: [(Self, &'static str); 18] = [
+    /// Measurements from outside say that a limit is broken.
+    pub const REPORTED: Self = Self(1 << 18);
+
+    const NAMES: [(Self, &'static str); 19] = [
         (Self::SILENCE, "silence"),
         (Self::LINK_DOWN, "link-down"),
         (Self::BFD_DOWN, "bfd-down"),
@@ -111,6 +114,7 @@ impl Reasons {
         (Self::REFLECTOR, "reflector"),
         (Self::ECMP_MEMBER, "ecmp-member"),
         (Self::MTU_HOLE, "mtu-hole"),
+        (Self::REPORTED, "reported"),
         (Self::LAST_MILE, "last-mile"),
         (Self::TRANSIT, "transit"),
         (Self::STALE, "stale"),

@@ -16,6 +16,7 @@ pub mod checks;
 pub mod config;
 pub mod control;
 pub mod fib;
+pub mod intake;
 pub mod links;
 pub mod log;
 mod netlink;

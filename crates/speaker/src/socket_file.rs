@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::OsError;
 
-/// Who may connect: owner and group.
-const MODE: u32 = 0o660;
+/// Who may connect unless the operator says otherwise: owner and group.
+pub(crate) const MODE: u32 = 0o660;
 
 /// What to do about a socket that cannot be had.
 pub(crate) struct Remedies {
@@ -34,10 +34,11 @@ impl SocketFile {
     /// Binds `path`, which messages call `what`. What a dead process left is replaced.
     pub(crate) fn bind(
         path: &Path,
+        mode: u32,
         what: &str,
         remedies: &Remedies,
     ) -> Result<(UnixListener, Self), OsError> {
-        Self::try_bind(path).map_err(|error| {
+        Self::try_bind(path, mode).map_err(|error| {
             let remedy = match error.kind() {
                 io::ErrorKind::AddrInUse => remedies.alive,
                 io::ErrorKind::AlreadyExists => remedies.no_socket,
@@ -47,7 +48,7 @@ impl SocketFile {
         })
     }
 
-    fn try_bind(path: &Path) -> io::Result<(UnixListener, Self)> {
+    fn try_bind(path: &Path, mode: u32) -> io::Result<(UnixListener, Self)> {
         if let Some(directory) = path.parent()
             && !directory.exists()
         {
@@ -59,7 +60,7 @@ impl SocketFile {
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
         let _ = fs::remove_file(&fresh);
         let listener = UnixListener::bind(&fresh)?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(MODE))?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
         fs::rename(&fresh, path)?;
         let inode = fs::metadata(path)?.ino();
         Ok((listener, Self { path: path.to_owned(), inode, replaced }))

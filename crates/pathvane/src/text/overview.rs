@@ -156,6 +156,10 @@ fn path_note(path: &Path) -> String {
     {
         notes.push(format!("takes packets of {mtu} octets, not {octets}"));
     }
+    if !path.reports.is_empty() {
+        let bad = path.reports.iter().filter(|report| report.breaks_limits).count();
+        notes.push(format!("{bad} of {} sources outside say that it is bad", path.reports.len()));
+    }
     let ours = sum(|probe| probe.user_stamped);
     if ours > 0 {
         notes.push(format!("{ours} of {answered} times are not the kernel's"));

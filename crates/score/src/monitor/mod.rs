@@ -125,6 +125,8 @@ pub struct PathMonitor {
     answered: u64,
     /// Packets of full size lost in a row while small ones were answered.
     full_size_missed: u8,
+    /// Measurements from outside say that the limits of a class are broken.
+    reported: [bool; 3],
     /// Deadlines in a row that were held because our own loop stood still.
     holds: u8,
     /// Silence is not reported before this.
@@ -161,6 +163,7 @@ impl PathMonitor {
             stale: false,
             answered: 0,
             full_size_missed: 0,
+            reported: [false; 3],
             holds: 0,
             held_until: Instant::ZERO,
             silence_at: None,
@@ -238,6 +241,14 @@ impl PathMonitor {
         }
     }
 
+    /// Measurements from outside that are trusted say whether the limits of `class` are broken.
+    pub fn reported(&mut self, now: Instant, class: Class, broken: bool) {
+        if self.reported[class.index()] != broken {
+            self.reported[class.index()] = broken;
+            self.evaluate(now, now, false);
+        }
+    }
+
     fn has_mtu_hole(&self) -> bool {
         self.full_size_missed >= d::MTU_HOLE_MISSES
     }
@@ -293,6 +304,10 @@ impl PathMonitor {
         // Voice packets are small.
         if self.has_mtu_hole() && class != Class::Voice {
             score.violations.mtu = true;
+            score.compliance = Compliance::Violates;
+        }
+        if self.reported[class.index()] {
+            score.violations.reported = true;
             score.compliance = Compliance::Violates;
         }
         score
@@ -409,7 +424,8 @@ impl PathMonitor {
                 .with_if(silent && !enough, Reasons::SILENCE)
                 .with_if(low, Reasons::LOW_SCORE)
                 .with_if(lossy, Reasons::LOSS)
-                .with_if(self.has_mtu_hole(), Reasons::MTU_HOLE),
+                .with_if(self.has_mtu_hole(), Reasons::MTU_HOLE)
+                .with_if(self.reported.contains(&true), Reasons::REPORTED),
             suspicious: joint.suspicious,
             // Probes that were sent and did not come back are news, however old.
             frozen: self.stale && !silent,

@@ -135,6 +135,7 @@ fn engine(regions: &[&str]) -> Config {
         med: MedPlan::default(),
         timing: Timing::default(),
         probe_timeout: Duration::from_secs(1),
+        trust_reports: false,
         probe_rate: 50_000,
     }
 }

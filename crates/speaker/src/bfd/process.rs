@@ -19,7 +19,7 @@ use super::socket::Sockets;
 use super::visitor::Visitor;
 use crate::alarm::now;
 use crate::os_error::OsError;
-use crate::socket_file::{Remedies, SocketFile};
+use crate::socket_file::{MODE, Remedies, SocketFile};
 use crate::sys;
 
 /// A loop this late did not run when it should: what its peers sent may still be on the way.
@@ -97,7 +97,8 @@ struct Process {
 impl Process {
     fn new(options: &Options) -> Result<Self, OsError> {
         let failed = |error| OsError::new("set up the BFD process", error);
-        let (listener, file) = SocketFile::bind(&options.socket, "the BFD socket", &REMEDIES)?;
+        let (listener, file) =
+            SocketFile::bind(&options.socket, MODE, "the BFD socket", &REMEDIES)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let seed = crate::run::seed().map_err(failed)?;
         Ok(Self {

@@ -10,6 +10,7 @@
 
 mod bfd;
 mod finding;
+mod intake;
 mod judging;
 mod limits;
 mod names;
@@ -46,12 +47,14 @@ use toml::de::DeTable;
 
 pub use bfd::BfdSession;
 pub use finding::{Finding, Findings, Severity};
+pub use intake::IntakeSocket;
 pub use policy::BUILT_IN as BUILT_IN_POLICIES;
 pub use secret::Secret;
 pub use shell::{FibMode, PathLink, PeerTcp, Range, ShellConfig, StreamSocket, Watched};
 pub use speaker::DEFAULT_CONTROL;
 pub use value::parse_duration;
 
+use intake::Intake;
 use names::{NameList, Names};
 use path::Path;
 use peer::Peer;
@@ -127,6 +130,7 @@ struct File {
     policies: Vec<Policy>,
     timing: Timing,
     probe_timeout: Duration,
+    intake: Intake,
     names: Names,
 }
 
@@ -171,6 +175,7 @@ impl File {
             policies: policy::read(&policies, &names.peers),
             timing,
             probe_timeout,
+            intake: Intake::read(root),
             names,
             speaker,
         };
@@ -218,6 +223,7 @@ impl File {
             med: MedPlan::default(),
             timing: self.timing.clone(),
             probe_timeout: self.probe_timeout,
+            trust_reports: self.intake.trusted,
             probe_rate: speaker.probe_rate.get_ref().0,
         };
         let shell = ShellConfig {
@@ -237,6 +243,7 @@ impl File {
             conditions: Vec::new(),
             checks: Vec::new(),
             bfd_socket: speaker.bfd_socket(),
+            intake: self.intake.socket.clone(),
             bfd: bfd::sessions(self),
         };
         Some(Loaded { engine, shell })

@@ -95,6 +95,7 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
         "[classes], [choice], [timing] or `drain_wait`".into(),
         format!("{:?}{:?}", engine.timing, engine.probe_timeout),
     );
+    put("[intake]".into(), format!("{:?}{}", shell.intake, engine.trust_reports));
     put("the MED plan".into(), format!("{:?}", engine.med));
     let numbered = |id: &PeerId| engine.peers[id.index()].name.clone();
     for (nth, (path, link)) in engine.paths.iter().zip(paths).enumerate() {

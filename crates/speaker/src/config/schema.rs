@@ -3,8 +3,10 @@
 //! `docs/OPERATING.md` names every one of them; a test compares.
 
 /// The top of the file.
-pub const FILE: &[&str] =
-    &["speaker", "peers", "groups", "policies", "paths", "services", "classes", "choice", "timing"];
+pub const FILE: &[&str] = &[
+    "speaker", "peers", "groups", "policies", "paths", "services", "classes", "choice", "timing",
+    "intake",
+];
 
 /// `[speaker]`
 pub const SPEAKER: &[&str] = &[
@@ -204,6 +206,9 @@ pub const CHOICE: &[&str] = &[
     "damping_reuse",
 ];
 
+/// `[intake]`
+pub const INTAKE: &[&str] = &["socket", "mode", "trusted"];
+
 /// An element of `announce`.
 pub const ANNOUNCE: &[&str] = &["prefix", "while"];
 
@@ -245,5 +250,6 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("checks", CHECK),
     ("[classes.NAME]", CLASS),
     ("[choice]", CHOICE),
+    ("[intake]", INTAKE),
     ("[timing]", super::timing::KEYS),
 ];

@@ -8,6 +8,7 @@ use pathvane_engine::config::{Condition, ProbeKind};
 use pathvane_engine::{PathId, ServiceId};
 
 use super::bfd::BfdSession;
+use super::intake::IntakeSocket;
 use super::value::words;
 use crate::checks::Check;
 use crate::tcp::Options;
@@ -37,6 +38,8 @@ pub struct ShellConfig {
     pub conditions: Vec<Watched>,
     /// The unix socket of the BFD process.
     pub bfd_socket: PathBuf,
+    /// The unix socket for measurements from outside.
+    pub intake: Option<IntakeSocket>,
     /// The BFD sessions to claim.
     pub bfd: Vec<BfdSession>,
     /// Instance health checks, in the order of the services and their `checks`.

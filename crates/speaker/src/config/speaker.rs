@@ -116,7 +116,8 @@ fn check_log(section: &Section<'_>, log: &Spanned<String>) {
 /// The longest path: a socket's has 107 bytes, some of which go to its temporary name.
 const CONTROL_MAX: usize = 96;
 
-fn check_socket(section: &Section<'_>, which: &str, socket: &Spanned<PathBuf>) {
+/// A path too long for a socket.
+pub(super) fn check_socket(section: &Section<'_>, which: &str, socket: &Spanned<PathBuf>) {
     if socket.get_ref().as_os_str().len() > CONTROL_MAX {
         section.findings().borrow_mut().error(
             socket.span(),

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::dto::{self, Refused};
 use super::{Answer, EventLog, Query, Reloader, Request};
 use crate::OsError;
-use crate::socket_file::{Remedies, SocketFile};
+use crate::socket_file::{MODE, Remedies, SocketFile};
 use routes::Cursors;
 
 /// How long the hot loop may take to answer before the asker is told that it is busy.
@@ -51,7 +51,7 @@ impl Server {
     ///
     /// If another speaker answers there, or the file system refuses.
     pub fn bind(path: &FilePath) -> Result<Self, OsError> {
-        let (listener, socket) = SocketFile::bind(path, "the control socket", &REMEDIES)?;
+        let (listener, socket) = SocketFile::bind(path, MODE, "the control socket", &REMEDIES)?;
         let watched =
             listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
         let failed = |error| OsError::new("watch the control socket", error);

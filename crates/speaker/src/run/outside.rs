@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use ipnet::IpNet;
 use pathvane_clock::Instant;
-use pathvane_engine::{Command, Engine, Event, Input, PathId, ServiceId, Via};
+use pathvane_engine::{Command, Engine, Event, Input, PathId, Report, ServiceId, Via};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -30,6 +30,8 @@ pub(super) enum Which {
     Routes,
     /// A health check's outcome.
     Health,
+    /// A measurement from outside.
+    Report,
     /// The BFD process.
     Bfd,
     /// An operator's question or wish.
@@ -44,6 +46,8 @@ pub(super) enum Which {
 pub(super) struct Channels {
     /// Outcomes of health checks.
     pub(super) health: mpsc::Receiver<Outcome>,
+    /// Measurements from outside.
+    pub(super) reports: mpsc::Receiver<Report>,
     /// Questions and wishes from the control interface.
     pub(super) requests: mpsc::Receiver<Request>,
     /// Configurations to run by from now on.
@@ -72,6 +76,7 @@ struct Sources {
     links: Source,
     routes: Source,
     health: Source,
+    reports: Source,
     control: Source,
     reload: Source,
     leave: Source,
@@ -88,6 +93,7 @@ impl Outside {
             links: source(Class::Urgent, Which::Links),
             routes: source(Class::Service, Which::Routes),
             health: source(Class::Service, Which::Health),
+            reports: source(Class::Bulk, Which::Report),
             control: source(Class::Bulk, Which::Control),
             reload: source(Class::Bulk, Which::Reload),
             leave: source(Class::Service, Which::Leave),
@@ -122,6 +128,7 @@ impl Outside {
             Which::Links => self.serve_links(engine)?,
             Which::Routes => self.serve_routes(),
             Which::Health => self.serve_health(engine),
+            Which::Report => self.serve_report(engine),
             Which::Bfd => self.bfd.serve(engine),
             Which::Control => self.serve_control(engine, peers, probes),
             Which::Leave => self.serve_signals(engine)?,
@@ -155,6 +162,15 @@ impl Outside {
             let Outcome { service, check, healthy, .. } = outcome;
             engine.handle(now(), Input::Health { service, check, healthy });
             self.checked.insert((service, check), Checked { at: now(), outcome });
+        }
+    }
+
+    /// One measurement a turn.
+    fn serve_report(&mut self, engine: &mut Engine) {
+        let mut cx = self.sources.reports.context();
+        if let Poll::Ready(Some(report)) = self.channels.reports.poll_recv(&mut cx) {
+            self.sources.reports.wake();
+            engine.handle(now(), Input::Report(report));
         }
     }
 

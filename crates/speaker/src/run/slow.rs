@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
+use pathvane_engine::Report;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -11,9 +12,12 @@ use super::outside::Channels;
 use crate::checks::{self, Check, Outcome};
 use crate::config::Loaded;
 use crate::control::{self, EventLog, Reloader, Request, Server};
+use crate::intake::{Intake, Names};
 
 /// Outcomes of health checks that may wait for the hot loop.
 const OUTCOMES: usize = 64;
+/// Measurements from outside that may wait for it.
+const REPORTS: usize = 256;
 
 /// The running second runtime.
 pub(super) struct Slow {
@@ -33,15 +37,27 @@ pub(super) fn start(loaded: &Loaded, file: PathBuf) -> Result<(Slow, Channels), 
     let (asking, requests) = control::requests();
     let (reloader, reloads) = Reloader::new(file);
     let (publisher, events) = control::events();
+    let intake = match &loaded.shell.intake {
+        Some(socket) => Some(Intake::bind(socket, Names::of(loaded))?),
+        None => None,
+    };
+    let (reporting, reports) = mpsc::channel(REPORTS);
     let (outcomes, health) = mpsc::channel(OUTCOMES);
     let (shutdown, stop) = watch::channel(false);
     let checks = loaded.shell.checks.clone();
     let thread = std::thread::Builder::new().name("slow".into()).spawn(move || {
-        runtime.block_on(serve(server, (asking, events, reloader), (checks, outcomes), stop))
+        let intake = (intake, reporting);
+        runtime.block_on(serve(
+            server,
+            (asking, events, reloader),
+            (checks, outcomes),
+            intake,
+            stop,
+        ))
     })?;
     Ok((
         Slow { shutdown, thread },
-        Channels { health, requests, reloads, publisher, follows_a_crash },
+        Channels { health, reports, requests, reloads, publisher, follows_a_crash },
     ))
 }
 
@@ -49,12 +65,19 @@ async fn serve(
     server: Server,
     (asking, events, reloader): (mpsc::Sender<Request>, EventLog, Reloader),
     (checks, outcomes): (Vec<Check>, mpsc::Sender<Outcome>),
+    (intake, reports): (Option<Intake>, mpsc::Sender<Report>),
     stop: watch::Receiver<bool>,
 ) {
     let checking = checks::run(checks, outcomes, stopped(stop.clone()));
+    let ending = stopped(stop.clone());
+    let taking = async move {
+        if let Some(intake) = intake {
+            intake.run(reports, ending).await;
+        }
+    };
     let reloading = on_hangup(reloader.clone(), stopped(stop.clone()));
     let serving = server.run((asking, reloader), events.clone(), stopped(stop));
-    let (served, (), (), ()) = tokio::join!(serving, checking, reloading, events.run());
+    let (served, ..) = tokio::join!(serving, checking, reloading, taking, events.run());
     if let Err(error) = served {
         tracing::error!("the control interface ended: {error}; the speaker goes on without it");
     }

@@ -2,14 +2,14 @@
 
 use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
-use pathvane_engine::{Engine, FullSizeView, PathId, PeerId, Signal, StreamView};
+use pathvane_engine::{Engine, FullSizeView, Held, PathId, PeerId, Signal, StreamView};
 use pathvane_session::{MessageCounts, Negotiated, Session};
 use pathvane_wire::{Family, MAX_LEN_EXTENDED, PeerKind};
 
 use super::super::Shell;
 use super::super::dto::{
     self, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived, Messages,
-    Path, Peer, Probe, Restart, Status, Told,
+    Path, Peer, Probe, Report, Restart, Status, Told,
 };
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
@@ -216,7 +216,26 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
         may_withdraw: verdict.may_withdraw(),
         probes: streams.map(|(probe, view)| stream(shell, probe, view)).collect(),
         full_size: view.full_size.map(full_size),
+        reports: view
+            .reports
+            .iter()
+            .filter_map(|(held, breaks)| report(held, *breaks, now))
+            .collect(),
     }
+}
+
+fn report(held: &Held, breaks_limits: bool, now: Instant) -> Option<Report> {
+    let report = &held.report;
+    (held.until > now).then(|| Report {
+        source: report.source.clone(),
+        class: report.class.to_string(),
+        delay_ns: report.delay.map(nanos),
+        jitter_ns: report.jitter.map(nanos),
+        loss_ppm: report.loss_ppm,
+        mos: report.mos,
+        breaks_limits,
+        expires_in_ns: nanos(held.until.since(now)),
+    })
 }
 
 fn full_size(view: FullSizeView) -> FullSize {

@@ -92,6 +92,7 @@ fn violations(broken: Violations) -> Vec<&'static str> {
         (broken.delay_variation, "delay-variation"),
         (broken.rtt, "rtt"),
         (broken.mtu, "mtu"),
+        (broken.reported, "reported"),
     ];
     named.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name).collect()
 }

@@ -295,6 +295,30 @@ pub struct Path {
     /// Its full-size probes, if it has them.
     #[serde(default)]
     pub full_size: Option<FullSize>,
+    /// What was said of it from outside and holds yet.
+    #[serde(default)]
+    pub reports: Vec<Report>,
+}
+
+/// A measurement of a path from outside.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Who measured.
+    pub source: String,
+    /// The class of the traffic.
+    pub class: String,
+    /// One-way delay.
+    pub delay_ns: Option<u64>,
+    /// Delay variation, as the source understands it.
+    pub jitter_ns: Option<u64>,
+    /// Loss.
+    pub loss_ppm: Option<u32>,
+    /// Mean opinion score.
+    pub mos: Option<f64>,
+    /// A limit of the class is broken.
+    pub breaks_limits: bool,
+    /// How long it holds yet.
+    pub expires_in_ns: u64,
 }
 
 /// The full-size probes of a path, which nobody may fragment.

@@ -1,0 +1,180 @@
+//! Measurements from outside: what those who use a path say of it, each for a time.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use pathvane_clock::{Duration, Instant};
+use pathvane_score::{Class, Sla, emodel};
+
+use crate::ids::{PathId, ServiceId};
+
+/// What a measurement is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// A path.
+    Path(PathId),
+    /// The path that carries this service when the report arrives.
+    Service(ServiceId),
+}
+
+/// A measurement from outside: a softphone's, say, or from RTCP XR (RFC 3611).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    /// What it is about.
+    pub on: Subject,
+    /// Who measured; a new report of the same source about the same class replaces the old one.
+    pub source: String,
+    /// The class of the traffic that was measured.
+    pub class: Class,
+    /// One-way delay.
+    pub delay: Option<Duration>,
+    /// Delay variation, as the source understands it.
+    pub jitter: Option<Duration>,
+    /// Loss, in millionths.
+    pub loss_ppm: Option<u32>,
+    /// Mean opinion score, 1 to 5.
+    pub mos: Option<f64>,
+    /// How long it holds.
+    pub valid_for: Duration,
+}
+
+impl Report {
+    /// Whether it breaks a limit.
+    pub(crate) fn breaks(&self, sla: &Sla) -> bool {
+        let beyond = |value: Option<Duration>, limit: Option<Duration>| {
+            value.zip(limit).is_some_and(|(value, limit)| value > limit)
+        };
+        // The limit of a score is a rating; that of voice has a MOS.
+        let poor = |mos: f64| self.class == Class::Voice && mos < emodel::mos(sla.min_score);
+        beyond(self.delay.map(|delay| delay * 2), sla.max_rtt)
+            || beyond(self.jitter, sla.max_delay_variation)
+            || self.loss_ppm.is_some_and(|loss| loss > sla.max_loss_ppm)
+            || self.mos.is_some_and(poor)
+    }
+}
+
+/// A report and until when it holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Held {
+    /// The report.
+    pub report: Report,
+    /// Until when.
+    pub until: Instant,
+}
+
+/// The reports about one path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reports {
+    held: Vec<Held>,
+}
+
+impl Reports {
+    /// Reports kept of one path; more sources than this are not heard.
+    const MAX: usize = 16;
+    /// Sources that must agree before something is done about it.
+    const AGREE: usize = 2;
+
+    /// Takes a report, unless there are too many sources.
+    pub(crate) fn take(&mut self, now: Instant, report: Report) -> bool {
+        self.expire(now);
+        let until = now + report.valid_for;
+        let same = |held: &&mut Held| {
+            held.report.source == report.source && held.report.class == report.class
+        };
+        if let Some(held) = self.held.iter_mut().find(same) {
+            *held = Held { report, until };
+            return true;
+        }
+        let room = self.held.len() < Self::MAX;
+        if room {
+            self.held.push(Held { report, until });
+        }
+        room
+    }
+
+    /// Forgets what holds no longer.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.held.retain(|held| held.until > now);
+    }
+
+    /// When the next one ceases to hold.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.held.iter().map(|held| held.until).min()
+    }
+
+    /// Whether at least two sources, and half of those that speak of the class, say that its
+    /// limits are broken.
+    pub(crate) fn agree(&self, class: Class, sla: &Sla) -> bool {
+        let of_class = || self.held.iter().filter(|held| held.report.class == class);
+        let broken = of_class().filter(|held| held.report.breaks(sla)).count();
+        broken >= Self::AGREE && broken * 2 >= of_class().count()
+    }
+
+    pub(crate) fn all(&self) -> &[Held] {
+        &self.held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    fn report(source: &str, loss_ppm: u32) -> Report {
+        Report {
+            on: Subject::Path(PathId(0)),
+            source: source.to_string(),
+            class: Class::Voice,
+            delay: None,
+            jitter: None,
+            loss_ppm: Some(loss_ppm),
+            mos: None,
+            valid_for: Duration::from_secs(10),
+        }
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_secs(secs)
+    }
+
+    #[test]
+    fn one_source_is_no_majority_and_two_of_five_are_none() {
+        let (mut reports, sla) = (Reports::default(), Sla::of(Class::Voice));
+        assert!(reports.take(at(0), report("a", 50_000)));
+        assert!(!reports.agree(Class::Voice, &sla));
+        assert!(reports.take(at(0), report("a", 60_000)), "the same source again");
+        assert!(!reports.agree(Class::Voice, &sla));
+        assert!(reports.take(at(0), report("b", 50_000)));
+        assert!(reports.agree(Class::Voice, &sla) && !reports.agree(Class::Bulk, &sla));
+        for well in ["c", "d", "e"] {
+            assert!(reports.take(at(1), report(well, 0)));
+        }
+        assert!(!reports.agree(Class::Voice, &sla));
+        reports.expire(at(10));
+        assert_eq!(reports.all().len(), 3, "what was said at 0 s held for 10 s");
+    }
+
+    #[test]
+    fn a_flood_of_sources_silences_nobody_who_was_heard() {
+        let mut reports = Reports::default();
+        for nth in 0..Reports::MAX {
+            assert!(reports.take(at(0), report(&nth.to_string(), 0)));
+        }
+        assert!(!reports.take(at(1), report("one more", 0)));
+        assert!(reports.take(at(1), report("3", 7)));
+        assert!(reports.take(at(10), report("one more", 0)), "the others held until now");
+    }
+
+    #[test]
+    fn each_figure_can_break_a_limit() {
+        let sla = Sla::of(Class::Voice);
+        let plain = report("a", 0);
+        assert!(!plain.breaks(&sla));
+        let ms = Duration::from_millis;
+        assert!(Report { delay: Some(ms(51)), ..plain.clone() }.breaks(&sla));
+        assert!(Report { jitter: Some(ms(31)), ..plain.clone() }.breaks(&sla));
+        assert!(Report { mos: Some(3.5), ..plain.clone() }.breaks(&sla));
+        assert!(!Report { mos: Some(3.7), ..plain }.breaks(&sla));
+    }
+}
