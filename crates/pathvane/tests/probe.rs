@@ -259,3 +259,63 @@ fn a_series_that_cannot_be_written_is_refused_before_anything_is_sent() {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(complaint.contains("/nowhere/series.csv"), "{complaint}");
 }
+
+/// A media relay on a free port of loopback; killed at the end.
+struct Relay {
+    child: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Relay {
+    /// `None` without the program, unless `PATHVANE_REQUIRE_PEERS=1` says that it has to be there.
+    fn start() -> Option<Self> {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(file("conf"), "").unwrap();
+        let child = Command::new("turnserver")
+            .args(["-c", &file("conf"), "-L", "127.0.0.1", "-p", &free.port().to_string()])
+            .args(["-b", &file("db"), "--pidfile", &file("pid"), "--log-file", &file("log")])
+            .args(["--simple-log", "--no-tcp", "--no-tls", "--no-dtls", "--no-cli", "-m", "1"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match child {
+            Ok(child) => Some(Self { child, address: free.to_string(), _folder: folder }),
+            Err(error) => {
+                let required = std::env::var_os("PATHVANE_REQUIRE_PEERS").is_some_and(|v| v == "1");
+                assert!(!required, "turnserver: {error}; run `cargo xtask setup`");
+                eprintln!("skipped: needs turnserver (`cargo xtask setup`)");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // Both fail only if it has gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_media_relay_is_measured_with_stun() {
+    let Some(relay) = Relay::start() else { return };
+    let ask = || probe(&[&relay.address, "--kind", "stun", "--count", "50", "--json"]);
+    // It takes a while to listen.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let summary = loop {
+        let (_, summary) = reported(&ask());
+        if summary["answered"] == 50 {
+            break summary;
+        }
+        assert!(Instant::now() < deadline, "{summary}");
+    };
+    assert_eq!(summary["refused"]["malformed"], 0, "{summary}");
+    assert!(summary["rtt_min_ms"].as_f64().unwrap() > 0.0, "{summary}");
+}
