@@ -108,7 +108,8 @@ impl Measure {
                 let (path, ports) = (PathId(index), probe.ports);
                 measure.streams.push(Stream { path, nth, sender, ports, user_stamped: 0 });
             }
-            let monitor = PathMonitor::new(now, monitor_config, &specs(path));
+            let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
+            monitor.set_role(Role::Standby);
             let streams = first..measure.streams.len();
             let (role, reports) = (Role::Standby, Reports::default());
             measure.paths.push(Measured { monitor, streams, role, reports });
@@ -338,6 +339,7 @@ impl Measure {
     pub(crate) fn set_role(&mut self, now: Instant, path: PathId, role: Role) {
         if self.paths[path.index()].role != role {
             self.paths[path.index()].role = role;
+            self.paths[path.index()].monitor.set_role(role);
             self.rearm(now, path);
         }
     }

@@ -111,10 +111,15 @@ impl Quality<'_> {
     }
 
     /// Whether more than `share` is lost now, beyond doubt. Where the loss detector says so as
-    /// well, less doubt is in order.
+    /// well, less doubt is in order. Where it does not, a few bursts close together may be chance:
+    /// at their peak all of them weigh one, so they count as so many of the weighed probes.
     pub(crate) fn surely_loses(&self, share: f64) -> bool {
-        let z = if self.loss_alarm { d::CONFIDENCE_Z } else { d::CERTAIN_Z };
-        self.loss.bounds(self.design, z).0 > share
+        let lower = if self.loss_alarm {
+            self.loss.bounds(self.design, d::CONFIDENCE_Z).0
+        } else {
+            wilson(self.loss.share(), self.loss.trials / self.design, d::CERTAIN_Z).0
+        };
+        lower > share
     }
 
     /// Whether more than `share` has been lost for minutes beyond doubt, and seems to be still.

@@ -152,6 +152,27 @@ pub const DOWN_AFTER: Duration = Duration::ZERO;
 pub const SILENCE_SLACK: Duration = Duration::from_millis(2);
 /// Nats added to what rules a burst out: how losses cluster is known from few of them.
 pub const SILENCE_CAUTION: f64 = 2.0;
+/// A silence of the whole path that ends by itself after this long is a gap: shorter ones stay far
+/// below what is told as an outage.
+pub const GAP_LEAST: Duration = Duration::from_millis(40);
+/// Told as an outage, and over within this time: it was a gap after all.
+pub const GAP_MISTAKEN: Duration = Duration::from_millis(250);
+/// Gaps are forgotten half this often: standbys, which are probed seldom, see few of them.
+pub const GAP_HALF_LIFE: Duration = Duration::from_secs(3600);
+/// Fewer gaps than this, weighed by age, are none: a lone one is forgotten after two hours.
+pub const GAP_FORGOTTEN: f64 = 0.25;
+/// The guess of how much longer than the least gaps last ...
+pub const GAP_EXCESS_PRIOR: Duration = Duration::from_millis(30);
+/// ... and how many gaps that guess is worth.
+pub const GAP_PRIOR_WEIGHT: f64 = 2.0;
+/// Missed probes on every stream without which no gap is believed: at 2 % of random loss two
+/// streams that stand by miss two each three times in ten days.
+pub const GAP_MISSES_MIN: u32 = 2;
+/// Nats added to what makes a gap an outage: a false alarm in twenty days.
+pub const GAP_CAUTION: f64 = 3.0;
+/// The longest time that a path with gaps is given. Where gaps of 70 ms on average strike every
+/// few seconds they ask for 700 ms.
+pub const GAP_PATIENCE: Duration = Duration::from_millis(750);
 /// A series of misses longer than this was an outage: it does not teach how losses cluster.
 pub const BURST_LENGTH_MAX: u32 = 16;
 /// A false alarm a day is accepted.
@@ -216,7 +237,7 @@ pub const LOSS_SECOND: f32 = 0.25;
 /// Two reflectors' evidence together: the sum of two noisy sums reaches high more often ...
 pub const LOSS_BOTH: f32 = 1.1;
 /// ... and more so where they lose together, because it is one evidence then.
-pub const LOSS_TOGETHER: f32 = 0.5;
+pub const LOSS_TOGETHER: f32 = 0.85;
 /// Faster probing of a path that is known to be bad ends after this.
 pub const BOOST_MAX: Duration = Duration::from_secs(2);
 /// A series of misses longer than this does not make any path be probed faster.

@@ -8,6 +8,9 @@
 //! - Could one burst of the kind seen here make them? If so, wait for more, but at most until
 //!   the time in which a fault has to be reported. Where streams lose together, the misses of
 //!   a second stream say little more than those of the first.
+//!
+//! And a path that lately fell silent as a whole, and came back by itself, is given the time that
+//! such gaps take.
 
 use pathvane_clock::{Duration, Instant};
 
@@ -31,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) after: Duration,
     /// This long after the fault at the latest.
     pub(crate) within: Duration,
+    /// ... unless the path has gaps that last longer: then not before this.
+    pub(crate) patience: Duration,
     /// Not before this: replies may wait in the sockets.
     pub(crate) not_before: Instant,
 }
@@ -61,7 +66,10 @@ pub(crate) fn judge<'a>(
         // A fault began after the newest answered probe left.
         sum.began_after + limits.within - d::SILENCE_SLACK
     };
-    let at = certain.max(sum.missing_since + limits.after).max(limits.not_before);
+    let at = certain
+        .max(sum.began_after + limits.patience)
+        .max(sum.missing_since + limits.after)
+        .max(limits.not_before);
     if at <= now { Silence::Certain } else { Silence::At(at) }
 }
 

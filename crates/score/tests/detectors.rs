@@ -175,3 +175,37 @@ fn spikes_of_delay_are_not_an_alarm() {
     let bad: Vec<_> = path.verdicts.iter().filter(|(_, it)| is_bad(it)).collect();
     assert!(bad.is_empty(), "{} alarms, first {:?}", bad.len(), bad.first());
 }
+
+/// Everything lost for 40 ms on average every 8 s: such a path is given time, and yet its death is found.
+#[test]
+fn a_path_with_gaps_is_given_time_and_its_death_is_still_found() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 5);
+    let mut gaps = Gilbert::new(0.005, 2.0);
+    let mut until = Instant::ZERO;
+    let mut bad = false;
+    let mut network = |now: Instant, _: usize, rng: &mut Rng| {
+        while until <= now {
+            bad = gaps.loses(rng);
+            until = until.max(now - ms(20)) + ms(20);
+        }
+        (!bad).then(|| wobble(ms(20), rng))
+    };
+    path.run_for(secs(900), &mut network);
+    path.verdicts.clear();
+    path.run_for(secs(3 * 3600), &mut network);
+    assert_eq!(path.entries(State::Down), 0, "a thousand gaps, a dozen above 150 ms");
+    let from = path.now;
+    path.run_for(secs(2), &mut |_, _, _| None);
+    let (at, _) = path.first(from, is_down).unwrap();
+    assert!((ms(200)..ms(500)).contains(&at.since(from)), "{:?}", at.since(from));
+}
+
+/// The same path where every gap is told: what `gap_patience` is worth.
+#[test]
+fn without_patience_gaps_are_outages() {
+    let config = MonitorConfig { gap_patience: Duration::ZERO, ..MonitorConfig::default() };
+    let mut path = Path::new(config, &[0, 1], 5);
+    let gap = |now: Instant| now.since(Instant::ZERO).as_nanos() % 8_000_000_000 < 180_000_000;
+    path.run_for(secs(600), &mut |now, _, rng| (!gap(now)).then(|| wobble(ms(20), rng)));
+    assert!(path.entries(State::Down) > 50, "{}", path.entries(State::Down));
+}

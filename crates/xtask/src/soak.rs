@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 
+use crate::shell;
+
 mod bfd;
 mod rib_model;
 
@@ -12,6 +14,10 @@ pub(crate) enum Soak {
     Bfd(bfd::Options),
     /// The RIB beside a plain model: millions of random operations, everything compared.
     RibModel(rib_model::Options),
+    /// A day of each kind of noise through the whole engine: nothing may move, nobody may be told.
+    NoiseDay,
+    /// Every study of scoring in simulated time, with the targets of `docs/SCORING.md`.
+    Scoring,
 }
 
 /// Runs it.
@@ -19,5 +25,24 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
     match soak {
         Soak::Bfd(options) => bfd::run(options),
         Soak::RibModel(options) => rib_model::run(options),
+        Soak::NoiseDay => shell::run("cargo", NOISE_DAY, &[]),
+        Soak::Scoring => shell::run("cargo", SCORING, &[]),
     }
 }
+
+const NOISE_DAY: &[&str] = &[
+    "test",
+    "--release",
+    "--locked",
+    "-p",
+    "pathvane-sim",
+    "--test",
+    "laws",
+    "--",
+    "--ignored",
+    "--nocapture",
+    "a_whole_day_of_noise",
+];
+
+const SCORING: &[&str] =
+    &["run", "--release", "--locked", "-p", "pathvane-benches", "--bin", "study", "--", "all"];

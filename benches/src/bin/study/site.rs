@@ -94,6 +94,7 @@ impl Site {
         let leader = self.leader();
         for (at, way) in self.ways.iter_mut().enumerate() {
             way.path.role = if at == leader { Role::Active } else { Role::Standby };
+            way.path.monitor.set_role(way.path.role);
         }
     }
 }

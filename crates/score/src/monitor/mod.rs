@@ -1,5 +1,6 @@
 //! One path: its streams, link and BFD session, joined into a verdict.
 
+mod gaps;
 mod life;
 mod quality;
 mod streams;
@@ -62,6 +63,9 @@ pub struct MonitorConfig {
     /// Silence is reported this long after the fault at the latest, if the round trip and
     /// the probe rate leave room for three missed probes.
     pub down_within: Duration,
+    /// A path that lately had gaps, which ended by themselves, is given the time that such gaps
+    /// take before silence is reported, but at most this. Zero: never longer than `down_within`.
+    pub gap_patience: Duration,
     /// A path must be clean for this long, and for `recover_probes`, to be up again.
     pub recover_after: Duration,
     /// See `recover_after`; counted over all streams.
@@ -97,6 +101,7 @@ impl Default for MonitorConfig {
             bulk_target_bps: d::BULK_TARGET_BPS,
             down_after: d::DOWN_AFTER,
             down_within: d::DOWN_WITHIN,
+            gap_patience: d::GAP_PATIENCE,
             recover_after: d::RECOVER_AFTER,
             recover_probes: d::RECOVER_PROBES,
             init_after: d::INIT_AFTER,
@@ -121,6 +126,7 @@ pub struct PathMonitor {
     link: LinkState,
     bfd: BfdState,
     admin: bool,
+    role: Role,
     stale: bool,
     answered: u64,
     /// Packets of full size lost in a row while small ones were answered.
@@ -160,6 +166,7 @@ impl PathMonitor {
             link: LinkState::Unknown,
             bfd: BfdState::Off,
             admin: false,
+            role: Role::Active,
             stale: false,
             answered: 0,
             full_size_missed: 0,
@@ -191,7 +198,8 @@ impl PathMonitor {
 
     /// A reply arrived on `stream`.
     pub fn reply(&mut self, now: Instant, stream: usize, sample: &Sample) {
-        let arrival = match self.streams.reply(now, stream, sample) {
+        let told = self.joint.silence == Silence::Certain;
+        let arrival = match self.streams.reply(now, stream, sample, told) {
             Some(arrival) if arrival != Arrival::Ignored => arrival,
             _ => return,
         };
@@ -257,6 +265,13 @@ impl PathMonitor {
     pub fn admin(&mut self, now: Instant, out: bool) {
         self.admin = out;
         self.evaluate(now, now, false);
+    }
+
+    /// What the path does for the services that use it. Nobody loses by a slow verdict on a path
+    /// that stands by, so its silence is reported only when three probes at that rate are missing.
+    /// A path leads until this is told.
+    pub fn set_role(&mut self, role: Role) {
+        self.role = role;
     }
 
     /// Our own event loop stood still until `now`: silence that was about to be reported is
@@ -354,9 +369,16 @@ impl PathMonitor {
     fn limits(&self) -> Limits {
         // What is silent already stays so: a stall voids only what is about to be said.
         let silent = self.joint.silent > 0;
+        let within = match self.role {
+            Role::Standby => {
+                self.config.rates.interval(Role::Standby, false) * d::SILENCE_MISSES_MIN
+            }
+            Role::Alerted | Role::Active => Duration::ZERO,
+        };
         Limits {
             after: self.config.down_after,
-            within: self.config.down_within,
+            within: self.config.down_within.max(within),
+            patience: self.config.gap_patience,
             not_before: if silent { Instant::ZERO } else { self.held_until },
         }
     }

@@ -9,6 +9,8 @@ use crate::meter::Tally;
 use crate::silence::{Limits, Silence, judge};
 use crate::{Arrival, Meter, Reasons, Sample, StreamSpec, defaults as d};
 
+use super::gaps::Gaps;
+
 /// A stream's meter and the reflector that it probes.
 #[derive(Clone, Debug)]
 struct Stream {
@@ -30,6 +32,7 @@ pub(super) struct Streams {
     /// Series of missed probes, fading, and how many of them met another stream's.
     series: f64,
     shared_series: f64,
+    gaps: Gaps,
 }
 
 /// What the detectors of all streams say together.
@@ -86,16 +89,20 @@ impl Streams {
             loss_alarm: false,
             series: d::TOGETHER_PRIOR_WEIGHT,
             shared_series: d::TOGETHER_PRIOR_WEIGHT * d::TOGETHER_PRIOR,
+            gaps: Gaps::new(now),
         }
     }
 
-    /// A reply arrived on a stream. `None` if there is no such stream.
+    /// A reply arrived on a stream; `told` says that the path's silence was told as an outage.
+    /// `None` if there is no such stream.
     pub(super) fn reply(
         &mut self,
         now: Instant,
         stream: usize,
         sample: &Sample,
+        told: bool,
     ) -> Option<Arrival> {
+        let gap = self.is_in_gap().then(|| self.answered_sent()).flatten();
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
@@ -105,6 +112,10 @@ impl Streams {
             if missed <= d::BURST_LENGTH_MAX {
                 self.learn_series(stream, since);
             }
+        }
+        if let (Some(before), Some(after)) = (gap, self.answered_sent()) {
+            let period = self.meters().map(Meter::period).min().unwrap_or_default();
+            self.gaps.learn(now, after.since(before).saturating_sub(period), told);
         }
         Some(arrival)
     }
@@ -119,6 +130,11 @@ impl Streams {
         let met = self.list.iter().enumerate().any(met);
         self.series = self.series * d::TOGETHER_KEEP + 1.0;
         self.shared_series = self.shared_series * d::TOGETHER_KEEP + f64::from(u8::from(met));
+    }
+
+    /// Whether every stream misses probes at present.
+    fn is_in_gap(&self) -> bool {
+        self.meters().all(|meter| meter.missed_run() >= d::GAP_MISSES_MIN)
     }
 
     /// How often losses on one stream come with losses on another.
@@ -165,7 +181,10 @@ impl Streams {
     }
 
     /// Asks every detector.
-    pub(super) fn judge(&mut self, now: Instant, limits: Limits) -> Joint {
+    pub(super) fn judge(&mut self, now: Instant, mut limits: Limits) -> Joint {
+        if self.is_in_gap() {
+            limits.patience = limits.patience.min(self.gaps.patience(now));
+        }
         let silence = judge(now, self.meters(), limits, self.together());
         let mut joint = Joint { silence, ..Joint::CALM };
         self.look_for_silence(now, limits, &mut joint);
@@ -276,10 +295,12 @@ impl Streams {
             loss.add(meter.tally());
             usual_loss.add(meter.usual_tally());
         });
+        // Where streams lose together, a second one says little more than the first.
+        let alike = 1.0 + self.together() * (sound().count() - 1) as f64;
         Some(Quality {
             loss,
             usual_loss,
-            design: sound().map(Meter::design_effect).fold(1.0, f64::max),
+            design: sound().map(Meter::design_effect).fold(1.0, f64::max) * alike,
             burst_ratio: sound().map(Meter::burst_ratio).fold(1.0, f64::max),
             nearest,
             loss_alarm: self.loss_alarm,

@@ -370,6 +370,14 @@ impl World {
         lines.map(|event| format!("{:?} {:?}\n", event.at, event.kind)).collect()
     }
 
+    /// Drops what was recorded, so that days fit into memory.
+    pub fn forget(&mut self) {
+        self.site.events.clear();
+        self.site.asked.clear();
+        self.up = Flow::default();
+        self.down = Flow::default();
+    }
+
     /// The moves recorded since an instant.
     pub fn moves(&self, since: Instant) -> Vec<&Move> {
         let kinds = self.events().iter().filter(|event| event.at >= since);

@@ -60,7 +60,9 @@ fn deaths(kill: fn(&mut World, usize), look: fn(&World, usize, usize)) -> Vec<To
         let here = here.expect("moved here");
         let there = world.run_until(2 * SECOND, |world| way_back(world, leader) == Some(other));
         let there = here + there.expect("moved there");
-        assert_eq!(world.held(other), Some(10_000), "seed {seed}: the survivor undercuts");
+        // The undercut may be sent twice: it is lost like anything else here.
+        let undercut = world.run_until(2 * SECOND, |world| world.held(other) == Some(10_000));
+        assert!(undercut.is_some(), "seed {seed}: the survivor undercuts");
         assert_eq!(world.moves(broke).len(), 1, "seed {seed}");
         assert!(withheld(&world, leader, broke), "seed {seed}: the survivor holds the prefix");
         next_hops_come_first(&world, broke);

@@ -12,6 +12,7 @@ mod leaving;
 mod limits;
 mod malformed;
 mod measuring;
+mod noise;
 mod recovering;
 mod scenes;
 mod sessions;

@@ -31,6 +31,7 @@ timing! {
     "prune_after" => prune_after,
     "down_after" => monitor.down_after,
     "down_within" => monitor.down_within,
+    "gap_patience" => monitor.gap_patience,
     "recover_after" => monitor.recover_after,
     "init_after" => monitor.init_after,
     "stale_after" => monitor.stale_after,
@@ -62,6 +63,14 @@ pub(super) fn read(section: Option<&Section<'_>>, drain_wait: Duration) -> Timin
                 section.span_of("down_within"),
                 "`down_within` ends before `down_after` has passed",
                 "silence is reported between the two: make `down_within` the longer one",
+            );
+        }
+        let patience = monitor.gap_patience;
+        if !patience.is_zero() && patience <= monitor.down_within {
+            section.findings().borrow_mut().warning(
+                section.span_of("gap_patience"),
+                "`gap_patience` ends before `down_within` has passed, and so does nothing",
+                "make it longer, or \"0s\" if gaps are to be told as outages",
             );
         }
     }
