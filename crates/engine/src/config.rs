@@ -65,6 +65,12 @@ impl Config {
         (0..count(self.services.len())).map(ServiceId)
     }
 
+    /// What the operator calls the class of a service.
+    pub fn class_name(&self, service: &Service) -> &str {
+        let own = service.own_class.and_then(|nth| self.timing.monitor.own.get(nth));
+        own.map_or(service.class.name(), |own| &own.name)
+    }
+
     /// Every probe stream with its path and its place among the path's probes.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, PathId, usize)> + '_ {
         let of_path =
@@ -242,6 +248,9 @@ pub struct Service {
     pub name: String,
     /// How its paths are scored.
     pub class: pathvane_score::Class,
+    /// The class of the operator's own that it belongs to, by its index in
+    /// [`pathvane_score::MonitorConfig::own`]; it is scored like `class`.
+    pub own_class: Option<usize>,
     /// The prefixes announced to the cloud, each with the condition that makes it true (law 4).
     pub announce: Vec<Announce>,
     /// The destinations whose routes and next hops this service steers.
@@ -333,11 +342,26 @@ pub struct Timing {
     pub prune_after: Duration,
     /// Probe rates by class, in the order of [`pathvane_score::Class::ALL`].
     pub rates: [pathvane_score::ProbeRates; 3],
+    /// Probe rates of the operator's own classes, in the order of
+    /// [`pathvane_score::MonitorConfig::own`].
+    pub own_rates: Vec<pathvane_score::ProbeRates>,
     /// Recovery, start-up, damping and the limits of classes; its class and rates follow from the
     /// services that use the path.
     pub monitor: pathvane_score::MonitorConfig,
     /// Margins, dwell and phases; the strategy is each service's own.
     pub selector: pathvane_score::SelectorConfig,
+}
+
+impl Timing {
+    /// How often a class is probed for; `own` is its index among the operator's own.
+    pub fn rates_of(
+        &self,
+        class: pathvane_score::Class,
+        own: Option<usize>,
+    ) -> pathvane_score::ProbeRates {
+        let own = own.and_then(|nth| self.own_rates.get(nth));
+        own.copied().unwrap_or(self.rates[class.index()])
+    }
 }
 
 impl Default for Timing {
@@ -349,6 +373,7 @@ impl Default for Timing {
             drain_wait: Duration::from_secs(2),
             prune_after: Duration::from_secs(120),
             rates: pathvane_score::Class::ALL.map(pathvane_score::ProbeRates::of),
+            own_rates: Vec::new(),
             monitor: pathvane_score::MonitorConfig::default(),
             selector: pathvane_score::SelectorConfig::default(),
         }

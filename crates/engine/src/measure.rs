@@ -11,7 +11,7 @@ use pathvane_score::{
     Sla, StreamSpec, Verdict,
 };
 
-use crate::config::{Config, Path, ProbeKind};
+use crate::config::{Config, Path, ProbeKind, Service};
 use crate::full_size::FullSize;
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
@@ -138,9 +138,13 @@ impl Measure {
         self.paths[path.index()].monitor.verdict()
     }
 
-    /// How well a path serves a class.
-    pub(crate) fn score(&self, path: PathId, class: Class) -> ClassScore {
-        self.paths[path.index()].monitor.score(class)
+    /// How well a path serves the class of a service.
+    pub(crate) fn score(&self, path: PathId, service: &Service) -> ClassScore {
+        let monitor = &self.paths[path.index()].monitor;
+        match service.own_class {
+            Some(nth) => monitor.own_score(nth, service.class),
+            None => monitor.score(service.class),
+        }
     }
 
     /// What became of each of a path's probes, stream by stream.
@@ -408,11 +412,11 @@ impl Measure {
 /// that uses it.
 fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
     let users = config.services.iter().filter(|service| service.paths.contains(&path));
-    let classes = users.map(|service| service.class);
     let mut monitor = config.timing.monitor.clone();
     // Classes are ordered by need.
-    monitor.class = classes.clone().min().unwrap_or(monitor.class);
-    let rates = classes.map(|class| config.timing.rates[class.index()]).reduce(ProbeRates::fastest);
+    monitor.class = users.clone().map(|service| service.class).min().unwrap_or(monitor.class);
+    let rates = users.map(|service| config.timing.rates_of(service.class, service.own_class));
+    let rates = rates.reduce(ProbeRates::fastest);
     monitor.rates = rates.unwrap_or(monitor.rates);
     monitor
 }

@@ -142,7 +142,7 @@ impl Steer {
             if Some(path) == leader && !given_up {
                 return Role::Leader;
             }
-            let compliance = facts.measure.score(path, service.class).compliance;
+            let compliance = facts.measure.score(path, service).compliance;
             standing(verdict, compliance)
         };
         service.paths.iter().map(role).collect()
@@ -156,7 +156,7 @@ impl Steer {
             Candidate {
                 path: pathvane_score::PathId(u32::from(path.0)),
                 verdict: *facts.measure.verdict(path),
-                score: facts.measure.score(path, service.class),
+                score: facts.measure.score(path, service),
                 fate_group: Some(fate_group(facts.config, path)),
                 instances: self.instances(service, &at.region),
                 utilisation: None,

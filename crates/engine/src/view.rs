@@ -164,7 +164,7 @@ impl Engine {
             leader: acting.leader,
             wanted: steer.wanted(),
             paths: paths
-                .map(|(&path, &role)| (path, role, self.measure.score(path, service.class)))
+                .map(|(&path, &role)| (path, role, self.measure.score(path, service)))
                 .collect(),
             decision: steer.decision(),
             announced: announced.map(|(nth, a)| (a.prefix, steer.holds(nth))).collect(),

@@ -1,9 +1,11 @@
 //! Classes of service: what each one asks of a path, and how well a path serves it.
 
+use alloc::string::String;
 use core::fmt;
 
 use pathvane_clock::Duration;
 
+use crate::emodel::Codec;
 use crate::{Grade, defaults};
 
 /// What kind of traffic a service carries. Decides the score and the limits.
@@ -64,6 +66,21 @@ impl Sla {
             Class::Bulk => defaults::SLA_BULK,
         }
     }
+}
+
+/// A class of the operator's own: scored like one of the three, with limits of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnClass {
+    /// What the operator calls it.
+    pub name: String,
+    /// Which class it is scored like.
+    pub like: Class,
+    /// Its limits.
+    pub sla: Sla,
+    /// What its calls are scored for, if it is scored like voice.
+    pub codec: Codec,
+    /// Throughput that scores 100, if it is scored like bulk, in bits per second.
+    pub bulk_target_bps: f64,
 }
 
 /// Which limits of a class are broken.

@@ -33,7 +33,7 @@ mod silence;
 mod stream;
 mod verdict;
 
-pub use class::{Class, ClassScore, Compliance, Sla, Violations};
+pub use class::{Class, ClassScore, Compliance, OwnClass, Sla, Violations};
 pub use damping::Damping;
 pub use grade::Grade;
 pub use meter::{Arrival, Counters, Figures, Meter};

@@ -4,8 +4,10 @@ mod sim;
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
+use pathvane_score::emodel::Codec;
 use pathvane_score::{
-    Candidate, Cause, Class, Decision, MonitorConfig, PathId, Role, Selector, SelectorConfig, State,
+    Candidate, Cause, Class, Compliance, Decision, MonitorConfig, OwnClass, PathId, Role, Selector,
+    SelectorConfig, Sla, State,
 };
 use sim::{Gilbert, Path, ms, secs, wobble};
 
@@ -192,4 +194,33 @@ fn the_same_seed_lives_the_same_life() {
     };
     assert_eq!(life(9), life(9));
     assert_ne!(life(9).0, life(10).0);
+}
+
+/// A class of one's own is scored like the class it names, and judged by its own limits.
+#[test]
+fn a_class_of_ones_own_has_its_own_limits_and_codec() {
+    let own = |sla, codec| OwnClass {
+        name: "own".to_owned(),
+        like: Class::Voice,
+        sla,
+        codec,
+        bulk_target_bps: 10e6,
+    };
+    let tolerant = Sla { max_rtt: Some(ms(300)), ..Sla::of(Class::Voice) };
+    let own = vec![own(tolerant, Codec::G711_PLC), own(Sla::of(Class::Voice), Codec::G729A)];
+    let config = MonitorConfig { own, ..MonitorConfig::default() };
+    let mut path = Path::new(config, &[0, 1], 3);
+    path.run_for(secs(30), &mut |_, _, rng| Some(wobble(ms(150), rng)));
+    let monitor = &path.monitor;
+    let (voice, tolerant, narrow) = (
+        monitor.score(Class::Voice),
+        monitor.own_score(0, Class::Voice),
+        monitor.own_score(1, Class::Voice),
+    );
+    assert_eq!(voice.compliance, Compliance::Violates, "150 ms of round trip");
+    assert_eq!(tolerant.compliance, Compliance::Complies);
+    assert_eq!(tolerant.value, voice.value);
+    assert!(narrow.value < voice.value - 9.0, "G.729A sounds worse");
+    path.run_for(secs(1), &mut |_, _, _| None);
+    assert_eq!(path.monitor.own_score(0, Class::Voice).compliance, Compliance::Violates);
 }

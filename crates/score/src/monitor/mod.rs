@@ -13,8 +13,8 @@ use crate::emodel::{Codec, Playout};
 use crate::meter::{Arrival, MAX_OUTSTANDING, Meter};
 use crate::silence::{Limits, Silence};
 use crate::{
-    Class, ClassScore, Compliance, Damping, Evidence, Figures, Grade, ProbeRates, Reasons, Role,
-    Sample, Sla, State, StreamSpec, Verdict, defaults as d,
+    Class, ClassScore, Compliance, Damping, Evidence, Figures, Grade, OwnClass, ProbeRates,
+    Reasons, Role, Sample, Sla, State, StreamSpec, Verdict, defaults as d,
 };
 use life::{Facts, Life};
 use quality::Assessment;
@@ -57,6 +57,9 @@ pub struct MonitorConfig {
     pub codec: Codec,
     /// Throughput that scores 100 for bulk.
     pub bulk_target_bps: f64,
+    /// Classes of the operator's own. They add scores and limits; the verdict's score stays that
+    /// of `class`.
+    pub own: Vec<OwnClass>,
     /// Silence is not reported before replies have been missing for this long. A step of
     /// delay by less than this is never taken for an outage.
     pub down_after: Duration,
@@ -99,6 +102,7 @@ impl Default for MonitorConfig {
             sla: Class::ALL.map(Sla::of),
             codec: Codec::G711_PLC,
             bulk_target_bps: d::BULK_TARGET_BPS,
+            own: Vec::new(),
             down_after: d::DOWN_AFTER,
             down_within: d::DOWN_WITHIN,
             gap_patience: d::GAP_PATIENCE,
@@ -179,7 +183,7 @@ impl PathMonitor {
             boosted: false,
             facts: Facts::default(),
             life: Life::new(now, &config, !streams.is_empty()),
-            assessment: Assessment::new(now),
+            assessment: Assessment::new(now, config.own.len()),
             verdict: Verdict::unknown(now),
             changed: false,
             config,
@@ -315,13 +319,22 @@ impl PathMonitor {
 
     /// How well the path serves `class`.
     pub fn score(&self, class: Class) -> ClassScore {
-        let mut score = self.assessment.score(class, self.verdict.passes());
+        self.with_faults(self.assessment.score(class, self.verdict.passes()))
+    }
+
+    /// How well the path serves the `nth` of [`MonitorConfig::own`]; as `like` if there is none.
+    pub fn own_score(&self, nth: usize, like: Class) -> ClassScore {
+        self.with_faults(self.assessment.own_score(nth, like, self.verdict.passes()))
+    }
+
+    /// The score with what is known of the path beside its figures.
+    fn with_faults(&self, mut score: ClassScore) -> ClassScore {
         // Voice packets are small.
-        if self.has_mtu_hole() && class != Class::Voice {
+        if self.has_mtu_hole() && score.class != Class::Voice {
             score.violations.mtu = true;
             score.compliance = Compliance::Violates;
         }
-        if self.reported[class.index()] {
+        if self.reported[score.class.index()] {
             score.violations.reported = true;
             score.compliance = Compliance::Violates;
         }

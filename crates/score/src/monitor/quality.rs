@@ -1,5 +1,8 @@
 //! The scores of a path for each class, kept between evaluations.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use pathvane_clock::Instant;
 
 use super::MonitorConfig;
@@ -7,7 +10,9 @@ use crate::assess::{Bounded, Quality};
 use crate::emodel::Playout;
 use crate::grade::GradeTracker;
 use crate::meter::{Tally, ppm};
-use crate::{Class, ClassScore, Compliance, Evidence, Grade, Reasons, Violations, defaults as d};
+use crate::{
+    Class, ClassScore, Compliance, Evidence, Grade, Reasons, Sla, Violations, defaults as d,
+};
 
 /// One class's score with what must be remembered about it.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +32,7 @@ struct Scored {
 pub(super) struct Assessment {
     due: Instant,
     classes: [Scored; 3],
+    own: Vec<Scored>,
     playout: Playout,
     loss: Tally,
     lossy: bool,
@@ -36,10 +42,12 @@ pub(super) struct Assessment {
 }
 
 impl Assessment {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Before anything was scored; `own` classes beside the three.
+    pub(super) fn new(now: Instant, own: usize) -> Self {
         Self {
             due: now,
             classes: Default::default(),
+            own: vec![Scored::default(); own],
             playout: Playout::default(),
             loss: Tally::default(),
             lossy: false,
@@ -95,28 +103,28 @@ impl Assessment {
                 Class::Interactive => quality.interactive(),
                 Class::Bulk => quality.bulk(config.bulk_target_bps),
             };
-            changed |= self.classes[class.index()].take(now, class, config, quality, score);
+            let sla = &config.sla[class.index()];
+            changed |= self.classes[class.index()].take(now, sla, config, quality, score);
+        }
+        for (scored, class) in self.own.iter_mut().zip(&config.own) {
+            let score = match class.like {
+                Class::Voice => quality.voice(&class.codec).0,
+                Class::Interactive => quality.interactive(),
+                Class::Bulk => quality.bulk(class.bulk_target_bps),
+            };
+            changed |= scored.take(now, &class.sla, config, quality, score);
         }
         changed
     }
 
     /// The score of a class; nothing, if nothing gets through.
     pub(super) fn score(&self, class: Class, passes: bool) -> ClassScore {
-        let scored = &self.classes[class.index()];
-        let unknown = ClassScore::unknown(class);
-        if !passes {
-            return ClassScore { ucb: 0.0, compliance: Compliance::Violates, ..unknown };
-        }
-        let Some(score) = scored.score else { return unknown };
-        ClassScore {
-            class,
-            value: score.value,
-            lcb: score.lcb,
-            ucb: score.ucb,
-            grade: scored.tracker.grade(),
-            compliance: scored.compliance.unwrap_or(Compliance::Unsure),
-            violations: scored.violations,
-        }
+        self.classes[class.index()].told(class, passes)
+    }
+
+    /// The score of the operator's `nth` class, which is like `class`.
+    pub(super) fn own_score(&self, nth: usize, class: Class, passes: bool) -> ClassScore {
+        self.own.get(nth).unwrap_or(&self.classes[class.index()]).told(class, passes)
     }
 
     pub(super) fn grade(&self, class: Class) -> Grade {
@@ -159,11 +167,29 @@ impl Assessment {
 }
 
 impl Scored {
+    /// What is said about a path that `passes` traffic, or does not.
+    fn told(&self, class: Class, passes: bool) -> ClassScore {
+        let unknown = ClassScore::unknown(class);
+        if !passes {
+            return ClassScore { ucb: 0.0, compliance: Compliance::Violates, ..unknown };
+        }
+        let Some(score) = self.score else { return unknown };
+        ClassScore {
+            class,
+            value: score.value,
+            lcb: score.lcb,
+            ucb: score.ucb,
+            grade: self.tracker.grade(),
+            compliance: self.compliance.unwrap_or(Compliance::Unsure),
+            violations: self.violations,
+        }
+    }
+
     /// Takes a new score; returns whether compliance changed.
     fn take(
         &mut self,
         now: Instant,
-        class: Class,
+        sla: &Sla,
         config: &MonitorConfig,
         quality: &Quality<'_>,
         score: Bounded,
@@ -175,7 +201,7 @@ impl Scored {
             score.ucb < d::GRADE_C
         };
         self.tracker.update(now, score.value, config.grade_hold);
-        let (violations, compliance) = quality.comply(&config.sla[class.index()], score);
+        let (violations, compliance) = quality.comply(sla, score);
         if compliance == Compliance::Violates {
             self.violations = violations;
             self.violates_until = Some(now + config.sla_clear);

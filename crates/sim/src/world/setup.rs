@@ -123,6 +123,7 @@ fn engine(regions: &[&str]) -> Config {
         services: vec![Service {
             name: "voice".to_owned(),
             class: Class::Voice,
+            own_class: None,
             announce: vec![Announce { prefix: site_prefix(), condition: Condition::KernelRoute }],
             reach: (0..regions.len()).map(region_prefix).collect(),
             paths: path_ids.collect(),

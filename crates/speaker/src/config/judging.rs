@@ -4,8 +4,9 @@
 use core::time::Duration;
 
 use pathvane_engine::config::Timing;
-use pathvane_score::Class;
 use pathvane_score::emodel::{Codec, rate};
+use pathvane_score::{Class, OwnClass, ProbeRates};
+use toml::Spanned;
 
 use super::read::Section;
 use super::schema;
@@ -21,25 +22,71 @@ words!(
 /// periods, and a meter counts gaps of up to 4.3 s.
 const SLOWEST_MPPS: u32 = 250;
 
-/// Reads both tables over the defaults in `timing`.
-pub(super) fn read(root: &Section<'_>, timing: &mut Timing) {
-    for (name, section) in root.named_sections("classes", "class", schema::CLASS) {
-        match Class::ALL.into_iter().find(|class| class.name() == name.get_ref()) {
-            Some(class) => read_class(class, &section, timing),
-            None => root.findings().borrow_mut().error(
-                name.span(),
-                format!("`{}` is not a class of service", name.get_ref()),
-                "write [classes.voice], [classes.interactive] or [classes.bulk]",
-            ),
+/// Reads both tables over the defaults in `timing`. Returns the names of the operator's own
+/// classes, in the order of their numbers.
+pub(super) fn read(root: &Section<'_>, timing: &mut Timing) -> Vec<Spanned<String>> {
+    let sections = root.named_sections("classes", "class", schema::CLASS);
+    let standard = |name: &str| Class::ALL.into_iter().find(|class| class.name() == name);
+    for (name, section) in &sections {
+        if let Some(class) = standard(name.get_ref()) {
+            read_standard(class, section, timing);
+        }
+    }
+    let mut own = Vec::new();
+    for (name, section) in sections {
+        if standard(name.get_ref()).is_none() {
+            read_own(name.get_ref(), &section, timing);
+            own.push(name);
         }
     }
     if let Some(section) = root.section("choice", "[choice]", schema::CHOICE) {
         read_choice(&section, timing);
     }
+    own
 }
 
-fn read_class(class: Class, section: &Section<'_>, timing: &mut Timing) {
-    let sla = &mut timing.monitor.sla[class.index()];
+/// A change of one of the three classes.
+fn read_standard(class: Class, section: &Section<'_>, timing: &mut Timing) {
+    if section.has("like") {
+        section.findings().borrow_mut().error(
+            section.span_of("like"),
+            format!("{} is scored as it is, not like another", section.what),
+            "remove `like`, or give the class a name of its own",
+        );
+    }
+    let mut terms = terms_of(class, timing);
+    let mut rates = timing.rates[class.index()];
+    read_class(section, &mut terms, &mut rates);
+    let monitor = &mut timing.monitor;
+    monitor.sla[class.index()] = terms.sla;
+    (monitor.codec, monitor.bulk_target_bps) = (terms.codec, terms.bulk_target_bps);
+    timing.rates[class.index()] = rates;
+}
+
+/// A class of the operator's own: what it does not say is as the class says that it is like.
+fn read_own(name: &str, section: &Section<'_>, timing: &mut Timing) {
+    let like = section.required::<Class>("like", "\"voice\"").map(Spanned::into_inner);
+    let like = like.unwrap_or(Class::Voice);
+    let mut terms = OwnClass { name: name.to_owned(), ..terms_of(like, timing) };
+    let mut rates = timing.rates[like.index()];
+    read_class(section, &mut terms, &mut rates);
+    timing.monitor.own.push(terms);
+    timing.own_rates.push(rates);
+}
+
+fn terms_of(class: Class, timing: &Timing) -> OwnClass {
+    OwnClass {
+        name: class.name().to_owned(),
+        like: class,
+        sla: timing.monitor.sla[class.index()],
+        codec: timing.monitor.codec,
+        bulk_target_bps: timing.monitor.bulk_target_bps,
+    }
+}
+
+fn read_class(section: &Section<'_>, terms: &mut OwnClass, rates: &mut ProbeRates) {
+    let class = terms.like;
+    let sla = &mut terms.sla;
     let min_score = section.spanned_or("min_score", Decimal::<0, 100>(sla.min_score));
     sla.min_score = min_score.get_ref().0;
     let percent = section.or("max_loss", Decimal::<0, 100>(f64::from(sla.max_loss_ppm) / 1e4)).0;
@@ -49,13 +96,13 @@ fn read_class(class: Class, section: &Section<'_>, timing: &mut Timing) {
     sla.max_rtt = limit("max_rtt").or(sla.max_rtt);
     if let Some(codec) = section.optional("codec") {
         only(section, "codec", class, Class::Voice);
-        timing.monitor.codec = codec.into_inner();
+        terms.codec = codec.into_inner();
     }
     if let Some(target) = section.optional::<Number<1, 100_000>>("target_mbps") {
         only(section, "target_mbps", class, Class::Bulk);
-        timing.monitor.bulk_target_bps = f64::from(target.get_ref().0) * 1e6;
+        terms.bulk_target_bps = f64::from(target.get_ref().0) * 1e6;
     }
-    let codec = timing.monitor.codec;
+    let codec = terms.codec;
     let best = rate(&codec, 0.0, 0.0, 1.0).score();
     if class == Class::Voice && min_score.get_ref().0 >= best {
         section.findings().borrow_mut().error(
@@ -68,7 +115,7 @@ fn read_class(class: Class, section: &Section<'_>, timing: &mut Timing) {
             "use a lower `min_score`, or the `codec` that the calls really use",
         );
     }
-    read_rates(class, section, timing);
+    read_rates(section, rates);
 }
 
 /// A limit that a path can keep.
@@ -95,8 +142,7 @@ fn only(section: &Section<'_>, key: &str, class: Class, owner: Class) {
     }
 }
 
-fn read_rates(class: Class, section: &Section<'_>, timing: &mut Timing) {
-    let rates = &mut timing.rates[class.index()];
+fn read_rates(section: &Section<'_>, rates: &mut ProbeRates) {
     let rate = |key, mpps: u32| {
         let default = Decimal::<0, 500>(f64::from(mpps) / 1e3);
         (section.or(key, default).0 * 1e3).round() as u32

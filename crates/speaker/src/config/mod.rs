@@ -131,6 +131,8 @@ struct File {
     timing: Timing,
     probe_timeout: Duration,
     intake: Intake,
+    /// The operator's own classes.
+    classes: Vec<Spanned<String>>,
     names: Names,
 }
 
@@ -151,7 +153,8 @@ impl File {
         let services = root.named_sections("services", "service", schema::SERVICE);
         let policies = root.named_sections("policies", "policy", schema::POLICY);
         let timing = root.section("timing", "[timing]", timing::KEYS);
-        let names = Names {
+        let mut names = Names {
+            classes: NameList::new("class", Vec::new()),
             peers: NameList::new("peer", single_peers(&peers)),
             paths: NameList::new("path", names_of(&paths)),
             policies: NameList::new("policy", policy_names(&policies)),
@@ -166,7 +169,10 @@ impl File {
         let drain_wait = speaker.as_ref().map(|speaker| speaker.drain_wait).unwrap_or_default();
         let probe_timeout = timing::probe_timeout(timing.as_ref());
         let mut timing = timing::read(timing.as_ref(), drain_wait);
-        judging::read(root, &mut timing);
+        let classes = judging::read(root, &mut timing);
+        let standard = Class::ALL.iter().map(|class| class.name().to_owned());
+        let own = classes.iter().map(|name| name.get_ref().clone());
+        names.classes = NameList::new("class", standard.chain(own).collect());
         let file = |speaker: Speaker| Self {
             peers,
             ranges,
@@ -176,6 +182,7 @@ impl File {
             timing,
             probe_timeout,
             intake: Intake::read(root),
+            classes,
             names,
             speaker,
         };
@@ -200,7 +207,9 @@ impl File {
             let region = first.map_or("", |path| path.region.as_str());
             loaded.shell.conditions.extend(service::watched(id, &announces));
             loaded.shell.checks.extend(service.health_checks(id));
-            loaded.engine.services.extend(service.engine(announces, paths, region));
+            let class = service.class(&self.names, findings).and_then(|_| self.class_of(service));
+            let engine = class.map(|class| service.engine(announces, paths, region, class));
+            loaded.engine.services.extend(engine);
         }
         let engine = &loaded.engine;
         let complete = (engine.peers.len(), engine.paths.len(), engine.services.len())
@@ -252,8 +261,20 @@ impl File {
     /// The marking of the most demanding class among the services that use `path`.
     fn dscp(&self, path: &Path) -> u8 {
         let uses = |service: &&Service| service.uses(path.name());
-        let class = self.services.iter().filter(uses).filter_map(|service| service.class).min();
-        service::dscp(class.unwrap_or(Class::Bulk))
+        let classes = self.services.iter().filter(uses).filter_map(|it| self.class_of(it));
+        service::dscp(classes.map(|(class, _)| class).min().unwrap_or(Class::Bulk))
+    }
+
+    /// How a service is scored, and its class among the operator's own.
+    fn class_of(&self, service: &Service) -> Option<(Class, Option<usize>)> {
+        let at = self.names.classes.position(service.class.as_ref()?.get_ref())?;
+        Some(match Class::ALL.get(at) {
+            Some(class) => (*class, None),
+            None => {
+                let nth = at - Class::ALL.len();
+                (self.timing.monitor.own.get(nth)?.like, Some(nth))
+            }
+        })
     }
 }
 

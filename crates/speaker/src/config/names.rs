@@ -67,4 +67,6 @@ pub(super) struct Names {
     pub(super) peers: NameList,
     pub(super) policies: NameList,
     pub(super) paths: NameList,
+    /// The three classes, then those of the operator's own.
+    pub(super) classes: NameList,
 }

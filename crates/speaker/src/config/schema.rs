@@ -184,6 +184,7 @@ pub const SERVICE: &[&str] =
 
 /// `[classes.NAME]`
 pub const CLASS: &[&str] = &[
+    "like",
     "min_score",
     "max_loss",
     "max_delay_variation",

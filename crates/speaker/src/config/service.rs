@@ -42,7 +42,7 @@ pub(super) const fn dscp(class: Class) -> u8 {
 pub(super) struct Service {
     pub(super) name: Spanned<String>,
     pub(super) span: Range<usize>,
-    pub(super) class: Option<Class>,
+    pub(super) class: Option<Spanned<String>>,
     pub(super) announce: Vec<Announced>,
     pub(super) reach: Vec<Spanned<IpNet>>,
     pub(super) paths: Vec<Spanned<String>>,
@@ -89,7 +89,7 @@ impl Service {
         Self {
             name,
             span: section.span.clone(),
-            class: section.required("class", "\"voice\"").map(Spanned::into_inner),
+            class: section.required("class", "\"voice\""),
             announce: announce.iter().filter_map(announced).collect(),
             reach: section.list("reach").unwrap_or_default(),
             paths: section.list("paths").unwrap_or_default(),
@@ -117,6 +117,12 @@ impl Service {
         self.paths.iter().filter_map(resolve).collect()
     }
 
+    /// Its class; reports one that is not there.
+    pub(super) fn class(&self, names: &Names, findings: &RefCell<Findings>) -> Option<u16> {
+        let user = format!("service `{}`", self.name());
+        names.classes.resolve(&user, self.class.as_ref()?, findings)
+    }
+
     /// Its announcements; reports peers that are not there.
     pub(super) fn announces(&self, names: &Names, findings: &RefCell<Findings>) -> Vec<Announce> {
         let user = format!("service `{}`", self.name());
@@ -139,7 +145,8 @@ impl Service {
         announce: Vec<Announce>,
         paths: Vec<PathId>,
         default_region: &str,
-    ) -> Option<pathvane_engine::config::Service> {
+        (class, own_class): (Class, Option<usize>),
+    ) -> pathvane_engine::config::Service {
         let check = |check: &CheckRead| pathvane_engine::config::Check {
             name: check.name.clone(),
             region: check
@@ -148,9 +155,10 @@ impl Service {
                 .map_or(default_region, |region| region.get_ref())
                 .to_owned(),
         };
-        Some(pathvane_engine::config::Service {
+        pathvane_engine::config::Service {
             name: self.name().to_owned(),
-            class: self.class?,
+            class,
+            own_class,
             announce,
             reach: self.reach.iter().map(|net| *net.get_ref()).collect(),
             paths,
@@ -158,7 +166,7 @@ impl Service {
             checks: self.checks.iter().map(check).collect(),
             symmetric: self.symmetric,
             withdraw_last: *self.withdraw_last.get_ref(),
-        })
+        }
     }
 
     /// What the shell asks its instances.

@@ -255,6 +255,25 @@ fn classes_and_margins_are_the_operators() {
 }
 
 #[test]
+fn a_class_of_ones_own_begins_as_the_class_it_is_like() {
+    let Loaded { engine, .. } = good("own-classes.toml");
+    let [radio, backup] = &engine.timing.monitor.own[..] else { panic!("two classes") };
+    assert_eq!(
+        (radio.like, radio.codec.name, radio.sla.max_loss_ppm),
+        (Class::Voice, "g729a", 30_000)
+    );
+    assert_eq!(radio.sla.max_rtt, pathvane_score::Sla::of(Class::Voice).max_rtt);
+    assert_eq!((backup.like, backup.bulk_target_bps), (Class::Bulk, 200e6));
+    assert_eq!(engine.timing.monitor.bulk_target_bps, 10e6, "the standard class stays as it is");
+    let services = engine.services.iter();
+    let classes: Vec<_> = services.map(|it| (it.class, it.own_class)).collect();
+    assert_eq!(classes, [(Class::Voice, Some(0)), (Class::Bulk, Some(1))]);
+    assert_eq!(engine.class_name(&engine.services[0]), "radio");
+    assert_eq!(engine.timing.own_rates[0].active_mpps, 100_000);
+    assert_eq!(engine.timing.own_rates[0].standby_mpps, 10_000);
+}
+
+#[test]
 fn own_rates_are_what_the_paths_want() {
     let text = fs::read_to_string(fixtures("bad").join("warn-probe-rate.toml")).unwrap();
     let told = |text: &str| parse("rates.toml", text).findings.render(false);

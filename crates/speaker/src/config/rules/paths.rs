@@ -29,10 +29,10 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
 fn rate(file: &File, findings: &mut Findings) {
     let rates = |path: &Path| {
         let users = file.services.iter().filter(|service| service.uses(path.name()));
-        let of = |class: Class| file.timing.rates[class.index()];
-        let rates = users.filter_map(|service| service.class).map(of);
+        let of = |(class, own)| file.timing.rates_of(class, own);
+        let rates = users.filter_map(|service| file.class_of(service)).map(of);
         let rates = rates.reduce(ProbeRates::fastest);
-        let rates = rates.unwrap_or(of(Class::Voice));
+        let rates = rates.unwrap_or(of((Class::Voice, None)));
         let streams = path.probes.len() as u64;
         let (standby, active) = (u64::from(rates.standby_mpps), u64::from(rates.active_mpps));
         let full_size = u64::from(path.full_size_like().is_some()) * 1_000;

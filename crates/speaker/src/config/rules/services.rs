@@ -12,6 +12,7 @@ use super::super::peer::Peer;
 use super::super::service::{Announced, Service};
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
+    classes(file, findings);
     for service in &file.services {
         purpose(service, findings);
         paths(file, service, findings);
@@ -206,5 +207,21 @@ fn only_ways(file: &File, service: &Service, findings: &mut Findings) {
                 "if one network learns the other paths' routes too, give their peers one `domain`",
             );
         }
+    }
+}
+
+/// Classes of the operator's own that no service is of.
+fn classes(file: &File, findings: &mut Findings) {
+    let used = |name: &str| {
+        file.services
+            .iter()
+            .any(|it| it.class.as_ref().is_some_and(|class| class.get_ref() == name))
+    };
+    for name in file.classes.iter().filter(|name| !used(name.get_ref())) {
+        findings.warning(
+            name.span(),
+            format!("no service is of class `{}`", name.get_ref()),
+            "write `class = \"...\"` in a service, or remove the class",
+        );
     }
 }

@@ -31,7 +31,7 @@ fn service(engine: &Engine, shell: Shell<'_>, now: Instant, id: ServiceId) -> Se
     });
     Service {
         name: config.name.clone(),
-        class: config.class.to_string(),
+        class: engine.config().class_name(config).to_owned(),
         strategy: strategy(config.strategy).to_owned(),
         leader: view.leader.map(|id| path_name(engine, id)),
         wanted: view.wanted.map(|id| path_name(engine, id)),

@@ -1,0 +1,81 @@
+//! Where a fault is, as far as several paths tell together.
+//!
+//! What one path knows of itself (a reflector, a member of a bundle, the last mile, what lies beyond
+//! it) is in its verdict's reasons. This compares paths: those to one region with each other, and
+//! one region with the others. It informs people and moves nothing.
+
+use alloc::format;
+use alloc::string::String;
+
+use pathvane_score::{Reasons, State, Verdict};
+
+use crate::engine::Engine;
+use crate::ids::PathId;
+
+/// Where the fault of a path is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// On this path: others to its region are well.
+    Path,
+    /// In the region or right before it: all of at least two paths there ail, other regions do not.
+    Region,
+    /// In what all paths share: every one of them ails, and they lead to two regions at least.
+    Common,
+}
+
+impl Engine {
+    /// Where the fault of `path` is; `None` if it has none, if its own link is down, or if there are
+    /// too few paths to tell.
+    pub fn place(&self, path: PathId) -> Option<Place> {
+        let config = self.config();
+        let region = &config.paths[path.index()].region;
+        if ails(self.measure.verdict(path)) != Some(true) {
+            return None;
+        }
+        let (mut here, mut elsewhere) = (Count::default(), Count::default());
+        for id in config.path_ids().filter(|id| *id != path) {
+            let count = match config.paths[id.index()].region == *region {
+                true => &mut here,
+                false => &mut elsewhere,
+            };
+            match ails(self.measure.verdict(id)) {
+                Some(true) => count.ailing += 1,
+                Some(false) => count.well += 1,
+                None => {}
+            }
+        }
+        match (here, elsewhere) {
+            (Count { well: 1.., .. }, _) => Some(Place::Path),
+            (Count { ailing: 1.., .. }, Count { well: 1.., ailing: 0 }) => Some(Place::Region),
+            (_, Count { well: 0, ailing: 1.. }) => Some(Place::Common),
+            _ => None,
+        }
+    }
+
+    /// The same as a sentence.
+    pub fn place_text(&self, path: PathId) -> Option<String> {
+        let region = &self.config().paths[path.index()].region;
+        Some(match self.place(path)? {
+            Place::Path => format!("other paths to region {region} are well"),
+            Place::Region => format!("every path to region {region} ails, other regions do not"),
+            Place::Common => "every path ails: look at what they share".into(),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    ailing: u16,
+    well: u16,
+}
+
+/// Whether something on the way is wrong; `None` if that is not known, or lies at home.
+fn ails(verdict: &Verdict) -> Option<bool> {
+    let home = Reasons::LINK_DOWN.with(Reasons::NEVER_ANSWERED).with(Reasons::STALE);
+    match verdict.state {
+        State::Init | State::Admin => None,
+        _ if verdict.reasons.intersects(home) => None,
+        State::Down | State::Degraded => Some(true),
+        State::Up | State::Suspect | State::Recovering | State::Suppressed => Some(false),
+    }
+}
