@@ -117,6 +117,7 @@ fn rib(peers: u16) -> Rib {
             export: open.clone(),
             next_hop_self: false,
             client: false,
+            paths: 0,
         };
         rib.add_peer(peer, config);
         rib.peer_up(peer, session(peer));
