@@ -26,7 +26,7 @@ pub(crate) fn routes(routes: &Routes) -> String {
     if !routes.routes.is_empty() {
         let more = if routes.cursor.is_some() { "; there are more, see --limit" } else { "" };
         out += &format!("{}{more}\n", count(routes.routes.len(), "route"));
-        out += "* best  x not accepted  s kept from a lost session  > newer on its way\n";
+        out += "* best  x not accepted  s stale, not sent again yet  > newer on its way\n";
     }
     out
 }

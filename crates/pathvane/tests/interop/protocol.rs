@@ -17,7 +17,6 @@ control = "CONTROL"
 fib = "report"
 
 [groups.bird]
-local_address = "192.0.2.1"
 hold_time = "9s"
 connect_retry = "1s"
 multihop = 5
@@ -27,6 +26,7 @@ export = "accept-all"
 [peers.origin]
 group = "bird"
 address = "192.0.2.2"
+local_address = "192.0.2.12"
 asn = 65001
 long_lived_stale_time = "1h"
 extended_messages = true
@@ -35,6 +35,7 @@ add_path_receive = true
 [peers.able]
 group = "bird"
 address = "192.0.2.3"
+local_address = "192.0.2.13"
 asn = 65002
 long_lived_stale_time = "1h"
 extended_messages = true
@@ -42,17 +43,20 @@ extended_messages = true
 [peers.plain]
 group = "bird"
 address = "192.0.2.4"
+local_address = "192.0.2.14"
 asn = 65003
 "#;
 
-/// One side of a BIRD: a session with us, its routes in a table of its own.
+/// One side of a BIRD: a session with us, its routes in a table of its own. BIRD wants another address
+/// of ours for each session.
 fn session(nth: u8, more: &str, channel: &str) -> String {
     format!(
         "ipv4 table t{nth};\nprotocol bgp us{nth} {{ local 192.0.2.{nth} as {asn}; \
-         neighbor 192.0.2.1 as 65010; multihop; hold time 9; connect retry time 1; \
+         neighbor 192.0.2.{ours} as 65010; multihop; strict bind on; hold time 9; connect retry time 1; \
          connect delay time 1; error wait time 1,2; {more} \
          ipv4 {{ table t{nth}; import all; {channel} }}; }}\n",
-        asn = 64_999 + u32::from(nth)
+        asn = 64_999 + u32::from(nth),
+        ours = nth + 10,
     )
 }
 
@@ -99,7 +103,11 @@ fn bird_and_what_is_off_by_default() {
     let folder = tempfile::tempdir().expect("a folder");
     let (site, far) = (Space::new("site"), Space::new("far"));
     link(
-        End { space: &site, interface: "east", addresses: &["192.0.2.1/24"] },
+        End {
+            space: &site,
+            interface: "east",
+            addresses: &["192.0.2.12/24", "192.0.2.13/24", "192.0.2.14/24"],
+        },
         End {
             space: &far,
             interface: "site",
@@ -196,14 +204,12 @@ control = "CONTROL"
 fib = "report"
 
 [groups.client]
-local_address = "192.0.2.1"
 asn = 65010
 hold_time = "9s"
 connect_retry = "1s"
 route_reflector_client = true
 
 [groups.other]
-local_address = "192.0.2.1"
 asn = 65010
 hold_time = "9s"
 connect_retry = "1s"
@@ -211,19 +217,23 @@ connect_retry = "1s"
 [peers.b2]
 group = "client"
 address = "192.0.2.2"
+local_address = "192.0.2.12"
 
 [peers.b3]
 group = "client"
 address = "192.0.2.3"
+local_address = "192.0.2.13"
 
 [peers.b4]
 group = "other"
 address = "192.0.2.4"
+local_address = "192.0.2.14"
 add_path_send = 4
 
 [peers.b5]
 group = "other"
 address = "192.0.2.5"
+local_address = "192.0.2.15"
 "#;
 
 /// Four routers in one BIRD, each with a route `10.<n>.0.0/24`, a session and a table of its own. The
@@ -243,7 +253,7 @@ fn routers() -> String {
             "ipv4 table t{nth};\nprotocol static s{nth} {{ ipv4 {{ table t{nth}; }}; \
              route 10.{nth}.0.0/24 blackhole; {shared} }}\n\
              protocol bgp us{nth} {{ router id 10.255.0.{nth}; local 192.0.2.{nth} as 65010; \
-             neighbor 192.0.2.1 as 65010; hold time 9; connect retry time 1; \
+             neighbor 192.0.2.1{nth} as 65010; hold time 9; connect retry time 1; \
              connect delay time 1; error wait time 1,2; \
              ipv4 {{ table t{nth}; {add_path} import all; export filter ours; }}; }}"
         );
@@ -256,9 +266,10 @@ fn routers() -> String {
 fn bird_is_reflected() {
     let folder = tempfile::tempdir().expect("a folder");
     let (site, far) = (Space::new("site"), Space::new("far"));
+    let ours = ["192.0.2.12/24", "192.0.2.13/24", "192.0.2.14/24", "192.0.2.15/24"];
     let addresses = ["192.0.2.2/24", "192.0.2.3/24", "192.0.2.4/24", "192.0.2.5/24"];
     link(
-        End { space: &site, interface: "east", addresses: &["192.0.2.1/24"] },
+        End { space: &site, interface: "east", addresses: &ours },
         End { space: &far, interface: "site", addresses: &addresses },
     );
     let bird = Bird::start(&far, folder.path(), "routers", &routers());
@@ -297,5 +308,5 @@ fn bird_is_reflected() {
     let shown = speaker.route("10.2.0.0/24").expect("the route");
     assert!(shown.contains("link-bandwidth:65000:100M"), "{shown}");
     let passed = bird.route("t3", "10.2.0.0/24");
-    assert!(passed.contains("(generic, 0x4004fde8, 0x4b3ebc20)"), "{passed}");
+    assert!(passed.contains("(unknown 0x4004, 65000, 1262402592)"), "{passed}");
 }
