@@ -20,6 +20,7 @@
 extern crate alloc;
 
 mod allowance;
+mod attribution;
 mod bfd;
 pub mod config;
 mod deferral;
@@ -48,6 +49,7 @@ mod steer;
 mod steering;
 mod view;
 
+pub use attribution::Place;
 pub use config::Config;
 pub use engine::Engine;
 pub use event::{Event, EventKind, LimitStep, Move, Signal};

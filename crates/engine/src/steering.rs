@@ -364,7 +364,11 @@ impl Engine {
         if from == verdict.state {
             return;
         }
-        let evidence = numbers(verdict);
+        let mut evidence = numbers(verdict);
+        if let Some(place) = self.place_text(path) {
+            evidence += "; ";
+            evidence += &place;
+        }
         let (to, detected_at) = (verdict.state, verdict.detected_at);
         self.record.event(now, EventKind::Verdict { path, from, to, evidence, detected_at });
     }

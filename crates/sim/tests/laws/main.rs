@@ -1,6 +1,7 @@
 //! The laws of steering, each as short scenarios in a simulated network.
 
 mod adopting;
+mod attributing;
 mod bfd;
 mod blackholes;
 mod chaos;

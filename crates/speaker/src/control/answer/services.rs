@@ -141,7 +141,10 @@ fn why(
     role: Role,
     score: &ClassScore,
 ) -> String {
-    let trouble = trouble(engine.path(path).verdict);
+    let trouble = trouble(engine.path(path).verdict).map(|text| match engine.place_text(path) {
+        Some(place) => format!("{text}: {place}"),
+        None => text,
+    });
     if role == Role::Leader {
         return trouble.map_or("carries the traffic".to_owned(), |trouble| {
             format!("carries the traffic, though {trouble}")
