@@ -209,11 +209,33 @@ impl Hot {
     /// Sets the alarm. One that is set for earlier, and still far, stays: each message moves a
     /// HoldTimer. If nothing moves it until it rings, nothing is due, and it is set anew.
     fn arm(&mut self, due: Option<Instant>) -> Result<(), Failure> {
-        let earlier = self.armed.filter(|armed| due.is_none_or(|due| *armed < due));
-        if due != self.armed && earlier.is_none_or(|armed| armed <= now() + FAR) {
+        if due != self.armed && !may_stay(self.armed, due, now()) {
             self.armed = due;
             self.alarm.set(due)?;
         }
         Ok(())
+    }
+}
+
+/// Whether an alarm is good enough though it is not set to what is due: it rings earlier, and not
+/// soon.
+fn may_stay(armed: Option<Instant>, due: Option<Instant>, at: Instant) -> bool {
+    armed.is_some_and(|armed| due.is_none_or(|due| armed < due) && armed > at + FAR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_may_ring_in_vain_but_neither_late_nor_soon_in_vain() {
+        let at = |ms| Some(Instant::from_millis(ms));
+        let now = Instant::from_millis(1_000);
+        assert!(may_stay(at(30_000), at(60_000), now), "each message moves a HoldTimer");
+        assert!(may_stay(at(30_000), None, now));
+        assert!(!may_stay(at(60_000), at(30_000), now), "something is due earlier");
+        assert!(!may_stay(None, at(30_000), now));
+        assert!(!may_stay(at(1_050), at(60_000), now), "it would ring in vain soon");
+        assert!(!may_stay(at(900), at(60_000), now), "it has rung");
     }
 }
