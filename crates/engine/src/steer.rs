@@ -21,6 +21,8 @@ use crate::signal::Role;
 pub(crate) struct Steer {
     id: ServiceId,
     selector: Selector,
+    /// The number of the fate group of each of its paths.
+    fate_groups: Vec<u32>,
     /// The path the selector wants, carried out or not.
     wanted: Option<PathId>,
     /// Per announced prefix: whether its condition holds (law 4).
@@ -47,6 +49,7 @@ impl Steer {
         Self {
             id,
             selector: Selector::new(now, selector, seed),
+            fate_groups: service.paths.iter().map(|&path| fate_group(config, path)).collect(),
             wanted: None,
             holds: service.announce.iter().map(|_| false).collect(),
             healthy: service.checks.iter().map(|_| None).collect(),
@@ -151,13 +154,13 @@ impl Steer {
     fn candidates(&self, facts: &Facts<'_>) -> Vec<Candidate> {
         let service = &facts.config.services[self.id.index()];
         let leader_passes = self.wanted.is_none_or(|path| facts.measure.verdict(path).passes());
-        let candidate = |&path: &PathId| {
+        let candidate = |(&path, &fate_group): (&PathId, &u32)| {
             let at = &facts.config.paths[path.index()];
             Candidate {
                 path: pathvane_score::PathId(u32::from(path.0)),
                 verdict: *facts.measure.verdict(path),
                 score: facts.measure.score(path, service),
-                fate_group: Some(fate_group(facts.config, path)),
+                fate_group: Some(fate_group),
                 instances: self.instances(service, &at.region),
                 utilisation: None,
                 cost: f64::from(at.cost),
@@ -165,13 +168,14 @@ impl Steer {
         };
         // Law 7: while the leader still passes, a symmetric service goes only where the return
         // direction can follow.
-        let admissible = |path: &&PathId| {
+        let admissible = |(path, _): &(&PathId, &u32)| {
             !service.symmetric
                 || !leader_passes
                 || self.wanted == Some(**path)
                 || (facts.signalled)(**path)
         };
-        service.paths.iter().filter(admissible).map(candidate).collect()
+        let paths = service.paths.iter().zip(&self.fate_groups);
+        paths.filter(admissible).map(candidate).collect()
     }
 
     /// Healthy instances in `region`, and all of them. An instance not heard of counts as healthy.
