@@ -13,8 +13,11 @@ use crate::{oracles, shell};
 const NEEDED: &[(&str, &str)] = &[
     ("gobgpd", "gobgpd"),
     ("gobgp", "gobgpd"),
-    ("bgpd", "frr"),
+    // OpenBGPD has a `bgpd`, too.
+    ("zebra", "frr"),
     ("vtysh", "frr"),
+    ("bgpctl", "openbgpd"),
+    ("exabgp", "exabgp"),
     ("bird", "bird2"),
     ("birdc", "bird2"),
     ("tshark", "tshark"),

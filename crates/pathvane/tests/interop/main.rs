@@ -1,11 +1,12 @@
 //! Interoperation with real daemons, in network namespaces that each test makes and removes.
 //!
-//! Ignored by default, since they need root, `ip` and Debian's GoBGP, FRR and BIRD; the test command
+//! Ignored by default, since they need root, `ip` and Debian's BIRD, ExaBGP, FRR, GoBGP and OpenBGPD; the test command
 //! runs them one by one. No times are asserted: `pathvane demo` and the benchmarks measure.
 
 mod bfd;
 mod bird;
 mod daemon;
+mod features;
 mod operating;
 mod process;
 mod protocol;

@@ -1,0 +1,232 @@
+//! The daemons' configurations, and how they are started.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::Kind;
+
+/// The command that runs the daemon in the foreground.
+pub(super) fn command(kind: Kind, folder: &Path) -> String {
+    let dir = folder.display();
+    match kind {
+        Kind::Bird => format!("bird -R -f -c {dir}/far.conf -s {dir}/bird.ctl -P {dir}/bird.pid"),
+        Kind::Frr => format!(
+            "/usr/lib/frr/bgpd --vty_socket {dir} -f {dir}/far.conf -z {dir}/zserv.api \
+             -i {dir}/bgpd.pid -P 0 -n -Z"
+        ),
+        Kind::GoBgp => format!("gobgpd -r -f {dir}/far.conf --api-hosts 127.0.0.1:50051"),
+        Kind::OpenBgpd => format!("/usr/sbin/bgpd -d -f {dir}/far.conf"),
+        Kind::ExaBgp => format!(
+            "env exabgp.daemon.user=root exabgp.daemon.drop=false exabgp.api.cli=false \
+             exabgp.log.destination=stdout exabgp {dir}/far.conf"
+        ),
+    }
+}
+
+/// Writes it.
+pub(super) fn write(kind: Kind, folder: &Path) {
+    fs::create_dir_all(folder).expect("create the daemon's folder");
+    let text = match kind {
+        Kind::Bird => BIRD.to_owned(),
+        Kind::Frr => FRR.to_owned(),
+        Kind::GoBgp => GOBGP.to_owned(),
+        Kind::OpenBgpd => OPENBGPD.replace("FOLDER", &folder.display().to_string()),
+        Kind::ExaBgp => EXABGP.replace("FOLDER", &folder.display().to_string()),
+    };
+    let path = folder.join("far.conf");
+    fs::write(&path, text).expect("write the daemon's configuration");
+    // OpenBGPD reads nothing that others can write or read.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("guard it");
+    match kind {
+        Kind::Frr => {
+            let owned = Command::new("chown").args(["-R", "frr:frr"]).arg(folder).status();
+            assert!(owned.is_ok_and(|status| status.success()), "cannot chown to frr");
+        }
+        // Its processes confine themselves to this folder, which its service would make.
+        Kind::OpenBgpd => fs::create_dir_all("/run/openbgpd").expect("make /run/openbgpd"),
+        _ => {}
+    }
+}
+
+const BIRD: &str = r#"
+router id 10.255.0.2;
+protocol device {}
+protocol static four { ipv4; route 10.128.0.0/20 blackhole; }
+protocol static six { ipv6; route 2001:db8:128::/64 blackhole; }
+filter ours {
+  if source != RTS_STATIC then reject;
+  bgp_community.add((64999,7));
+  bgp_large_community.add((64999,1,2));
+  bgp_ext_community.add((rt, 64999, 3));
+  bgp_med = 77;
+  accept;
+}
+template bgp any_of_us {
+  local as 4200000001;
+  hold time 9; connect retry time 1; connect delay time 1; error wait time 1,2;
+  graceful restart on;
+  ipv4 { import all; export filter ours; };
+}
+protocol bgp far from any_of_us {
+  local 192.0.2.2; neighbor 192.0.2.1 as 65010;
+  password "sesame"; ttl security on;
+  local role provider; require roles on;
+  ipv6 { import all; export filter ours; next hop address 2001:db8::2; };
+}
+protocol bgp swarm from any_of_us {
+  local 192.0.2.10; neighbor 192.0.2.4 as 65010;
+  password "swarm";
+}
+"#;
+
+const FRR: &str = "
+log stdout
+route-map OUT permit 10
+ set community 64999:7
+ set large-community 64999:1:2
+ set extcommunity rt 64999:3
+ set metric 77
+exit
+router bgp 4200000001
+ bgp router-id 10.255.0.2
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ no bgp default ipv4-unicast
+ bgp graceful-restart
+ bgp graceful-restart preserve-fw-state
+ neighbor 192.0.2.1 remote-as 65010
+ neighbor 192.0.2.1 password sesame
+ neighbor 192.0.2.1 ttl-security hops 1
+ neighbor 192.0.2.1 update-source 192.0.2.2
+ neighbor 192.0.2.1 timers 3 9
+ neighbor 192.0.2.1 timers connect 1
+ neighbor 192.0.2.4 remote-as 65010
+ neighbor 192.0.2.4 password swarm
+ neighbor 192.0.2.4 update-source 192.0.2.10
+ neighbor 192.0.2.4 timers 3 9
+ neighbor 192.0.2.4 timers connect 1
+ address-family ipv4 unicast
+  neighbor 192.0.2.1 activate
+  neighbor 192.0.2.1 soft-reconfiguration inbound
+  no neighbor 192.0.2.1 soft-reconfiguration inbound
+  neighbor 192.0.2.4 activate
+  network 10.128.0.0/20 route-map OUT
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor 192.0.2.1 activate
+  network 2001:db8:128::/64 route-map OUT
+ exit-address-family
+";
+
+const GOBGP: &str = r#"
+[global.config]
+as = 4200000001
+router-id = "10.255.0.2"
+
+[[neighbors]]
+[neighbors.config]
+neighbor-address = "192.0.2.1"
+peer-as = 65010
+auth-password = "sesame"
+[neighbors.transport.config]
+local-address = "192.0.2.2"
+[neighbors.ttl-security.config]
+enabled = true
+ttl-min = 255
+[neighbors.timers.config]
+connect-retry = 1
+hold-time = 9
+idle-hold-time-after-reset = 1
+[neighbors.graceful-restart.config]
+enabled = true
+restart-time = 20
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "ipv4-unicast"
+[neighbors.afi-safis.mp-graceful-restart.config]
+enabled = true
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "ipv6-unicast"
+[neighbors.afi-safis.mp-graceful-restart.config]
+enabled = true
+
+[[neighbors]]
+[neighbors.config]
+neighbor-address = "192.0.2.4"
+peer-as = 65010
+auth-password = "swarm"
+[neighbors.transport.config]
+local-address = "192.0.2.10"
+[neighbors.timers.config]
+connect-retry = 1
+hold-time = 9
+idle-hold-time-after-reset = 1
+"#;
+
+const OPENBGPD: &str = r#"
+AS 4200000001
+router-id 10.255.0.2
+holdtime 9
+fib-update no
+connect-retry 5
+socket "FOLDER/bgpd.sock"
+network 10.128.0.0/20 set { community 64999:7 large-community 64999:1:2 ext-community rt 64999:3 metric 77 }
+network 2001:db8:128::/64 set { nexthop 2001:db8::2 }
+nexthop qualify via default
+neighbor 192.0.2.1 {
+  remote-as 65010
+  local-address 192.0.2.2
+  tcp md5sig password sesame
+  ttl-security yes
+  announce IPv4 unicast
+  announce IPv6 unicast
+  announce enhanced refresh yes
+  announce policy provider enforce
+}
+neighbor 192.0.2.4 {
+  remote-as 65010
+  local-address 192.0.2.10
+  tcp md5sig password swarm
+  announce IPv4 unicast
+}
+allow from any
+allow to any
+"#;
+
+const EXABGP: &str = r#"
+process hears {
+  run /bin/sh -c "cat >> FOLDER/heard";
+  encoder json;
+}
+template {
+  neighbor us {
+    router-id 10.255.0.2;
+    local-as 4200000001;
+    peer-as 65010;
+    hold-time 9;
+    capability { asn4 enable; route-refresh enable; graceful-restart 20; }
+    api { processes [ hears ]; receive { parsed; update; } }
+  }
+}
+neighbor 192.0.2.1 {
+  inherit us;
+  local-address 192.0.2.2;
+  md5-password "sesame";
+  outgoing-ttl 255;
+  incoming-ttl 255;
+  family { ipv4 unicast; ipv6 unicast; }
+  static {
+    route 10.128.0.0/20 next-hop 192.0.2.2 med 77 community [64999:7] large-community [64999:1:2] extended-community [target:64999:3];
+    route 2001:db8:128::/64 next-hop 2001:db8::2;
+  }
+}
+neighbor 192.0.2.4 {
+  inherit us;
+  local-address 192.0.2.10;
+  md5-password "swarm";
+  family { ipv4 unicast; }
+}
+"#;
