@@ -5,6 +5,8 @@ use anyhow::Result;
 use crate::shell;
 
 mod bfd;
+mod churn;
+mod mutants;
 mod rib_model;
 
 /// Which run.
@@ -18,6 +20,10 @@ pub(crate) enum Soak {
     NoiseDay,
     /// Every study of scoring in simulated time, with the targets of `docs/SCORING.md`.
     Scoring,
+    /// 100,000 routes announced and withdrawn 100 times: what that costs in memory.
+    Churn,
+    /// Wrong speakers, each of which the conformance suite has to notice.
+    Mutants(mutants::Options),
 }
 
 /// Runs it.
@@ -27,6 +33,8 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
         Soak::RibModel(options) => rib_model::run(options),
         Soak::NoiseDay => shell::run("cargo", NOISE_DAY, &[]),
         Soak::Scoring => shell::run("cargo", SCORING, &[]),
+        Soak::Churn => churn::run(),
+        Soak::Mutants(options) => mutants::run(options),
     }
 }
 

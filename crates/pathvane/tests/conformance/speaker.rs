@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Another build of the binary may be put in its place: that is how mutants are run.
-fn binary() -> String {
-    std::env::var("PATHVANE_CONFORMANCE_BINARY")
-        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_pathvane").to_owned())
-}
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_pathvane");
 
 /// A running daemon, ended when dropped.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ impl Speaker {
         let file = folder.path().join("pathvane.toml");
         fs::write(&file, text).expect("write the configuration");
         let log = File::create(folder.path().join("log")).expect("create the log");
-        let child = Command::new(binary())
+        let child = Command::new(BINARY)
             .arg("run")
             .arg("--config")
             .arg(&file)
@@ -73,7 +70,7 @@ impl Speaker {
     /// Runs a client command.
     pub(crate) fn ask(&self, words: &[&str]) -> Output {
         let socket: PathBuf = self.folder.path().join("control.sock");
-        let output = Command::new(binary()).arg("--socket").arg(socket).args(words).output();
+        let output = Command::new(BINARY).arg("--socket").arg(socket).args(words).output();
         output.expect("run a command")
     }
 

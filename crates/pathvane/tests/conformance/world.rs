@@ -43,6 +43,11 @@ pub(crate) const SHORT_HOLD: Class = class(14, 65014);
 pub(crate) const NEAR: Class = class(16, 65016);
 /// The speaker waits 2 s for the peer's OPEN.
 pub(crate) const DELAYED: Class = class(17, 65017);
+/// Extended messages, several routes per prefix, routes kept for long; clients of reflection.
+pub(crate) const LONG: Class = class(22, 65022);
+pub(crate) const MANY: Class = class(23, 65023);
+pub(crate) const PATIENT: Class = class(24, 65024);
+pub(crate) const CLIENT: Class = class(25, OUR_AS);
 /// Nobody.
 pub(crate) const STRANGER: Class = class(99, 65099);
 /// Observers: external, and external with two-octet AS numbers.
@@ -54,6 +59,8 @@ pub(crate) const RESTARTING: Class = class(110, 65110);
 pub(crate) const SOFT: Class = class(111, 65111);
 pub(crate) const CLOSING: Class = class(112, 65112);
 pub(crate) const DIALLED: Class = class(100, 65100);
+/// Their routes are kept for long.
+pub(crate) const KEPT: Class = class(113, 65113);
 
 /// How many of each there are.
 const OF_EACH: u8 = 12;
@@ -102,6 +109,9 @@ export = "accept-all"
         ("short", SHORT_HOLD, "hold_time = \"3s\""),
         ("near", NEAR, "ttl_security = 1"),
         ("delayed", DELAYED, "delay_open = \"2s\""),
+        ("long", LONG, "extended_messages = true"),
+        ("many", MANY, "add_path_receive = true"),
+        ("patient", PATIENT, "long_lived_stale_time = \"5s\""),
         ("observer", OBSERVER, ""),
         ("old", OLD_OBSERVER, ""),
     ];
@@ -111,11 +121,16 @@ export = "accept-all"
             "[peers.{name}]\ngroup = \"open\"\nrange = \"127.{net}.0.0/16\"\nmax_peers = 5000\nasn = {asn}\n{more}\n"
         );
     }
-    for (name, Class { net, asn }) in [("internal", INTERNAL), ("no-policy", NO_POLICY)] {
+    let bare = [
+        ("internal", INTERNAL, ""),
+        ("client", CLIENT, "route_reflector_client = true"),
+        ("no-policy", NO_POLICY, ""),
+    ];
+    for (name, Class { net, asn }, more) in bare {
         let _ = writeln!(
             text,
             "[peers.{name}]\nrange = \"127.{net}.0.0/16\"\nmax_peers = 5000\nasn = {asn}\n\
-             families = [\"ipv4\", \"ipv6\"]\nnext_hop_ipv6 = \"2001:db8::1\"\n"
+             families = [\"ipv4\", \"ipv6\"]\nnext_hop_ipv6 = \"2001:db8::1\"\n{more}\n"
         );
     }
     let singles = [
@@ -126,6 +141,7 @@ export = "accept-all"
             "passive = true\ngraceful_restart = \"full\"\nrestart_after_notification = true",
         ),
         ("closing", CLOSING, "passive = true\nmax_prefixes = { ipv4 = 1 }"),
+        ("kept", KEPT, "passive = true\nlong_lived_stale_time = \"3s\""),
         ("dialled", DIALLED, "connect_retry = \"1s\""),
     ];
     for (name, Class { net, asn }, more) in singles {

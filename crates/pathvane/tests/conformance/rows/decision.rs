@@ -72,11 +72,17 @@ fn mark(nth: usize) -> u32 {
 
 /// The first entry wins, whatever comes first; when it goes, the next one takes its place.
 ///
-/// Peers connect in the order of the entries, so their identifiers and addresses rise.
+/// Later entries have lower identifiers and addresses, so the first one cannot win by those.
 fn best(world: &World, entries: &[Entry]) {
+    let mut peers: Vec<_> = entries.iter().rev().map(|entry| entry.peer(world)).collect();
+    peers.reverse();
+    contest(world, entries, peers);
+}
+
+/// The same with peers that are there.
+fn contest(world: &World, entries: &[Entry], mut peers: Vec<Peer>) {
     let all_external = entries.iter().all(|entry| entry.class != INTERNAL);
     let observer = if all_external { &world.internal } else { &world.external };
-    let mut peers: Vec<_> = entries.iter().map(|entry| entry.peer(world)).collect();
     let wanted = mark(0).to_be_bytes();
     for turn in 0..entries.len() {
         let prefix = world.prefix();
@@ -119,7 +125,7 @@ pub(super) fn rows() -> Vec<Row> {
             best(w, &[entry(INTERNAL).path(&[7, 8]), entry(INTERNAL).with(preference(99))]);
         }),
         row("4271-9.1.2.2-a", Must, "the shorter AS_PATH wins, before ORIGIN", |w| {
-            best(w, &[entry(EXTERNAL).origin(2), entry(ANOTHER).path(&[65002, 7])]);
+            best(w, &[entry(ANOTHER).origin(2), entry(EXTERNAL).path(&[65001, 7])]);
         }),
         row("4271-9.1.2.2-a-set", Must, "a set counts as one AS number", |w| {
             let (mut first, mut second, prefix) = (w.up(EXTERNAL), w.up(ANOTHER), w.prefix());
@@ -182,7 +188,7 @@ pub(super) fn rows() -> Vec<Row> {
             },
         ),
         row("4271-9.1.2.2-d", Must, "an external route wins over an internal one", |w| {
-            best(w, &[entry(ANOTHER), entry(INTERNAL).path(&[7])]);
+            best(w, &[entry(WIDE), entry(INTERNAL).path(&[7])]);
         }),
         row("4271-9.1.2.2-f", Must, "the lower BGP Identifier wins", |w| {
             best(w, &[entry(WIDE).id(1), entry(ANOTHER).id(2), entry(EXTERNAL).id(3)]);
@@ -210,7 +216,9 @@ pub(super) fn rows() -> Vec<Row> {
         }),
         row("4271-9.1.2.2-g", Must, "then the lower address of the peer", |w| {
             let id = attribute(0x80, 9, &[1, 0, 0, 1]);
-            best(w, &[entry(INTERNAL).with(id.clone()), entry(INTERNAL).with(id)]);
+            let entries = [entry(INTERNAL).with(id.clone()), entry(INTERNAL).with(id)];
+            let peers = entries.iter().map(|entry| entry.peer(w)).collect();
+            contest(w, &entries, peers);
         }),
     ]
 }

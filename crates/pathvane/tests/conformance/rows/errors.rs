@@ -38,6 +38,7 @@ fn discards(world: &World, class: Class, instead: &[u8]) {
     let route = observer(world, class).route(prefix);
     let own = route.attribute(instead[1]).map(|(_, value)| value.to_vec());
     assert_ne!(own.as_deref(), Some(&instead[3..]), "the attribute is gone");
+    route.has(0x40, 2, &octets::sequence(&[peer.class.asn]));
     world.settled(&mut peer);
 }
 

@@ -13,6 +13,7 @@ mod leaving;
 mod limits;
 mod multiprotocol;
 mod open;
+mod options;
 mod refresh;
 mod restart;
 mod roles;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Row> {
     let areas = [
         hold::rows,
         restart::rows,
+        options::rows,
         collision::rows,
         leaving::rows,
         transport::rows,
