@@ -20,13 +20,13 @@ use pathvane_wire::{
 
 const ASN: Asn = Asn(16_550);
 
-/// An engine with three peers; the first two speak for paths, the third for none.
+/// An engine with four peers; the first two speak for paths, the others, which are told alike, for none.
 struct Site {
     engine: Engine,
     now: Instant,
     /// What was asked since it was last looked at: for whom, and whether urgently.
     asked: Vec<(PeerId, bool)>,
-    written: [u64; 3],
+    written: [u64; 4],
 }
 
 impl Site {
@@ -35,12 +35,12 @@ impl Site {
         let config = config();
         let now = Instant::from_millis(1);
         let engine = Engine::new(now, config, 1, Timestamp::from_unix_nanos(0));
-        let mut site = Self { engine, now, asked: Vec::new(), written: [0; 3] };
+        let mut site = Self { engine, now, asked: Vec::new(), written: [0; 4] };
         site.tell(Input::Command(Command::Start));
-        for peer in 0..3 {
+        for peer in 0..4 {
             site.open(peer);
         }
-        for peer in 0..3 {
+        for peer in 0..4 {
             site.drain(peer);
         }
         site.asked.clear();
@@ -123,11 +123,11 @@ impl Site {
 
 /// Observes only: what is told follows from the routes alone.
 fn config() -> Config {
-    let mut config = Setup::regions(&[("east", 10), ("west", 20), ("far", 30)]).engine;
+    let mut config = Setup::regions(&[("east", 10), ("west", 20), ("far", 30), ("farther", 40)]).engine;
     config.mode = pathvane_engine::config::Mode::Observe;
-    config.paths.pop();
+    config.paths.truncate(2);
     for service in &mut config.services {
-        service.paths.pop();
+        service.paths.truncate(2);
         service.reach.clear();
         service.checks.clear();
     }
@@ -209,15 +209,15 @@ fn bulk_is_asked_for_once_and_again_when_something_is_urgent() {
 fn a_queue_that_was_looked_at_in_vain_is_asked_for_again() {
     let mut site = Site::new();
     for first in 20..25 {
-        site.announce(0, &many(first, 2_000));
+        site.announce(2, &many(first, 2_000));
     }
     let others = many(30, 2_000);
     site.announce(1, &others);
     let (mut in_vain, mut heard) = (0, Vec::new());
-    while let Some(at) = site.asked.iter().position(|(peer, _)| *peer == PeerId(0)) {
+    while let Some(at) = site.asked.iter().position(|(peer, _)| *peer == PeerId(2)) {
         site.asked.remove(at);
         loop {
-            let (given, told) = site.transmit(0, 4 * 1024);
+            let (given, told) = site.transmit(2, 4 * 1024);
             heard.extend(told);
             if given == 0 {
                 break;
@@ -228,7 +228,7 @@ fn a_queue_that_was_looked_at_in_vain_is_asked_for_again() {
     assert!(in_vain > 1, "its own 10,000 prefixes lie before the others");
     let expected: Vec<_> = others.iter().map(|prefix| format!("+{prefix}")).collect();
     assert_eq!(heard, expected);
-    assert!(!site.asked.iter().any(|(peer, _)| *peer == PeerId(0)));
+    assert!(!site.asked.iter().any(|(peer, _)| *peer == PeerId(2)));
 }
 
 /// The shell asks the kernel how far the bytes came, soon and again, while somebody waits to hear it.

@@ -239,7 +239,7 @@ fn both_ends_get_all_options() {
             assert_eq!(socket.ttl_v4().expect("an option"), 3);
             assert_eq!(socket.tos_v4().expect("an option"), 0xC0);
             assert!(socket.tcp_nodelay().expect("an option"));
-            assert_eq!(socket.tcp_notsent_lowat().expect("an option"), 32 * 1024);
+            assert_eq!(socket.tcp_notsent_lowat().expect("an option"), 16 * 1024);
         }
     });
 }
