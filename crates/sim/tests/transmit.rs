@@ -123,7 +123,8 @@ impl Site {
 
 /// Observes only: what is told follows from the routes alone.
 fn config() -> Config {
-    let mut config = Setup::regions(&[("east", 10), ("west", 20), ("far", 30), ("farther", 40)]).engine;
+    let mut config =
+        Setup::regions(&[("east", 10), ("west", 20), ("far", 30), ("farther", 40)]).engine;
     config.mode = pathvane_engine::config::Mode::Observe;
     config.paths.truncate(2);
     for service in &mut config.services {
