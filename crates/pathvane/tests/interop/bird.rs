@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::process::Process;
-use crate::space::{Space, sh};
+use crate::space::{Space, said, sh};
 
 /// A running BIRD.
 #[derive(Debug)]
@@ -49,13 +49,18 @@ impl<'a> Bird<'a> {
 
     /// What `birdc` answers.
     pub(crate) fn ask(&self, question: &str) -> String {
-        let socket = self.folder.join("bird.ctl");
-        sh(&format!("ip netns exec {} birdc -s {} {question}", self.space.name(), socket.display()))
+        sh(&self.line(question))
     }
 
     /// The route in a table that came from a protocol, with all attributes; empty if there is none.
     pub(crate) fn route(&self, table: &str, prefix: &str) -> String {
-        let text = self.ask(&format!("show route {prefix} table {table} all"));
+        // `birdc` takes it for a failure of its own if there is none.
+        let text = said(&self.line(&format!("show route {prefix} table {table} all")));
         if text.contains("Network not found") { String::new() } else { text }
+    }
+
+    fn line(&self, question: &str) -> String {
+        let socket = self.folder.join("bird.ctl");
+        format!("ip netns exec {} birdc -s {} {question}", self.space.name(), socket.display())
     }
 }

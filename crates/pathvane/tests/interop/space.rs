@@ -1,17 +1,26 @@
 //! Network namespaces and the links between them, made by a test and gone with it.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Runs a command; panics with its output if it fails.
 pub(crate) fn sh(line: &str) -> String {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let output = Command::new(words[0]).args(&words[1..]).output();
-    let output = output.unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
+    let output = output(line);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}: {}\n{text}{errors}", output.status);
     text
+}
+
+/// What a command says, whether it fails or not.
+pub(crate) fn said(line: &str) -> String {
+    String::from_utf8_lossy(&output(line).stdout).into_owned()
+}
+
+fn output(line: &str) -> Output {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let output = Command::new(words[0]).args(&words[1..]).output();
+    output.unwrap_or_else(|error| panic!("cannot run {line}: {error}"))
 }
 
 /// A network namespace with its loopback up; removed on drop, and with it its links.
