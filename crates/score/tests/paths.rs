@@ -289,6 +289,18 @@ fn loss_of_20_percent_degrades_quickly_and_is_not_down() {
     }
 }
 
+/// Long runs of losses at the start teach that losses cluster; that must not hold the path back for minutes.
+#[test]
+fn a_path_that_began_with_heavy_loss_recovers_when_it_is_over() {
+    let mut path = Path::new(MonitorConfig::default(), &[0], 2);
+    path.run_for(secs(3), &mut |_, _, rng| (rng.f64() >= 0.9).then(|| ms(20)));
+    assert_eq!(path.state(), State::Degraded);
+    path.run_for(secs(40), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Recovering, "{:?}", path.monitor.verdict().reasons);
+    path.run_for(secs(30), &mut |_, _, _| Some(ms(20)));
+    assert_eq!(path.state(), State::Up);
+}
+
 #[test]
 fn a_blackhole_on_a_lossy_path_is_still_found() {
     let mut path = Path::new(MonitorConfig::default(), &[0, 1], 3);

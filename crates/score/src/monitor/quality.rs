@@ -80,8 +80,12 @@ impl Assessment {
         let Some(quality) = quality else { return false };
         self.loss = quality.loss;
         let (_, most) = quality.loss.bounds(quality.design, d::CONFIDENCE_Z);
-        self.lossy =
-            if self.lossy { most > d::LOSS_LIMIT } else { quality.surely_loses(d::LOSS_LIMIT) };
+        // Where losses came in bursts, bounds stay wide for minutes: far less than the limit will do.
+        let far = quality.loss.share() < d::LOSS_LIMIT / 2.0;
+        self.lossy = match self.lossy {
+            true => most > d::LOSS_LIMIT && !far,
+            false => quality.surely_loses(d::LOSS_LIMIT),
+        };
         self.unsound = quality.unsound;
         self.direction = direction;
         self.figures = Evidence {
