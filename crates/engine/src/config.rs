@@ -202,6 +202,8 @@ pub struct Path {
     pub probes: Vec<Probe>,
     /// Preference cost in score points, 0 to 100.
     pub cost: u8,
+    /// What it can carry, in bits a second, not zero; `None`: room for everything.
+    pub capacity: Option<u64>,
     /// Whether packets of full size are sent as well, once a second.
     pub mtu_probe: Option<MtuProbe>,
 }
@@ -259,6 +261,9 @@ pub struct Service {
     pub paths: Vec<PathId>,
     /// How the leader is chosen.
     pub strategy: pathvane_score::Strategy,
+    /// What it is expected to carry, in bits a second; `None`: nothing that counts, and it is
+    /// never short of room.
+    pub load: Option<u64>,
     /// The instance health checks; results arrive as [`crate::Input::Health`] by index.
     pub checks: Vec<Check>,
     /// Move for quality only when both directions can (law 7).

@@ -34,6 +34,7 @@ mod ids;
 mod io;
 mod ledger;
 mod limits;
+mod load;
 mod measure;
 mod membership;
 mod peer;

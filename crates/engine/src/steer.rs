@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pathvane_clock::Instant;
-use pathvane_score::{Candidate, Cause, Compliance, Decision, Selector, State, Verdict};
+use pathvane_score::{Candidate, Cause, Compliance, Decision, Rule, Selector, State, Verdict};
 
 use crate::config::{Config, Service};
 use crate::event::Move;
@@ -39,6 +39,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) measure: &'a Measure,
     /// Whether any session that speaks for the path is Established.
     pub(crate) signalled: &'a dyn Fn(PathId) -> bool,
+    /// Predicted utilisation of each of the service's paths with the service on it.
+    pub(crate) utilisation: &'a [Option<f64>],
 }
 
 impl Steer {
@@ -154,7 +156,7 @@ impl Steer {
     fn candidates(&self, facts: &Facts<'_>) -> Vec<Candidate> {
         let service = &facts.config.services[self.id.index()];
         let leader_passes = self.wanted.is_none_or(|path| facts.measure.verdict(path).passes());
-        let candidate = |(&path, &fate_group): (&PathId, &u32)| {
+        let candidate = |(nth, (&path, &fate_group)): (usize, (&PathId, &u32))| {
             let at = &facts.config.paths[path.index()];
             Candidate {
                 path: pathvane_score::PathId(u32::from(path.0)),
@@ -162,19 +164,19 @@ impl Steer {
                 score: facts.measure.score(path, service),
                 fate_group: Some(fate_group),
                 instances: self.instances(service, &at.region),
-                utilisation: None,
+                utilisation: facts.utilisation.get(nth).copied().flatten(),
                 cost: f64::from(at.cost),
             }
         };
         // Law 7: while the leader still passes, a symmetric service goes only where the return
         // direction can follow.
-        let admissible = |(path, _): &(&PathId, &u32)| {
+        let admissible = |(_, (path, _)): &(usize, (&PathId, &u32))| {
             !service.symmetric
                 || !leader_passes
                 || self.wanted == Some(**path)
                 || (facts.signalled)(**path)
         };
-        let paths = service.paths.iter().zip(&self.fate_groups);
+        let paths = service.paths.iter().zip(&self.fate_groups).enumerate();
         paths.filter(admissible).map(candidate).collect()
     }
 
@@ -221,7 +223,7 @@ fn cause(decision: &Decision, config: &Config) -> String {
         None => "nothing",
     };
     let (from, to) = (name(decision.previous.map(path_of)), name(decision.leader.map(path_of)));
-    match decision.cause {
+    let told = match decision.cause {
         Cause::First => format!("{to} is the first choice"),
         Cause::LeaderDown => format!("nothing gets through {from}"),
         Cause::LeaderRemoved => format!("{from} was taken out"),
@@ -234,6 +236,12 @@ fn cause(decision: &Decision, config: &Config) -> String {
         Cause::Better => format!("{to} has been better by both margins for long enough"),
         Cause::Preferred => format!("{to} comes earlier in the order and works again"),
         Cause::Kept | Cause::SharedFault | Cause::Waiting | Cause::Frozen => format!("{to} stays"),
+    };
+    match decision.over {
+        Some((full, Rule::Room)) => {
+            format!("{told}; {to} has room, {} has not", name(Some(path_of(full))))
+        }
+        _ => told,
     }
 }
 
@@ -281,6 +289,10 @@ fn alternatives(candidates: &[Candidate], decision: &Decision) -> Vec<(PathId, S
             score.ucb,
             numbers(&candidate.verdict)
         );
+        let text = match candidate.utilisation {
+            Some(used) => format!("{text}, {:.0} % of its capacity used", used * 100.0),
+            None => text,
+        };
         (path_of(candidate.path), text)
     })
     .collect()

@@ -66,7 +66,15 @@ impl Engine {
             let via = &self.config.paths[path.index()].announce_via;
             via.iter().any(|peer| self.peers[peer.index()].established().is_some())
         };
-        let facts = Facts { config: &self.config, measure: &self.measure, signalled: &signalled };
+        let paths = &self.config.services[service.index()].paths;
+        let utilisation: Vec<_> =
+            paths.iter().map(|path| self.utilisation(service, *path)).collect();
+        let facts = Facts {
+            config: &self.config,
+            measure: &self.measure,
+            signalled: &signalled,
+            utilisation: &utilisation,
+        };
         let decided = self.steers[service.index()].decide(now, &facts);
         let next = self.steers[service.index()].decision().next_check;
         self.alarms.set(Alarm::Check(service), next);
@@ -101,7 +109,12 @@ impl Engine {
         }
         let steer = &self.steers[service.index()];
         let Some(leader) = steer.wanted() else { return };
-        let facts = Facts { config: &self.config, measure: &self.measure, signalled: &|_| true };
+        let facts = Facts {
+            config: &self.config,
+            measure: &self.measure,
+            signalled: &|_| true,
+            utilisation: &[],
+        };
         let roles = steer.roles(&facts, Some(leader));
         self.switch(now, service, leader);
         let acting = &mut self.acting[service.index()];

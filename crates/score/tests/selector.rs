@@ -2,8 +2,8 @@
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_score::{
-    Candidate, Cause, Class, ClassScore, Compliance, Decision, Grade, PathId, Reasons, Selector,
-    SelectorConfig, State, Strategy, Verdict,
+    Candidate, Cause, Class, ClassScore, Compliance, Decision, Grade, PathId, Reasons, Rule,
+    Selector, SelectorConfig, State, Strategy, Verdict,
 };
 
 fn s(secs: u64) -> Instant {
@@ -274,6 +274,27 @@ fn a_full_path_takes_over_only_from_a_dead_one() {
     let all = [path(0, 80.0), full(path(1, 93.0), 0.9)];
     let moves = live(&mut selector, s(102), s(200), &all);
     assert_eq!((moves.len(), moves[0].cause), (1, Cause::LeaderFull));
+}
+
+#[test]
+fn a_decision_tells_what_it_took_its_leader_before_and_for_what() {
+    let full = Candidate { utilisation: Some(0.9), ..path(2, 95.0) };
+    let damped = state(path(2, 95.0), State::Suppressed, Reasons::DAMPED);
+    let rivals = [
+        (damped, Rule::Standing),
+        (violating(path(2, 95.0)), Rule::Limits),
+        (full, Rule::Room),
+        (path(2, 70.0), Rule::Score),
+        (path(2, 90.0), Rule::Order),
+    ];
+    for (rival, rule) in rivals {
+        let mut selector = led_by_first(exact(), &[path(0, 96.0), path(1, 90.0), rival]);
+        let decision = selector.decide(s(1), &[down(path(0, 0.0)), path(1, 90.0), rival]);
+        let over = Some((PathId(2), rule));
+        assert_eq!((decision.leader, decision.over), (Some(PathId(1)), over));
+    }
+    let mut selector = led_by_first(exact(), &[path(0, 96.0), path(1, 90.0)]);
+    assert_eq!(selector.decide(s(1), &[down(path(0, 0.0)), path(1, 90.0)]).over, None);
 }
 
 #[test]

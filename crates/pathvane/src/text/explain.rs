@@ -38,6 +38,16 @@ pub(crate) fn explain_service(service: &Service) -> String {
     {
         out += &format!("It would move to {wanted} if moves were carried out.\n");
     }
+    if let Some(over) = &service.over {
+        let why = match over.rule.as_str() {
+            "standing" => "the other was not fit to lead",
+            "limits" => "it kept the limits of the class, the other did not",
+            "room" => "it had room, the other had not",
+            "score" => "its score was better",
+            _ => "it comes earlier in the order",
+        };
+        out += &format!("It was taken before {}: {why}.\n", over.path);
+    }
     out += match service.strategy.as_str() {
         "ordered" => "The first path in the order that works leads.\n\n",
         _ => "The path with the best score leads; the order decides ties.\n\n",

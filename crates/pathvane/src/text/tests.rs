@@ -42,6 +42,14 @@ fn a_service_explains_who_leads_and_why_the_others_do_not() {
 }
 
 #[test]
+fn a_service_explains_what_its_leader_was_taken_before_for() {
+    assert!(!explain_service(&service()).contains("It was taken before"));
+    let over = serde_json::from_value(json!({ "path": "north", "rule": "room" })).unwrap();
+    let said = explain_service(&Service { over: Some(over), ..service() });
+    assert!(said.contains("It was taken before north: it had room, the other had not."), "{said}");
+}
+
+#[test]
 fn an_observer_is_told_what_would_move() {
     let service = Service { leader: Some("east".into()), ..service() };
     assert!(explain_service(&service).contains("would move to west if moves were carried out"));

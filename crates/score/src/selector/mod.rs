@@ -139,6 +139,21 @@ impl Cause {
     }
 }
 
+/// The first thing in which two paths that could lead differ, in the order in which they are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// One can lead, the other only if there is nothing better.
+    Standing,
+    /// One keeps the limits of the class, the other breaks them.
+    Limits,
+    /// One has room for the service, the other has not.
+    Room,
+    /// One has the better adjusted score.
+    Score,
+    /// Nothing but their place in the operator's order.
+    Order,
+}
+
 /// What a [`Selector`] decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -154,6 +169,9 @@ pub struct Decision {
     pub cause: Cause,
     /// The leader before this one.
     pub previous: Option<PathId>,
+    /// The path that would lead if neither this leader nor the one before it were there, and
+    /// what this leader was taken before it for. As of the last move.
+    pub over: Option<(PathId, Rule)>,
     /// The adjusted score of the leader.
     pub leader_score: f64,
     /// The adjusted score of the path that led before, or of the best standby.
@@ -208,6 +226,7 @@ impl Selector {
             moved: false,
             cause: Cause::Kept,
             previous: None,
+            over: None,
             leader_score: 0.0,
             other_score: 0.0,
             since: now,
@@ -395,13 +414,10 @@ impl Selector {
     fn best(&self, all: &[Candidate], may: impl Fn(&Candidate, &Rank) -> bool) -> Option<usize> {
         let mut best: Option<(usize, Rank)> = None;
         for (i, it) in all.iter().enumerate() {
-            let mut rank = it.rank(&self.config);
-            if Some(it.path) == self.decision.leader || !may(it, &rank) {
+            if Some(it.path) == self.decision.leader || !may(it, &it.rank(&self.config)) {
                 continue;
             }
-            if self.config.strategy == Strategy::Ordered {
-                rank.points = 0.0;
-            }
+            let rank = self.rank(it);
             if best.is_none_or(|(_, best)| rank > best) {
                 best = Some((i, rank));
             }
@@ -409,7 +425,23 @@ impl Selector {
         best.map(|(i, _)| i)
     }
 
+    /// A candidate's rank by the strategy.
+    fn rank(&self, it: &Candidate) -> Rank {
+        let mut rank = it.rank(&self.config);
+        if self.config.strategy == Strategy::Ordered {
+            rank.points = 0.0;
+        }
+        rank
+    }
+
     fn change(&mut self, now: Instant, candidates: &[Candidate], to: usize, cause: Cause) {
+        let next = self.best(candidates, |it, rank| {
+            it.path != candidates[to].path && rank.standing > Standing::Out
+        });
+        self.decision.over = next.map(|next| {
+            let rule = self.rank(&candidates[to]).rule(&self.rank(&candidates[next]));
+            (candidates[next].path, rule)
+        });
         let before = candidates.iter().find(|it| Some(it.path) == self.decision.leader);
         self.decision.detected_at = match (&self.challenge, before) {
             (Some(challenge), _) if !cause.is_urgent() => challenge.since,

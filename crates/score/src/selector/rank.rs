@@ -1,6 +1,6 @@
 //! How a candidate compares: can it lead, does it keep the limits, has it room, how good is it.
 
-use super::{Candidate, SelectorConfig};
+use super::{Candidate, Rule, SelectorConfig};
 use crate::{Compliance, Reasons, State, defaults as d};
 
 /// Whether a path can lead. Ordered: better is greater.
@@ -24,6 +24,23 @@ pub(super) struct Rank {
     pub(super) keeps_limits: bool,
     pub(super) fits: bool,
     pub(super) points: f64,
+}
+
+impl Rank {
+    /// The first thing in which it differs from `other`.
+    pub(super) fn rule(&self, other: &Self) -> Rule {
+        if self.standing != other.standing {
+            Rule::Standing
+        } else if self.keeps_limits != other.keeps_limits {
+            Rule::Limits
+        } else if self.fits != other.fits {
+            Rule::Room
+        } else if self.points == other.points {
+            Rule::Order
+        } else {
+            Rule::Score
+        }
+    }
 }
 
 impl Candidate {

@@ -128,6 +128,7 @@ fn engine(regions: &[&str]) -> Config {
             reach: (0..regions.len()).map(region_prefix).collect(),
             paths: path_ids.collect(),
             strategy: Strategy::Best,
+            load: None,
             checks: (0..regions.len()).map(|nth| check(regions[nth])).collect(),
             symmetric: false,
             withdraw_last: false,
@@ -195,6 +196,7 @@ fn path(region: &str, nth: usize) -> Path {
         probe_source: IpAddr::from([10, 255, 1 + number(nth), 1]),
         probes: vec![probe(0), probe(1)],
         cost: 0,
+        capacity: None,
         mtu_probe: None,
     }
 }

@@ -15,6 +15,7 @@ mod malformed;
 mod measuring;
 mod noise;
 mod recovering;
+mod room;
 mod scenes;
 mod sessions;
 mod symmetric;

@@ -20,7 +20,7 @@ use super::names::Names;
 use super::read::Section;
 use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
-use super::value::{FromToml, Interface, Number, Refusal, words};
+use super::value::{BitRate, FromToml, Interface, Number, Refusal, words};
 use crate::stamp_key;
 
 words!(
@@ -48,6 +48,7 @@ pub(super) struct Path {
     pub(super) probes: Vec<Probe>,
     pub(super) probes_span: Range<usize>,
     pub(super) cost: Number<0, 100>,
+    pub(super) capacity: Option<Spanned<BitRate>>,
     pub(super) mtu_probe: Spanned<MtuProbe>,
     pub(super) mark: Spanned<u32>,
     pub(super) table: Spanned<Number<1, 0xffff_fffe>>,
@@ -82,6 +83,7 @@ impl Path {
             probes: probes(section),
             probes_span: section.span_of("probes"),
             cost: section.or("cost", Number(0)),
+            capacity: section.optional("capacity"),
             mtu_probe: section.spanned_or("mtu_probe", MtuProbe::Off),
             mark: section.spanned_or("mark", FIRST_MARK + index),
             table: section.spanned_or("table", Number(FIRST_TABLE + index)),
@@ -143,6 +145,7 @@ impl Path {
             probe_source: *self.probe_source.as_ref()?.get_ref(),
             probes: self.probes.iter().map(probe).collect(),
             cost: self.cost.small(),
+            capacity: self.capacity.as_ref().map(|it| it.get_ref().bits()),
             mtu_probe: self.full_size_like().map(|like| pathvane_engine::config::MtuProbe {
                 like,
                 octets: self.mtu_probe.get_ref().octets(),

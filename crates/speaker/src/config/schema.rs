@@ -165,6 +165,7 @@ pub const PATH: &[&str] = &[
     "probe_source",
     "probes",
     "cost",
+    "capacity",
     "mtu_probe",
     "mark",
     "table",
@@ -179,8 +180,17 @@ pub const PROBE: &[&str] =
     &["kind", "target", "port", "ports", "key_file", "size", "class_of_service"];
 
 /// `[services.NAME]`
-pub const SERVICE: &[&str] =
-    &["class", "announce", "reach", "paths", "strategy", "symmetric", "withdraw_last", "checks"];
+pub const SERVICE: &[&str] = &[
+    "class",
+    "announce",
+    "reach",
+    "paths",
+    "strategy",
+    "load",
+    "symmetric",
+    "withdraw_last",
+    "checks",
+];
 
 /// `[classes.NAME]`
 pub const CLASS: &[&str] = &[

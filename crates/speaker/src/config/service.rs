@@ -18,7 +18,7 @@ use super::names::Names;
 use super::read::Section;
 use super::schema;
 use super::shell::Watched;
-use super::value::{Interface, Number, Refusal, words};
+use super::value::{BitRate, Interface, Number, Refusal, words};
 use super::web::{HostPort, StatusRange, Url};
 use crate::checks::{Ask, Check, Http, Roots};
 
@@ -47,6 +47,7 @@ pub(super) struct Service {
     pub(super) reach: Vec<Spanned<IpNet>>,
     pub(super) paths: Vec<Spanned<String>>,
     pub(super) strategy: Strategy,
+    pub(super) load: Option<Spanned<BitRate>>,
     pub(super) symmetric: bool,
     pub(super) withdraw_last: Spanned<bool>,
     pub(super) checks: Vec<CheckRead>,
@@ -94,6 +95,7 @@ impl Service {
             reach: section.list("reach").unwrap_or_default(),
             paths: section.list("paths").unwrap_or_default(),
             strategy: section.or("strategy", Strategy::Best),
+            load: section.optional("load"),
             symmetric: section.or("symmetric", false),
             withdraw_last: section.spanned_or("withdraw_last", false),
             checks: checks.iter().filter_map(check).collect(),
@@ -163,6 +165,7 @@ impl Service {
             reach: self.reach.iter().map(|net| *net.get_ref()).collect(),
             paths,
             strategy: self.strategy,
+            load: self.load.as_ref().map(|it| it.get_ref().bits()),
             checks: self.checks.iter().map(check).collect(),
             symmetric: self.symmetric,
             withdraw_last: *self.withdraw_last.get_ref(),

@@ -1,5 +1,6 @@
 //! How a single value of the file is read: its type, its range, and what is said if it is wrong.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -150,6 +151,46 @@ impl<const MIN: u32, const MAX: u32> FromToml for Decimal<MIN, MAX> {
             .filter(|number| (f64::from(MIN)..=f64::from(MAX)).contains(number))
             .map(Self)
             .ok_or_else(|| Refusal::new(format!("{text} is out of range"), remedy))
+    }
+}
+
+/// Bits a second, not zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct BitRate(u64);
+
+impl BitRate {
+    /// Suffixes, largest first.
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+
+    /// The number.
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromToml for BitRate {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        let example = "\"100M\"";
+        let text = text(value, "bits a second", example)?;
+        let by_unit =
+            Self::UNITS.iter().find_map(|(unit, end)| Some((*unit, text.strip_suffix(end)?)));
+        let (unit, number) = by_unit.unwrap_or((1, text));
+        let bits = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        bits.filter(|bits| *bits > 0).map(Self).ok_or_else(|| {
+            Refusal::new(
+                format!("`{text}` is no number of bits a second"),
+                format!("write a whole number above zero with k, M, G or nothing after it, like {example}"),
+            )
+        })
+    }
+}
+
+/// With the largest unit that leaves a whole number.
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = Self::UNITS.iter().find(|(unit, _)| self.0.is_multiple_of(*unit));
+        let (unit, end) = whole.copied().unwrap_or((1, ""));
+        write!(f, "{}{end}", self.0 / unit)
     }
 }
 

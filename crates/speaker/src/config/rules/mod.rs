@@ -6,6 +6,7 @@ mod cloud;
 mod cloud_routes;
 mod paths;
 mod peers;
+mod room;
 mod services;
 
 use core::cell::RefCell;
@@ -19,6 +20,7 @@ pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
     peers::apply(file, findings);
     paths::apply(file, findings);
     services::apply(file, findings);
+    room::apply(file, findings);
     addresses::apply(file, findings);
     cloud::apply(file, findings);
     cloud_routes::apply(file, findings);

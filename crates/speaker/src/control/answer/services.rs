@@ -3,9 +3,9 @@
 use pathvane_clock::Instant;
 use pathvane_engine::config::Condition;
 use pathvane_engine::{Engine, PathId, Role, ServiceId, ServiceView};
-use pathvane_score::{Cause, ClassScore, Compliance, State, Strategy, Verdict, Violations};
+use pathvane_score::{Cause, ClassScore, Compliance, Rule, State, Strategy, Verdict, Violations};
 
-use super::super::dto::{Announced, Check, Service, ServicePath};
+use super::super::dto::{Announced, Check, Over, Service, ServicePath};
 use super::super::{Checked, Shell};
 use super::{ago, nanos, path_name, peer_name};
 
@@ -21,13 +21,14 @@ fn service(engine: &Engine, shell: Shell<'_>, now: Instant, id: ServiceId) -> Se
     let paths = view.paths.iter().map(|(path, role, score)| ServicePath {
         path: path_name(engine, *path),
         role: role.word().to_owned(),
-        why: why(engine, &view, *path, *role, score),
+        why: why(engine, &view, (id, *path), *role, score),
         score: score.value,
         score_low: score.lcb,
         score_high: score.ucb,
         grade: score.grade.to_string(),
         compliance: compliance(score.compliance).to_owned(),
         violations: violations(score.violations).into_iter().map(str::to_owned).collect(),
+        utilisation: engine.utilisation(id, *path),
     });
     Service {
         name: config.name.clone(),
@@ -36,6 +37,7 @@ fn service(engine: &Engine, shell: Shell<'_>, now: Instant, id: ServiceId) -> Se
         leader: view.leader.map(|id| path_name(engine, id)),
         wanted: view.wanted.map(|id| path_name(engine, id)),
         cause: cause(engine, &view, config.strategy).to_owned(),
+        over: view.decision.over.map(|(path, rule)| over(engine, path, rule)),
         paths: paths.collect(),
         announced: conditions
             .map(|(announce, (prefix, holds))| Announced {
@@ -133,11 +135,25 @@ fn cause(engine: &Engine, view: &ServiceView<'_>, strategy: Strategy) -> &'stati
     }
 }
 
+/// Which path the leader was taken before, and for what.
+fn over(engine: &Engine, path: pathvane_score::PathId, rule: Rule) -> Over {
+    let name = |id: PathId| path_name(engine, id);
+    let other = engine.config().path_ids().find(|id| u32::from(id.0) == path.0);
+    let rule = match rule {
+        Rule::Standing => "standing",
+        Rule::Limits => "limits",
+        Rule::Room => "room",
+        Rule::Score => "score",
+        Rule::Order => "order",
+    };
+    Over { path: other.map(name).unwrap_or_default(), rule: rule.to_owned() }
+}
+
 /// Why a path is what it is to the service, in a sentence.
 fn why(
     engine: &Engine,
     view: &ServiceView<'_>,
-    path: PathId,
+    (service, path): (ServiceId, PathId),
     role: Role,
     score: &ClassScore,
 ) -> String {
@@ -145,6 +161,12 @@ fn why(
         Some(place) => format!("{text}: {place}"),
         None => text,
     });
+    let used = engine.utilisation(service, path);
+    let full = used.filter(|_| !engine.has_room(used)).map(|used| format!("{:.0} %", used * 100.0));
+    let trouble = trouble.or(full
+        .clone()
+        .filter(|_| role == Role::Leader)
+        .map(|used| format!("it is full: {used} of its capacity is taken")));
     if role == Role::Leader {
         return trouble.map_or("carries the traffic".to_owned(), |trouble| {
             format!("carries the traffic, though {trouble}")
@@ -160,6 +182,11 @@ fn why(
         return format!(
             "breaks the limits of its class: {}",
             violations(score.violations).join(", ")
+        );
+    }
+    if let Some(used) = full {
+        return format!(
+            "works, but has no room: with the service {used} of its capacity were taken"
         );
     }
     let leader = view.leader.and_then(|id| view.paths.iter().find(|(path, ..)| *path == id));

@@ -15,7 +15,7 @@ pub use bfd::{Bfd, BfdSession};
 pub use event::{Alternative, Event, Kind, SCHEMA};
 pub use overview::{
     Announced, Check, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived,
-    Messages, Path, Peer, Probe, Report, Restart, Service, ServicePath, Status, Tcp, Told,
+    Messages, Over, Path, Peer, Probe, Report, Restart, Service, ServicePath, Status, Tcp, Told,
 };
 pub use routes::{Candidate, ExplainPrefix, Recipient, Route, Routes};
 

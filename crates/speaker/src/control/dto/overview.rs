@@ -405,6 +405,9 @@ pub struct Service {
     pub wanted: Option<String>,
     /// Why the leader leads, in a sentence.
     pub cause: String,
+    /// The next best path when the leader was chosen, and what decided between the two.
+    #[serde(default)]
+    pub over: Option<Over>,
     /// Its paths in the operator's order.
     pub paths: Vec<ServicePath>,
     /// What it announces.
@@ -436,6 +439,18 @@ pub struct ServicePath {
     pub compliance: String,
     /// The limits it breaks.
     pub violations: Vec<String>,
+    /// The share of its capacity that is taken with the service on it; absent if that is not known.
+    #[serde(default)]
+    pub utilisation: Option<f64>,
+}
+
+/// What a leader was taken before, and for what.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Over {
+    /// The other path.
+    pub path: String,
+    /// The first in which they differed: `standing`, `limits`, `room`, `score` or `order`.
+    pub rule: String,
 }
 
 /// One announced prefix.
