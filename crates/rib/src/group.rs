@@ -14,6 +14,7 @@ use pathvane_wire::{Asn, Attrs, BgpId, EncodeContext, Family, FamilySet, NextHop
 use crate::peer::{PeerConfig, PeerUp};
 use crate::policy::{Accepted, NextHopChange, Speaker};
 use crate::queue::Queue;
+use crate::relay::relay;
 use crate::sets::{Sets, Source};
 use crate::share::SharedRing;
 use crate::{Directive, PeerId, Policy, Reason};
@@ -127,6 +128,94 @@ impl GroupKey {
         fits.then_some(NextHop::from(addr))
     }
 
+    /// The next hop to announce, as policy wants it.
+    fn next_hop_by(
+        &self,
+        change: Option<NextHopChange>,
+        received: NextHop,
+        source: Source,
+        v6: bool,
+    ) -> Option<NextHop> {
+        match change {
+            None => self.next_hop(received, source, v6),
+            Some(NextHopChange::Own) => self.own_next_hop(v6),
+            Some(NextHopChange::Unchanged) if !can_be_passed_on(received, source) => {
+                self.own_next_hop(v6)
+            }
+            Some(NextHopChange::Unchanged) => self.fitting(received.addr, v6),
+            Some(NextHopChange::Address(addr)) => self.fitting(addr, v6),
+        }
+    }
+
+    /// Whether routes with a set may be told to the group at all; or why not.
+    fn may_be_told(&self, sets: &Sets, set: u32) -> Result<(), Reason> {
+        let (kind, source, summary) = (self.encode.peer, sets.source(set), sets.summary(set));
+        // On a route of our own, such a community is meant for those who receive it.
+        if source != Source::Local && !summary.may_go_to(kind) {
+            return Err(Reason::Community);
+        }
+        if summary.is_long_lived() && !self.knows_long_lived {
+            return Err(Reason::LongLivedStale);
+        }
+        if kind == PeerKind::Internal && source == Source::Internal && !self.client {
+            return Err(Reason::InternalToInternal);
+        }
+        Ok(())
+    }
+
+    /// The next hop and, in `out`, the encoded attributes that a peer of the group is told of a route,
+    /// directives aside; `None`: nothing.
+    fn write(
+        &self,
+        sets: &mut Sets,
+        subject: &Subject,
+        speaker: Speaker,
+        out: &mut BytesMut,
+    ) -> Option<NextHop> {
+        if let Some(relayed) = self.relayed(sets, subject, speaker, out) {
+            return relayed;
+        }
+        out.clear();
+        sets.warm(subject.set);
+        let attrs = sets.warmed(subject.set);
+        let (next_hop, attrs) = self.export(attrs, sets, subject, speaker, None).ok()?;
+        attrs.encode(&self.encode, out);
+        Some(next_hop)
+    }
+
+    /// The same where the attributes can go out as they came, which saves decoding and encoding;
+    /// `None`: they cannot, or it has to be looked into.
+    fn relayed(
+        &self,
+        sets: &mut Sets,
+        subject: &Subject,
+        speaker: Speaker,
+        out: &mut BytesMut,
+    ) -> Option<Option<NextHop>> {
+        let (set, source) = (subject.set, sets.source(subject.set));
+        let to_like = self.encode.peer == PeerKind::External && self.encode.four_octet_as;
+        let policy = self.policy.as_ref().filter(|_| to_like && source != Source::Local)?;
+        if self.may_be_told(sets, set).is_err() {
+            return Some(None);
+        }
+        if !relay(sets.octets(set)?, speaker.asn, out) {
+            return None;
+        }
+        let received = sets.next_hop(set);
+        let mut change = None;
+        if !policy.passes(subject.bitmap) {
+            sets.warm(set);
+            // Nothing that is left out can be matched on.
+            let attrs = Cow::Borrowed(sets.warmed(set));
+            match policy.rule((attrs, received.addr), subject.bitmap, speaker) {
+                Ok(Accepted { attrs: Cow::Borrowed(_), next_hop }) => change = next_hop,
+                Ok(_) => return None,
+                Err(_) => return Some(None),
+            }
+        }
+        Some(self.next_hop_by(change, received, source, subject.v6))
+    }
+
     /// What a peer of the group is told of a route, and by `directive`; or why it is not told.
     pub(crate) fn export(
         &self,
@@ -138,16 +227,7 @@ impl GroupKey {
     ) -> Result<(NextHop, Attrs), Reason> {
         let kind = self.encode.peer;
         let source = sets.source(subject.set);
-        // On a route of our own, such a community is meant for those who receive it.
-        if source != Source::Local && !sets.summary(subject.set).may_go_to(kind) {
-            return Err(Reason::Community);
-        }
-        if sets.summary(subject.set).is_long_lived() && !self.knows_long_lived {
-            return Err(Reason::LongLivedStale);
-        }
-        if kind == PeerKind::Internal && source == Source::Internal && !self.client {
-            return Err(Reason::InternalToInternal);
-        }
+        self.may_be_told(sets, subject.set)?;
         let received = sets.next_hop(subject.set);
         let mut attrs = prepared(attrs.clone(), kind, source, subject.preference);
         if self.reflects(source) {
@@ -155,15 +235,7 @@ impl GroupKey {
             attrs.cluster_list.insert(0, sets.cluster_id());
         }
         let accepted = self.filtered((attrs, received.addr), subject.bitmap, speaker)?;
-        let next_hop = match accepted.next_hop {
-            None => self.next_hop(received, source, subject.v6),
-            Some(NextHopChange::Own) => self.own_next_hop(subject.v6),
-            Some(NextHopChange::Unchanged) if !can_be_passed_on(received, source) => {
-                self.own_next_hop(subject.v6)
-            }
-            Some(NextHopChange::Unchanged) => self.fitting(received.addr, subject.v6),
-            Some(NextHopChange::Address(addr)) => self.fitting(addr, subject.v6),
-        };
+        let next_hop = self.next_hop_by(accepted.next_hop, received, source, subject.v6);
         let next_hop = next_hop.ok_or(Reason::NoNextHop)?;
         let mut attrs = accepted.attrs.into_owned();
         if let Some(directive) = directive {
@@ -238,7 +310,7 @@ fn can_be_passed_on(received: NextHop, source: Source) -> bool {
 
 /// Attributes as policy finds them: what must not be passed on is gone, LOCAL_PREF is the degree
 /// of preference (RFC 4271 sections 5.1.4 and 5.1.5).
-fn prepared(mut attrs: Attrs, to: PeerKind, source: Source, preference: u32) -> Attrs {
+pub(crate) fn prepared(mut attrs: Attrs, to: PeerKind, source: Source, preference: u32) -> Attrs {
     if source != Source::Local {
         attrs.readvertise(to);
     }
@@ -298,13 +370,12 @@ impl Group {
         let mix = set ^ preference.rotate_left(16) ^ (bitmap as u32).rotate_left(8);
         let slot = &mut self.memo[mix as usize % MEMO];
         if slot.subject != Some(*subject) {
-            sets.warm(set);
-            let exported = self.key.export(sets.warmed(set), sets, subject, speaker, None);
             slot.subject = Some(*subject);
             slot.bytes.clear();
-            slot.exported = exported.ok().map(|(next_hop, attrs)| {
-                attrs.encode(&self.key.encode, &mut slot.bytes);
-                Exported { hash: hash_of(&self.hasher, &next_hop, &slot.bytes), next_hop }
+            let next_hop = self.key.write(sets, subject, speaker, &mut slot.bytes);
+            slot.exported = next_hop.map(|next_hop| {
+                let hash = hash_of(&self.hasher, &next_hop, &slot.bytes);
+                Exported { hash, next_hop }
             });
         }
         (slot.exported, &slot.bytes)

@@ -43,6 +43,7 @@ mod peer;
 pub mod policy;
 mod queue;
 mod quota;
+mod relay;
 mod rib;
 mod round;
 mod sets;

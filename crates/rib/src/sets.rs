@@ -451,6 +451,13 @@ impl Sets {
         if base == NONE { id } else { base }
     }
 
+    /// The octets of a set, if they mean what they say: without a fault, and with AS numbers of four octets.
+    pub(crate) fn octets(&self, id: u32) -> Option<&[u8]> {
+        let set = &self.sets[id];
+        let whole = (set.ours || set.class.four_octet_as) && !self.faults.contains_key(&id);
+        whole.then_some(&*set.bytes)
+    }
+
     /// Decodes a set.
     pub(crate) fn decode(&self, id: u32) -> Attrs {
         let set = &self.sets[id];

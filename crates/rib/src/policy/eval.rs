@@ -47,6 +47,22 @@ impl Policy {
             .fold(0, |bits, (n, m)| bits | u64::from(m.holds_for(prefix, from)) << n)
     }
 
+    /// Whether it accepts, and leaves as it is, any route of which `bitmap` says the matches on prefix
+    /// and sender. False also where that depends on its attributes.
+    pub(crate) fn passes(&self, mut bitmap: u64) -> bool {
+        for term in &self.terms {
+            if !term.matches.iter().all(Match::is_by_bitmap) {
+                return false;
+            }
+            let matches = (0..term.matches.len()).all(|n| bitmap >> n & 1 != 0);
+            bitmap = bitmap.checked_shr(term.matches.len() as u32).unwrap_or(0);
+            if matches && (term.verdict.is_some() || !term.actions.is_empty()) {
+                return term.verdict == Some(Verdict::Accept) && term.actions.is_empty();
+            }
+        }
+        false
+    }
+
     /// Runs the terms over a route of which `bitmap` says the matches on prefix and sender.
     pub(crate) fn rule<'a>(
         &self,
@@ -191,5 +207,57 @@ impl Action {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use pathvane_wire::{Community, Family};
+
+    use super::*;
+
+    fn term(matches: Vec<Match>, actions: Vec<Action>, verdict: Option<Verdict>) -> Term {
+        Term { name: "t".into(), matches, actions, verdict }
+    }
+
+    /// Each policy of up to three of these terms, under each bitmap: what passes unseen is accepted
+    /// unchanged, and what needs no look at attributes passes if it is.
+    #[test]
+    fn what_passes_unseen_is_accepted_unchanged() {
+        let by_bitmap = || alloc::vec![Match::Family(Family::IPV4_UNICAST)];
+        let by_two = || alloc::vec![Match::Peer(Vec::new()), Match::Family(Family::IPV4_UNICAST)];
+        let by_attrs = || alloc::vec![Match::AsPathContains(Asn(7))];
+        let adds = || alloc::vec![Action::AddCommunity(Community(1))];
+        let own = || alloc::vec![Action::SetNextHop(NextHopChange::Own)];
+        let (yes, no) = (Some(Verdict::Accept), Some(Verdict::Reject));
+        let terms = [
+            term(Vec::new(), Vec::new(), None),
+            term(Vec::new(), Vec::new(), yes),
+            term(Vec::new(), own(), yes),
+            term(by_bitmap(), Vec::new(), yes),
+            term(by_two(), Vec::new(), no),
+            term(by_two(), adds(), None),
+            term(by_attrs(), Vec::new(), no),
+        ];
+        let speaker = Speaker { asn: Asn(1), default_preference: 100 };
+        let (attrs, hop) = (Attrs::default(), IpAddr::from([192, 0, 2, 1]));
+        let mut passed = 0;
+        for n in 0..terms.len().pow(3) {
+            let some = [n % 7, n / 7 % 7, n / 49].map(|at| terms[at].clone());
+            let looks = some.iter().flat_map(|term| &term.matches).any(|m| !m.is_by_bitmap());
+            let policy = Policy::new("p", some.into()).unwrap();
+            for bitmap in 0..64 {
+                let ruling = policy.rule((Cow::Borrowed(&attrs), hop), bitmap, speaker);
+                let unchanged =
+                    matches!(ruling, Ok(Accepted { attrs: Cow::Borrowed(_), next_hop: None }));
+                let passes = policy.passes(bitmap);
+                assert!(unchanged || !passes, "{policy:?} {bitmap:b}");
+                assert!(passes || looks || !unchanged, "{policy:?} {bitmap:b}");
+                passed += usize::from(passes);
+            }
+        }
+        assert!(passed > 1000);
     }
 }
