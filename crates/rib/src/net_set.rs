@@ -55,7 +55,11 @@ pub(crate) struct NetSet {
 impl NetSet {
     /// Whether the prefix is one of the nets or inside one.
     pub(crate) fn covers(&self, prefix: &IpNet) -> bool {
-        let after = self.nets.partition_point(|net| ZoneKey::of(net) <= ZoneKey::of(prefix));
+        if self.nets.is_empty() {
+            return false;
+        }
+        let key = ZoneKey::of(prefix);
+        let after = self.nets.partition_point(|net| ZoneKey::of(net) <= key);
         self.nets[..after].last().is_some_and(|net| net.contains(prefix))
     }
 

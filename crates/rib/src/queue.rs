@@ -135,7 +135,7 @@ impl Queue {
         let old_end = self.ends[lane as usize].end;
         self.made = self.made.wrapping_add(1);
         let empty = Node::empty(lane, old_end, self.made);
-        let fresh = match self.by_entry.get(entry) {
+        let fresh = match self.by_entry.insert(entry, old_end) {
             Some(node) => {
                 self.unlink(node);
                 self.nodes[node] = empty;
@@ -147,7 +147,6 @@ impl Queue {
         let node = &mut self.nodes[old_end];
         node.entry = entry;
         node.next = fresh;
-        self.by_entry.insert(entry, old_end);
     }
 
     /// The next entry of a reader in a lane.

@@ -312,11 +312,15 @@ impl Rib {
         }
         let mut done = core::mem::take(&mut self.done);
         done.retain(|id| self.is_over(*id));
+        let mut sessions = self.peers.iter().flatten().filter_map(|peer| peer.session.as_ref());
+        let withheld = sessions.any(|session| session.withheld_count != [0; 2]);
         for id in &done {
             if self.table.entry(*id).has(crate::table::Entry::ZONE) {
                 self.zone.remove(&self.table.prefix(*id));
             }
-            self.forget_withheld(*id);
+            if withheld {
+                self.forget_withheld(*id);
+            }
         }
         self.table.remove(&done);
         done.clear();

@@ -85,8 +85,8 @@ impl PagedMap {
         self.pages.get(page)?.as_ref()?.values[slot].checked_sub(1)
     }
 
-    /// Sets the number for `id`, which is below `u32::MAX`.
-    pub(crate) fn insert(&mut self, id: u32, value: u32) {
+    /// Sets the number for `id`, which is below `u32::MAX`. Returns the one before.
+    pub(crate) fn insert(&mut self, id: u32, value: u32) -> Option<u32> {
         let (page, slot) = PagedMap::place(id);
         if page >= self.pages.len() {
             self.pages.resize_with(page + 1, || None);
@@ -95,8 +95,9 @@ impl PagedMap {
         let page = self.pages[page].get_or_insert_with(|| {
             spare.take().unwrap_or_else(|| Box::new(MapPage { values: [0; 1024], used: 0 }))
         });
-        page.used += u16::from(page.values[slot] == 0);
-        page.values[slot] = value + 1;
+        let before = core::mem::replace(&mut page.values[slot], value + 1);
+        page.used += u16::from(before == 0);
+        before.checked_sub(1)
     }
 
     pub(crate) fn remove(&mut self, id: u32) {
@@ -139,9 +140,9 @@ mod tests {
     #[test]
     fn a_map_forgets_what_is_removed() {
         let mut map = PagedMap::default();
-        map.insert(5, 0);
-        map.insert(5, 7);
-        map.insert(70_000, 1);
+        assert_eq!(map.insert(5, 0), None);
+        assert_eq!(map.insert(5, 7), Some(0));
+        assert_eq!(map.insert(70_000, 1), None);
         assert_eq!((map.get(5), map.get(70_000), map.get(6)), (Some(7), Some(1), None));
         map.remove(5);
         map.remove(5);

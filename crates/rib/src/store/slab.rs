@@ -20,7 +20,7 @@ pub(crate) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
-        Slab { chunks: Vec::new(), slots: 0, free: Stack { chunks: Vec::new(), len: 0 } }
+        Slab { chunks: Vec::new(), slots: 0, free: Stack::new() }
     }
 
     /// Stores a value under the number most recently released, or a new one.
@@ -56,12 +56,12 @@ impl<T> Slab<T> {
 
     /// Numbers in use.
     pub(crate) const fn in_use(&self) -> u32 {
-        self.slots - self.free.len
+        self.slots - self.free.len()
     }
 
     /// Octets held.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<T>() + self.free.chunks.len() * CHUNK * 4
+        self.chunks.len() * CHUNK * size_of::<T>() + self.free.bytes()
     }
 }
 
@@ -84,33 +84,48 @@ impl<T> IndexMut<u32> for Slab<T> {
 /// A stack in chunks, so that a long one is never copied to grow.
 #[derive(Debug)]
 struct Stack {
-    chunks: Vec<Vec<u32>>,
-    len: u32,
+    top: Vec<u32>,
+    /// The chunks below it.
+    full: Vec<Vec<u32>>,
+    /// An empty one, so that a stack around a border does not allocate each time.
+    spare: Vec<u32>,
 }
 
 impl Stack {
+    const fn new() -> Stack {
+        Stack { top: Vec::new(), full: Vec::new(), spare: Vec::new() }
+    }
+
+    const fn len(&self) -> u32 {
+        (self.full.len() * CHUNK + self.top.len()) as u32
+    }
+
+    #[inline]
     fn push(&mut self, id: u32) {
-        let (chunk, _) = split(self.len);
-        if chunk == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+        if self.top.len() == CHUNK {
+            let empty = core::mem::take(&mut self.spare);
+            self.full.push(core::mem::replace(&mut self.top, empty));
         }
-        self.chunks[chunk].push(id);
-        self.len += 1;
+        self.top.push(id);
     }
 
     fn last(&self) -> Option<u32> {
-        let (chunk, slot) = split(self.len.checked_sub(1)?);
-        Some(self.chunks[chunk][slot])
+        self.top.last().or_else(|| self.full.last()?.last()).copied()
     }
 
+    #[inline]
     fn pop(&mut self) -> Option<u32> {
-        let last = self.len.checked_sub(1)?;
-        let (chunk, slot) = split(last);
-        self.len = last;
-        // One empty chunk is kept, so that a stack around a border does not allocate each time.
-        self.chunks.truncate(chunk + 2);
-        debug_assert_eq!(self.chunks[chunk].len(), slot + 1);
-        self.chunks[chunk].pop()
+        self.top.pop().or_else(|| {
+            let below = self.full.pop()?;
+            self.spare = core::mem::replace(&mut self.top, below);
+            self.top.pop()
+        })
+    }
+
+    /// Octets held.
+    fn bytes(&self) -> usize {
+        let open = self.top.capacity() + self.spare.capacity();
+        (self.full.len() * CHUNK + open) * size_of::<u32>()
     }
 }
 
