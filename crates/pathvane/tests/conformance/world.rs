@@ -59,8 +59,9 @@ pub(crate) const RESTARTING: Class = class(110, 65110);
 pub(crate) const SOFT: Class = class(111, 65111);
 pub(crate) const CLOSING: Class = class(112, 65112);
 pub(crate) const DIALLED: Class = class(100, 65100);
-/// Their routes are kept for long.
+/// Their routes are kept for long: 3 s, and a minute.
 pub(crate) const KEPT: Class = class(113, 65113);
+pub(crate) const KEPT_LONG: Class = class(114, 65114);
 
 /// How many of each there are.
 const OF_EACH: u8 = 12;
@@ -142,6 +143,7 @@ export = "accept-all"
         ),
         ("closing", CLOSING, "passive = true\nmax_prefixes = { ipv4 = 1 }"),
         ("kept", KEPT, "passive = true\nlong_lived_stale_time = \"3s\""),
+        ("kept-long", KEPT_LONG, "passive = true\nlong_lived_stale_time = \"1m\""),
         ("dialled", DIALLED, "connect_retry = \"1s\""),
     ];
     for (name, Class { net, asn }, more) in singles {

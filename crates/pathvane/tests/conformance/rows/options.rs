@@ -9,7 +9,7 @@ use crate::octets::{self, ENHANCED_REFRESH, NEXT_HOP, OPEN, ROUTE_REFRESH, attri
 use crate::peer::{Class, Peer};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
-use crate::world::{CLIENT, EXTERNAL, INTERNAL, LONG, MANY, PATIENT, World};
+use crate::world::{CLIENT, EXTERNAL, INTERNAL, KEPT, KEPT_LONG, LONG, MANY, PATIENT, World};
 
 /// Extended messages (RFC 8654).
 const EXTENDED: &[u8] = &[6, 0];
@@ -197,9 +197,9 @@ fn of_retention() -> Vec<Row> {
             |w| {
                 let long_lived: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
                 let restart: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
-                let knows = with(w, PATIENT, &[restart, long_lived]);
-                let mut knows = knows;
-                let (mut peer, prefix) = (with_address(w, &[restart, long_lived]), w.prefix());
+                let mut knows = with(w, PATIENT, &[restart, long_lived]);
+                let mut peer = with_address(w, KEPT_LONG, &[restart, long_lived]);
+                let prefix = w.prefix();
                 peer.announce(prefix, &[]);
                 w.external.route(prefix);
                 knows.told_of(prefix);
@@ -207,6 +207,7 @@ fn of_retention() -> Vec<Row> {
                 let told = knows.told_of(prefix);
                 let mark = told.attributes.iter().find(|one| one.code == 8).expect("COMMUNITIES");
                 assert_eq!(mark.value, [0xff, 0xff, 0, 6], "LLGR_STALE");
+                // Well before the stale time of a minute is over.
                 w.external.gone(prefix);
             },
         ),
@@ -214,7 +215,7 @@ fn of_retention() -> Vec<Row> {
             let long_lived: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
             let restart: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
             let mut knows = with(w, PATIENT, &[restart, long_lived]);
-            let (mut peer, prefix) = (with_address(w, &[restart, long_lived]), w.prefix());
+            let (mut peer, prefix) = (with_address(w, KEPT, &[restart, long_lived]), w.prefix());
             peer.announce(prefix, &[]);
             knows.told_of(prefix);
             drop(peer);
@@ -226,8 +227,8 @@ fn of_retention() -> Vec<Row> {
 }
 
 /// A patient peer with an address of its own, whose routes can be kept.
-fn with_address(world: &World, more: &[&[u8]]) -> Peer {
-    let mut peer = world.connect_single(crate::world::KEPT, world.single(crate::world::KEPT));
+fn with_address(world: &World, class: Class, more: &[&[u8]]) -> Peer {
+    let mut peer = world.connect_single(class, world.single(class));
     peer.establish(more);
     peer
 }

@@ -80,9 +80,10 @@ pub(super) fn rows() -> Vec<Row> {
             },
         ),
         row("4724-4.2-end-of-rib", Must, "what is not announced again goes with End-of-RIB", |w| {
-            let (peer, address, prefix) = with_route(w, RESTARTING, &capability(0, 10, true));
+            // The restart time would end them only after a minute.
+            let (peer, address, prefix) = with_route(w, RESTARTING, &capability(0, 60, true));
             drop(peer);
-            let mut peer = back(w, RESTARTING, address, &capability(R, 10, true));
+            let mut peer = back(w, RESTARTING, address, &capability(R, 60, true));
             w.settled(&mut peer);
             assert_eq!(w.external.withdrawals(prefix), 0, "{prefix} is kept until then");
             peer.send(&octets::update(&[], &[], &[]));
