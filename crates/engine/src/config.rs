@@ -225,9 +225,12 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// The far end; the port is unused by ICMP.
     pub target: SocketAddr,
-    /// Constant source ports used in turn (probe `seq` leaves from port `seq % ports`), 1 to [`pathvane_score::MAX_PORTS`]; ICMP has none, says 1.
+    /// Constant source ports used in turn (probe `seq` leaves from port `seq % ports`), 1 to [`pathvane_score::MAX_PORTS`]; ICMP and TCP have none, say 1.
     pub ports: u8,
-    /// What its packets carry besides; of these ICMP knows the size only, STUN nothing. At most
+    /// Time between its probes at least, whatever the role of the path asks. Other than zero makes
+    /// a slow stream ([`pathvane_score::StreamSpec::slow`]).
+    pub slowest: Duration,
+    /// What its packets carry besides; of these ICMP knows the size only, STUN and TCP nothing. At most
     /// [`crate::ProbePacket::MAX`] octets.
     pub options: Options,
 }
@@ -241,6 +244,8 @@ pub enum ProbeKind {
     Icmp,
     /// STUN binding requests (RFC 8489), which media relays answer.
     Stun,
+    /// TCP connections, accepted or refused (RFC 9293); they carry nothing.
+    Tcp,
 }
 
 /// One service: what we announce, what we reach, over which paths.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use pathvane_clock::{Alarms, Instant};
+use pathvane_clock::{Alarms, Duration, Instant};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Seen, Sender, Timestamp};
 use pathvane_score::{
@@ -28,6 +28,8 @@ struct Stream {
     sender: Sender,
     /// Source ports used in turn.
     ports: u8,
+    /// Time between probes at least.
+    slowest: Duration,
     /// Round trips of which one end or both are by our clock, not the kernel's.
     user_stamped: u64,
 }
@@ -96,8 +98,11 @@ impl Measure {
                 let number = u16::try_from(measure.streams.len()).unwrap_or(u16::MAX);
                 let sender = pathvane_probe::Config {
                     kind: kind(path, nth, number),
-                    interval: monitor_config.rates.interval(Role::Standby, false),
-                    fastest: monitor_config.rates.interval(Role::Active, true),
+                    interval: monitor_config
+                        .rates
+                        .interval(Role::Standby, false)
+                        .max(probe.slowest),
+                    fastest: monitor_config.rates.interval(Role::Active, true).max(probe.slowest),
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
@@ -105,8 +110,9 @@ impl Measure {
                 };
                 let sender = Sender::new(now, &sender);
                 measure.budget.take(sender.interval());
-                let (path, ports) = (PathId(index), probe.ports);
-                measure.streams.push(Stream { path, nth, sender, ports, user_stamped: 0 });
+                let (path, ports, slowest) = (PathId(index), probe.ports, probe.slowest);
+                let stream = Stream { path, nth, sender, ports, slowest, user_stamped: 0 };
+                measure.streams.push(stream);
             }
             let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
             monitor.set_role(Role::Standby);
@@ -394,7 +400,8 @@ impl Measure {
         self.alarms.set(Alarm::Path(path), measured.monitor.poll_timeout());
         let interval = measured.monitor.probe_interval(measured.role);
         for at in measured.streams.clone() {
-            let before = self.streams[at].sender.interval();
+            let Stream { sender, slowest, .. } = &self.streams[at];
+            let (before, interval) = (sender.interval(), interval.max(*slowest));
             if before != interval && self.budget.change(before, interval) {
                 self.streams[at].sender.set_interval(now, interval);
                 self.rearm_stream(at);
@@ -431,6 +438,7 @@ fn kind(path: &Path, nth: usize, number: u16) -> Kind {
             identifier: StreamId(number).icmp_identifier(),
         },
         (ProbeKind::Stun, _) => Kind::Stun,
+        (ProbeKind::Tcp, _) => Kind::Tcp,
     }
 }
 
@@ -444,6 +452,7 @@ fn specs(path: &Path) -> Vec<StreamSpec> {
             seen.len() - 1
         });
         StreamSpec::new(u8::try_from(at).unwrap_or(u8::MAX), probe.ports)
+            .with_slow(!probe.slowest.is_zero())
     };
     path.probes.iter().map(number).collect()
 }

@@ -321,15 +321,15 @@ pub(crate) struct ProbeArgs {
     /// What with.
     #[arg(long, value_enum, default_value_t = ProbeKind::Stamp)]
     pub(crate) kind: ProbeKind,
-    /// The port of the far end, if the target names none. [default: 862; stun 3478]
+    /// The port of the far end, if the target names none. [default: 862; stun 3478; tcp 443]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// End after so many probes. [default: go on until Ctrl-C]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Time between probes, 1ms to 1m.
-    #[arg(long, short = 'i', value_name = "TIME", default_value = "20ms", value_parser = interval)]
-    pub(crate) interval: Duration,
+    /// Time between probes, 1ms to 1m; tcp 500ms or more. [default: 20ms; tcp 1s]
+    #[arg(long, short = 'i', value_name = "TIME", value_parser = interval)]
+    pub(crate) interval: Option<Duration>,
     /// End after this time, such as 90s or 10m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
@@ -366,6 +366,8 @@ pub(crate) enum ProbeKind {
     Icmp,
     /// STUN binding requests (RFC 8489), to a media relay.
     Stun,
+    /// TCP connections, accepted or refused, to anything.
+    Tcp,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

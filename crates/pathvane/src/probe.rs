@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use pathvane_speaker::probing::{
-    self, Config, Event, Figures, PORT, STUN_PORT, Second, Summary, resolve,
+    self, Config, Event, FASTEST_TCP, Figures, PORT, STUN_PORT, Second, Summary, TCP_PORT, resolve,
 };
 use pathvane_speaker::series::{self, Writer};
 use pathvane_speaker::{OsError, log, read_stamp_key};
@@ -53,7 +54,12 @@ fn start(args: &ProbeArgs, recorder: Option<Recorder>) -> Exit {
 async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary, String> {
     let text = |error: OsError| error.to_string();
     let key = args.key_file.as_deref().map(read_stamp_key).transpose().map_err(text)?;
-    let port = args.port.unwrap_or(if args.kind == ProbeKind::Stun { STUN_PORT } else { PORT });
+    let interval = interval(args)?;
+    let port = args.port.unwrap_or(match args.kind {
+        ProbeKind::Stamp | ProbeKind::Icmp => PORT,
+        ProbeKind::Stun => STUN_PORT,
+        ProbeKind::Tcp => TCP_PORT,
+    });
     let found = resolve(&args.target, port).await.map_err(text)?;
     let wanted = |address: &&SocketAddr| match args.source {
         Some(source) => source.is_ipv4() == address.is_ipv4(),
@@ -68,12 +74,13 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
             ProbeKind::Stamp => probing::ProbeKind::Stamp,
             ProbeKind::Icmp => probing::ProbeKind::Icmp,
             ProbeKind::Stun => probing::ProbeKind::Stun,
+            ProbeKind::Tcp => probing::ProbeKind::Tcp,
         },
         source: args.source,
         device: args.interface.clone(),
         dscp: args.dscp,
         size: args.size,
-        interval: args.interval,
+        interval,
         timeout: args.timeout,
         count: args.count,
         duration: args.duration,
@@ -98,6 +105,18 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
     }
     view.foot(&summary);
     Ok(summary)
+}
+
+/// Time between probes, as the kind of probe allows it.
+fn interval(args: &ProbeArgs) -> Result<Duration, String> {
+    match (args.kind, args.interval) {
+        (ProbeKind::Tcp, None) => Ok(Duration::from_secs(1)),
+        (ProbeKind::Tcp, Some(interval)) if interval < FASTEST_TCP => {
+            Err("no more than two connections a second: choose an --interval of 500ms or more"
+                .into())
+        }
+        (_, interval) => Ok(interval.unwrap_or(Duration::from_millis(20))),
+    }
 }
 
 /// Where a series goes.
@@ -148,6 +167,7 @@ impl View {
         let (target, kind) = match (config.kind, &config.key) {
             (probing::ProbeKind::Icmp, _) => (config.target.ip().to_string(), "ICMP echo"),
             (probing::ProbeKind::Stun, _) => (config.target.to_string(), "STUN"),
+            (probing::ProbeKind::Tcp, _) => (config.target.to_string(), "TCP connections"),
             (probing::ProbeKind::Stamp, None) => (config.target.to_string(), "STAMP"),
             (probing::ProbeKind::Stamp, Some(_)) => {
                 (config.target.to_string(), "authenticated STAMP")

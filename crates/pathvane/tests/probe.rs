@@ -319,3 +319,21 @@ fn a_media_relay_is_measured_with_stun() {
     assert_eq!(summary["refused"]["malformed"], 0, "{summary}");
     assert!(summary["rtt_min_ms"].as_f64().unwrap() > 0.0, "{summary}");
 }
+
+#[test]
+fn tcp_connections_are_probes_to_who_accepts_and_to_who_refuses() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let args = ["--kind", "tcp", "-i", "500ms", "-c", "3", "--json", &target];
+    let accepted = probe(&args);
+    assert_eq!(accepted.status.code(), Some(0), "{accepted:?}");
+    let (_, summary) = reported(&accepted);
+    assert_eq!(summary["answered"], 3, "{summary}");
+    drop(listener);
+    let refused = probe(&args);
+    assert_eq!(refused.status.code(), Some(0), "a reset is an answer: {refused:?}");
+    let too_fast = probe(&["--kind", "tcp", "-i", "20ms", "-c", "3", &target]);
+    assert_eq!(too_fast.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&too_fast.stderr);
+    assert!(said.contains("an --interval of 500ms or more"), "{said}");
+}

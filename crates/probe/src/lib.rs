@@ -1,6 +1,6 @@
 //! Probe packets and their state machines: packets in, samples out.
 //!
-//! - [`Sender`]: one stream of probes (a path to a target), STAMP, ICMP echo or STUN: its
+//! - [`Sender`]: one stream of probes (a path to a target), STAMP, ICMP echo, STUN or TCP: its
 //!   schedule, its packets, the matching of replies, loss by timeout.
 //! - [`stamp`]: the packets of RFC 8762, authenticated or not, with the SSID and the extensions of
 //!   RFC 8972; [`reflect`] and the reflector's [`Sessions`].

@@ -31,6 +31,9 @@ pub enum Kind {
     },
     /// STUN binding requests over UDP (RFC 8489).
     Stun,
+    /// TCP connections that carry nothing. What is sent is a ticket that stays in this host: who
+    /// asks for the connection gives it back when it was accepted or refused.
+    Tcp,
 }
 
 /// How a stream probes.
@@ -70,7 +73,7 @@ pub struct Sender {
     ring: Ring,
     highest: Option<u32>,
     stateful: bool,
-    /// The key of STUN's transaction ids.
+    /// The key of STUN's transaction ids and of TCP's tickets.
     key: u64,
     mapped: Option<SocketAddr>,
     counters: Counters,
@@ -317,15 +320,19 @@ impl Sender {
                 out.clear();
                 out.extend_from_slice(&stun::encode_request(self.transaction_id(seq, now)));
             }
+            Kind::Tcp => {
+                out.clear();
+                out.extend_from_slice(&self.transaction_id(seq, now).0);
+            }
         }
     }
 
     /// What a genuine answer to probe `seq` carries beside the number: its timestamp, or for
-    /// STUN the half of the transaction id that is drawn anew for each probe.
+    /// STUN and TCP the half of the transaction id that is drawn anew for each probe.
     fn proof(&self, seq: u32, stamped_at: Instant) -> u64 {
         match self.kind {
             Kind::Stamp { .. } | Kind::Icmp { .. } => WireTime::ntp(wall(self.epoch, stamped_at)).0,
-            Kind::Stun => {
+            Kind::Stun | Kind::Tcp => {
                 let probe = Rng::with_seed(self.key ^ stamped_at.as_nanos()).u64(..);
                 Rng::with_seed(probe.wrapping_add(seq.into())).u64(..)
             }
@@ -340,6 +347,12 @@ impl Sender {
         id[..4].copy_from_slice(&(seq ^ self.mask(proof)).to_be_bytes());
         id[4..].copy_from_slice(&proof.to_be_bytes());
         TransactionId(id)
+    }
+
+    /// The number and the proof in a transaction id of ours.
+    fn read_id(&self, TransactionId([a, b, c, d, proof @ ..]): TransactionId) -> (u32, u64) {
+        let proof = u64::from_be_bytes(proof);
+        (u32::from_be_bytes([a, b, c, d]) ^ self.mask(proof), proof)
     }
 
     /// Hides the numbers of STUN probes.
@@ -370,10 +383,16 @@ impl Sender {
                     self.counters.malformed += 1;
                     return None;
                 };
-                let TransactionId([a, b, c, d, proof @ ..]) = response.id;
-                let proof = u64::from_be_bytes(proof);
-                let seq = u32::from_be_bytes([a, b, c, d]) ^ self.mask(proof);
+                let (seq, proof) = self.read_id(response.id);
                 Some(Answer { seq, proof, stun: Some(response), ..Answer::default() })
+            }
+            Kind::Tcp => {
+                let Ok(ticket) = bytes.try_into() else {
+                    self.counters.malformed += 1;
+                    return None;
+                };
+                let (seq, proof) = self.read_id(TransactionId(ticket));
+                Some(Answer { seq, proof, ..Answer::default() })
             }
         }
     }

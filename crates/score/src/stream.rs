@@ -18,17 +18,25 @@ pub struct StreamSpec {
     /// It probes the first hop of the path, not its far end: evidence of where a fault is, and
     /// of nothing else.
     pub first_hop: bool,
+    /// It probes too seldom for a prompt verdict. Beside other streams to the far end it is a
+    /// witness of silence only: an answer to it contradicts, its own silence confirms.
+    pub slow: bool,
 }
 
 impl StreamSpec {
     /// A stream to the far end from `ports` source ports in turn.
     pub const fn new(reflector: u8, ports: u8) -> Self {
-        Self { reflector, ports, first_hop: false }
+        Self { reflector, ports, first_hop: false, slow: false }
+    }
+
+    /// The same stream, probed seldom if `slow`.
+    pub const fn with_slow(self, slow: bool) -> Self {
+        Self { slow, ..self }
     }
 
     /// A stream to the first hop.
     pub const fn first_hop() -> Self {
-        Self { reflector: 0, ports: 1, first_hop: true }
+        Self { reflector: 0, ports: 1, first_hop: true, slow: false }
     }
 }
 

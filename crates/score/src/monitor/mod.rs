@@ -445,7 +445,7 @@ impl PathMonitor {
 
     fn gather(&self, joint: &Joint, rescued: bool) -> Facts {
         let silent = joint.silence == Silence::Certain;
-        let enough = self.streams.reflectors() >= 2;
+        let enough = self.streams.reflectors() + joint.confirmed >= 2;
         let low = self.assessment.is_low(self.config.class);
         let lossy = self.assessment.is_lossy();
         Facts {

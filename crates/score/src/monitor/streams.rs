@@ -11,12 +11,22 @@ use crate::{Arrival, Meter, Reasons, Sample, StreamSpec, defaults as d};
 
 use super::gaps::Gaps;
 
+/// What a stream says something about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// The path.
+    Path,
+    /// Its first hop.
+    FirstHop,
+    /// Whether the path's silence is believable: a slow stream beside others.
+    Witness,
+}
+
 /// A stream's meter and the reflector that it probes.
 #[derive(Clone, Debug)]
 struct Stream {
     reflector: u8,
-    /// It measures the first hop, not the path.
-    first_hop: bool,
+    part: Part,
     meter: Meter,
     /// When the last series of missed probes ended.
     missed_until: Instant,
@@ -27,6 +37,8 @@ struct Stream {
 pub(super) struct Streams {
     list: Vec<Stream>,
     reflectors: u8,
+    /// Further ones, which only witnesses probe; their numbers follow.
+    witnessed: u8,
     /// The loss alarm holds until the evidence is nearly gone.
     loss_alarm: bool,
     /// Series of missed probes, fading, and how many of them met another stream's.
@@ -42,6 +54,8 @@ pub(super) struct Joint {
     pub(super) silence: Silence,
     /// Reflectors that are silent for themselves.
     pub(super) silent: u8,
+    /// Further reflectors, probed by witnesses, that are silent while the path is.
+    pub(super) confirmed: u8,
     /// Source ports that are silent for themselves.
     pub(super) silent_ports: u8,
     /// LOSS, DELAY, JITTER, ECMP_MEMBER: reasons that degrade the path.
@@ -61,6 +75,7 @@ impl Joint {
     pub(super) const CALM: Self = Self {
         silence: Silence::No,
         silent: 0,
+        confirmed: 0,
         silent_ports: 0,
         degraded: Reasons::NONE,
         notes: Reasons::NONE,
@@ -72,20 +87,34 @@ impl Joint {
 
 impl Streams {
     pub(super) fn new(now: Instant, specs: &[StreamSpec]) -> Self {
-        let far = specs.iter().filter(|spec| !spec.first_hop);
-        let mut distinct: Vec<u8> = far.map(|spec| spec.reflector).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
+        let prompt = specs.iter().any(|spec| !spec.first_hop && !spec.slow);
+        let part = |spec: &StreamSpec| match (spec.first_hop, spec.slow && prompt) {
+            (true, _) => Part::FirstHop,
+            (false, true) => Part::Witness,
+            (false, false) => Part::Path,
+        };
+        let mut distinct = Vec::new();
+        let mut number = |of| {
+            for spec in specs.iter().filter(|spec| part(spec) == of) {
+                if !distinct.contains(&spec.reflector) {
+                    distinct.push(spec.reflector);
+                }
+            }
+            distinct.len() as u8
+        };
+        let reflectors = number(Part::Path);
+        let witnessed = number(Part::Witness) - reflectors;
         let number = |id: u8| distinct.iter().position(|other| *other == id).unwrap_or(0) as u8;
         let stream = |spec: &StreamSpec| Stream {
             reflector: number(spec.reflector),
-            first_hop: spec.first_hop,
+            part: part(spec),
             meter: Meter::with_ports(now, spec.ports),
             missed_until: Instant::ZERO,
         };
         Self {
             list: specs.iter().map(stream).collect(),
-            reflectors: distinct.len() as u8,
+            reflectors,
+            witnessed,
             loss_alarm: false,
             series: d::TOGETHER_PRIOR_WEIGHT,
             shared_series: d::TOGETHER_PRIOR_WEIGHT * d::TOGETHER_PRIOR,
@@ -106,7 +135,7 @@ impl Streams {
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
-        let far = !self.list[stream].first_hop;
+        let far = self.list[stream].part == Part::Path;
         if let Some(since) = since.filter(|_| far && arrival != Arrival::Ignored) {
             self.list[stream].missed_until = now;
             if missed <= d::BURST_LENGTH_MAX {
@@ -124,7 +153,7 @@ impl Streams {
     fn learn_series(&mut self, stream: usize, since: Instant) {
         let met = |(i, other): (usize, &Stream)| {
             i != stream
-                && !other.first_hop
+                && other.part == Part::Path
                 && (other.meter.missed_run() > 0 || other.missed_until >= since)
         };
         let met = self.list.iter().enumerate().any(met);
@@ -157,13 +186,17 @@ impl Streams {
 
     /// The meters that measure the path.
     pub(super) fn meters(&self) -> impl Iterator<Item = &Meter> {
-        self.list.iter().filter(|stream| !stream.first_hop).map(|stream| &stream.meter)
+        self.part(Part::Path)
     }
 
     /// The meters that measure its first hop, of hops that ever answered.
     fn first_hops(&self) -> impl Iterator<Item = &Meter> {
-        let near = self.list.iter().filter(|stream| stream.first_hop);
-        near.map(|stream| &stream.meter).filter(|meter| meter.last_reply().is_some())
+        self.part(Part::FirstHop).filter(|meter| meter.last_reply().is_some())
+    }
+
+    fn part(&self, part: Part) -> impl Iterator<Item = &Meter> {
+        let of = move |stream: &&Stream| stream.part == part;
+        self.list.iter().filter(of).map(|stream| &stream.meter)
     }
 
     pub(super) fn meters_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
@@ -185,13 +218,46 @@ impl Streams {
         if self.is_in_gap() {
             limits.patience = limits.patience.min(self.gaps.patience(now));
         }
-        let silence = judge(now, self.meters(), limits, self.together());
+        let mut silence = judge(now, self.meters(), limits, self.together());
+        if silence != Silence::No && self.is_contradicted(now) {
+            silence = Silence::No;
+        }
         let mut joint = Joint { silence, ..Joint::CALM };
+        if silence == Silence::Certain {
+            joint.confirmed = self.confirmed();
+        }
         self.look_for_silence(now, limits, &mut joint);
         self.look_for_loss(&mut joint);
         self.look_for_shifts(&mut joint);
         self.attribute(&mut joint);
         joint
+    }
+
+    /// Whether a witness was answered since the silence began. A probe that left before a few
+    /// were missed may have been ahead of the fault, and an old answer proves nothing.
+    fn is_contradicted(&self, now: Instant) -> bool {
+        let apart = |meter: &Meter| meter.period() * (d::SILENCE_MISSES_MIN + 1);
+        let began =
+            self.meters().map(|meter| meter.answered_sent().unwrap_or_default() + apart(meter));
+        let Some(began) = began.max() else { return false };
+        self.part(Part::Witness).any(|witness| {
+            let after = witness.answered_sent().filter(|&sent| sent > began);
+            let heard = witness.missed_run() < d::SILENCE_MISSES_MIN;
+            heard && after.is_some_and(|sent| now < sent + apart(witness) + witness.patience())
+        })
+    }
+
+    /// How many reflectors that only witnesses probe are silent as well.
+    fn confirmed(&self) -> u8 {
+        let silent = |stream: &Stream| stream.meter.missed_run() >= d::SILENCE_MISSES_MIN;
+        let of = |number: u8| {
+            self.list
+                .iter()
+                .filter(move |it| it.part == Part::Witness && it.reflector == number)
+                .all(silent)
+        };
+        let further = self.reflectors..self.reflectors + self.witnessed;
+        further.filter(|&number| of(number)).count() as u8
     }
 
     /// Silence of single reflectors, and of single streams of one.
@@ -320,7 +386,7 @@ impl Streams {
     }
 
     fn of(&self, reflector: u8) -> impl Iterator<Item = &Meter> {
-        let of = move |stream: &&Stream| !stream.first_hop && stream.reflector == reflector;
+        let of = move |stream: &&Stream| stream.part == Part::Path && stream.reflector == reflector;
         self.list.iter().filter(of).map(|stream| &stream.meter)
     }
 }

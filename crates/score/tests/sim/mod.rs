@@ -61,6 +61,8 @@ struct Stream {
     last: Instant,
     /// Streams do not probe in step.
     phase: Duration,
+    /// Time between two probes at least.
+    slowest: Duration,
 }
 
 impl Path {
@@ -70,10 +72,11 @@ impl Path {
     {
         let mut rng = Rng::with_seed(seed);
         let start = Instant::from_secs(1);
-        let stream = |_: &S| Stream {
+        let stream = |&spec: &S| Stream {
             seq: rng.u32(..),
             last: start,
             phase: Duration::from_micros(rng.u64(0..20_000)),
+            slowest: if spec.into().slow { secs(1) } else { Duration::ZERO },
         };
         Self {
             monitor: PathMonitor::new(start, config, streams),
@@ -146,7 +149,9 @@ impl Path {
             return (Instant::MAX, 0);
         }
         let interval = self.monitor.probe_interval(self.role);
-        let due = |(i, stream): (usize, &Stream)| (stream.last + interval + stream.phase, i);
+        let due = |(i, stream): (usize, &Stream)| {
+            (stream.last + interval.max(stream.slowest) + stream.phase, i)
+        };
         self.streams.iter().enumerate().map(due).min().unwrap_or((Instant::MAX, 0))
     }
 

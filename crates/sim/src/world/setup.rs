@@ -184,6 +184,7 @@ fn path(region: &str, nth: usize) -> Path {
         kind: ProbeKind::Stamp,
         target: target(of),
         ports: 1,
+        slowest: Duration::ZERO,
         options: Options::default(),
     };
     Path {

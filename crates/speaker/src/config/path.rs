@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
+use core::time::Duration;
 use std::path::PathBuf;
 
 use pathvane_engine::config::ProbeKind;
@@ -21,12 +22,20 @@ use super::read::Section;
 use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
 use super::value::{BitRate, FromToml, Interface, Number, Refusal, words};
+use crate::probing::{FASTEST_TCP, TCP_PORT};
 use crate::stamp_key;
 
 words!(
     ProbeKind, "a kind of probe",
-    "stamp" => ProbeKind::Stamp, "icmp" => ProbeKind::Icmp, "stun" => ProbeKind::Stun
+    "stamp" => ProbeKind::Stamp, "icmp" => ProbeKind::Icmp, "stun" => ProbeKind::Stun,
+    "tcp" => ProbeKind::Tcp
 );
+
+/// Time between two TCP probes, unless told.
+const TCP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// And at most.
+const SLOWEST_TCP: Duration = Duration::from_secs(60);
 
 /// The fwmark of the first path's probes; the following ones count up.
 const FIRST_MARK: u32 = 0x7076_0001;
@@ -62,6 +71,8 @@ pub(super) struct Probe {
     pub(super) target: Spanned<IpAddr>,
     pub(super) port: u16,
     pub(super) ports: u8,
+    /// Time between TCP probes; zero for other kinds.
+    pub(super) interval: Duration,
     pub(super) key: Option<Key>,
     pub(super) size: u16,
     /// Ask the reflector how probes arrived.
@@ -128,6 +139,7 @@ impl Path {
             kind: probe.kind,
             target: SocketAddr::new(*probe.target.get_ref(), probe.port),
             ports: probe.ports,
+            slowest: probe.interval,
             options: Options {
                 key: probe.key.clone(),
                 size: probe.size,
@@ -243,18 +255,46 @@ fn probes(section: &Section<'_>) -> Vec<Probe> {
 fn probe(section: &Section<'_>) -> Option<Probe> {
     let kind = section.required("kind", "\"stamp\"").map(Spanned::into_inner);
     let target = section.required("target", "\"10.128.0.9\"");
-    let usual = if kind == Some(ProbeKind::Stun) { stun::PORT } else { stamp::PORT };
+    let usual = match kind {
+        Some(ProbeKind::Stun) => stun::PORT,
+        Some(ProbeKind::Tcp) => TCP_PORT,
+        Some(ProbeKind::Stamp | ProbeKind::Icmp) | None => stamp::PORT,
+    };
     let port = section.or("port", Number::<1, 65535>(usual.into())).small();
     let ports = section.or("ports", Number::<1, { MAX_PORTS as u32 }>(1)).small();
     let size = section.or("size", Number::<0, SIZE_MAX>(0)).small();
     let key = key(section);
     let class_of_service = section.or("class_of_service", kind == Some(ProbeKind::Stamp));
+    let interval = interval(section, kind);
     refuse_foreign_keys(section, kind);
-    Some(Probe { kind: kind?, target: target?, port, ports, key, size, class_of_service })
+    let (kind, target) = (kind?, target?);
+    Some(Probe { kind, target, port, ports, interval, key, size, class_of_service })
 }
 
 /// The largest probe of the schedule.
 const SIZE_MAX: u32 = ProbePacket::MAX as u32;
+
+/// Time between two TCP probes: a server counts connections as work, and may count them as an attack.
+fn interval(section: &Section<'_>, kind: Option<ProbeKind>) -> Duration {
+    if kind != Some(ProbeKind::Tcp) {
+        return Duration::ZERO;
+    }
+    let interval = section.spanned_or("interval", TCP_INTERVAL);
+    if *interval.get_ref() < FASTEST_TCP {
+        section.findings().borrow_mut().error(
+            interval.span(),
+            format!("{} would ask for connections more than twice a second", section.what),
+            "make `interval` \"500ms\" or longer; STAMP, STUN and ICMP find faults sooner",
+        );
+    } else if *interval.get_ref() > SLOWEST_TCP {
+        section.findings().borrow_mut().error(
+            interval.span(),
+            format!("{} would say less than once a minute", section.what),
+            "make `interval` \"1m\" or shorter",
+        );
+    }
+    interval.into_inner()
+}
 
 /// Keys that mean nothing to the kind of probe.
 fn refuse_foreign_keys(section: &Section<'_>, kind: Option<ProbeKind>) {
@@ -262,16 +302,28 @@ fn refuse_foreign_keys(section: &Section<'_>, kind: Option<ProbeKind>) {
         Some(ProbeKind::Icmp) => {
             (&["port", "ports"], "ICMP knows no ports", "\"stamp\" or \"stun\"")
         }
+        Some(ProbeKind::Tcp) => (
+            &["ports", "size"],
+            "each connection has a port of its own and carries nothing",
+            "\"stamp\"",
+        ),
         Some(ProbeKind::Stun) => (&["size"], "a binding request has none", "\"stamp\" or \"icmp\""),
         _ => (&[], "", ""),
     };
     let stamp: &[&str] = match kind {
-        Some(ProbeKind::Icmp | ProbeKind::Stun) => &["key_file", "class_of_service"],
+        Some(ProbeKind::Icmp | ProbeKind::Stun | ProbeKind::Tcp) => {
+            &["key_file", "class_of_service"]
+        }
         _ => &[],
     };
     let foreign = keys.iter().map(|key| (key, why, instead));
     let only_stamp = stamp.iter().map(|key| (key, "only STAMP knows that", "\"stamp\""));
-    for (key, why, instead) in foreign.chain(only_stamp).filter(|(key, ..)| section.has(key)) {
+    let timed: &[&str] = if kind == Some(ProbeKind::Tcp) { &[] } else { &["interval"] };
+    let why = "the class of the services sets its rate";
+    let only_tcp = timed.iter().map(|key| (key, why, "\"tcp\""));
+    for (key, why, instead) in
+        foreign.chain(only_stamp).chain(only_tcp).filter(|(key, ..)| section.has(key))
+    {
         section.findings().borrow_mut().error(
             section.span_of(key),
             format!("{} has `{key}`, but {why}", section.what),

@@ -177,7 +177,7 @@ pub const PATH_BFD: &[&str] = &["interval", "multiplier", "multihop", "local_add
 
 /// An element of `probes`.
 pub const PROBE: &[&str] =
-    &["kind", "target", "port", "ports", "key_file", "size", "class_of_service"];
+    &["kind", "target", "port", "interval", "ports", "key_file", "size", "class_of_service"];
 
 /// `[services.NAME]`
 pub const SERVICE: &[&str] = &[

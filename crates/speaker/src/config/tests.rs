@@ -97,11 +97,16 @@ fn numbers_follow_the_order_of_the_file_and_names_resolve() {
 #[test]
 fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
     let Loaded { engine, shell } = good("site-with-frr.toml");
-    assert_eq!(shell.streams.len(), 5);
+    assert_eq!(shell.streams.len(), 7);
     assert_eq!((shell.streams[2].path, shell.streams[2].target.port()), (PathId(1), 8620));
     assert_eq!(shell.streams[3].kind, ProbeKind::Icmp);
     let relay = &shell.streams[4];
     assert_eq!((relay.kind, relay.target.port()), (ProbeKind::Stun, 3478));
+    let server = &shell.streams[5];
+    assert_eq!((server.kind, server.target.port()), (ProbeKind::Tcp, 5061));
+    assert_eq!(shell.streams[6].target.port(), 443);
+    let slowest = |nth: usize| engine.paths[1].probes[nth].slowest.as_millis();
+    assert_eq!([0, 1, 2, 3, 4].map(slowest), [0, 0, 0, 2_000, 1_000]);
     assert!(shell.streams.iter().all(|stream| stream.dscp == 46));
     assert_eq!((shell.paths[1].mark, shell.paths[1].table), (Some(4242), 4242));
     assert_eq!(engine.paths[0].probes.len(), 2);

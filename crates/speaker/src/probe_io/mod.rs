@@ -1,13 +1,14 @@
 //! Sockets for probe streams: where probes leave, replies arrive, and the kernel tells when.
 //!
 //! A [`ProbeSocket`] carries any number of streams that share a source, an interface and a mark.
-//! It never blocks, allocates nothing per probe, and works for one hot loop:
+//! It never blocks, allocates nothing per probe (TCP's apart), and works for one hot loop:
 //! [`ProbeSocket::drain_sent`] (so that departures precede replies), [`ProbeSocket::recv_batch`],
 //! [`ProbeSocket::try_send`]. A [`Watch`] over all sockets tells which have something, and wakes the task.
 //!
 //! Times are the kernel's where it gives them, on the engine's monotonic scale ([`KernelClock`]).
 
 mod clock;
+mod connects;
 mod message;
 mod open;
 mod socket;

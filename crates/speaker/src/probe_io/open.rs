@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::sys::socket::sockopt::{Ipv4RecvTtl, Timestamping};
 use nix::sys::socket::{TimestampingFlag, setsockopt};
@@ -22,6 +23,8 @@ pub enum Carrier {
         /// The echo identifier, different for each socket of the host; not zero.
         identifier: u16,
     },
+    /// A TCP connection for each probe, which carries nothing.
+    Tcp,
 }
 
 /// How a probe socket leaves the machine.
@@ -83,6 +86,7 @@ pub(crate) fn open(spec: &Spec) -> Result<(Socket, bool), OsError> {
             (within(socket, "open a UDP socket", "raise the limit of open files")?, false)
         }
         Carrier::Icmp { identifier } => icmp_socket(domain, identifier)?,
+        Carrier::Tcp => return Ok((open_tcp(spec)?, false)),
     };
     within(socket.set_nonblocking(true), "set O_NONBLOCK", "report this as a bug")?;
     apply(&socket, spec)?;
@@ -96,6 +100,18 @@ pub(crate) fn open(spec: &Spec) -> Result<(Socket, bool), OsError> {
     }
     bind(&socket, spec, raw)?;
     Ok((socket, raw && domain == Domain::IPV4))
+}
+
+/// A bound, non-blocking TCP socket with everything in `spec` set that concerns what it sends; it is
+/// closed without a farewell.
+pub(crate) fn open_tcp(spec: &Spec) -> Result<Socket, OsError> {
+    let socket = Socket::new(Domain::for_address(spec.source), Type::STREAM, Some(Protocol::TCP));
+    let socket = within(socket, "open a TCP socket", "raise the limit of open files")?;
+    within(socket.set_nonblocking(true), "set O_NONBLOCK", "report this as a bug")?;
+    within(socket.set_linger(Some(Duration::ZERO)), "set SO_LINGER", "report this as a bug")?;
+    apply(&socket, spec)?;
+    bind(&socket, spec, false)?;
+    Ok(socket)
 }
 
 fn icmp_socket(domain: Domain, identifier: u16) -> Result<(Socket, bool), OsError> {

@@ -10,6 +10,7 @@ use pathvane_probe::Timestamp;
 use socket2::SockRef;
 
 use super::clock::KernelClock;
+use super::connects::{Answer, Connects};
 use super::message::{Inbox, Message};
 use super::open::{Carrier, Spec, enable_stamps, open};
 use crate::os_error::OsError;
@@ -52,14 +53,22 @@ pub struct Counters {
 
 /// A socket for probe streams that share source, interface and mark.
 pub struct ProbeSocket {
-    socket: UdpSocket,
-    /// Datagrams begin with an IPv4 header.
-    has_header: bool,
-    icmp: bool,
+    way: Way,
     inbox: Inbox,
     clock: KernelClock,
     departures: Departures,
     counters: Counters,
+}
+
+/// What probes travel in, opened.
+enum Way {
+    Datagrams {
+        socket: UdpSocket,
+        /// Datagrams begin with an IPv4 header.
+        has_header: bool,
+        icmp: bool,
+    },
+    Connects(Box<Connects>),
 }
 
 impl ProbeSocket {
@@ -68,12 +77,16 @@ impl ProbeSocket {
     /// An error names the option that was refused and the remedy. Missing kernel
     /// timestamps are no error: times are then ours, and [`Counters::user_stamped`] says so.
     pub fn open(spec: &Spec, origin: Monotonic) -> Result<Self, OsError> {
-        let (socket, has_header) = open(spec)?;
-        let stamps = enable_stamps(&socket, true);
+        let (way, stamps) = if spec.carrier == Carrier::Tcp {
+            (Way::Connects(Box::new(Connects::open(spec)?)), false)
+        } else {
+            let (socket, has_header) = open(spec)?;
+            let stamps = enable_stamps(&socket, true);
+            let icmp = matches!(spec.carrier, Carrier::Icmp { .. });
+            (Way::Datagrams { socket: UdpSocket::from(socket), has_header, icmp }, stamps)
+        };
         Ok(Self {
-            socket: UdpSocket::from(socket),
-            has_header,
-            icmp: matches!(spec.carrier, Carrier::Icmp { .. }),
+            way,
             inbox: Inbox::new(),
             clock: KernelClock::new(origin),
             departures: Departures::new(stamps),
@@ -81,9 +94,17 @@ impl ProbeSocket {
         })
     }
 
-    /// The address it is bound to; its port is the kernel's choice if the spec left it open.
+    /// The address it is bound to; its port is the kernel's choice if the spec left it open. An
+    /// error for TCP, where each connection has its own.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.datagrams()?.local_addr()
+    }
+
+    fn datagrams(&self) -> io::Result<&UdpSocket> {
+        match &self.way {
+            Way::Datagrams { socket, .. } => Ok(socket),
+            Way::Connects(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// The time now, on the scale of its timestamps.
@@ -103,37 +124,42 @@ impl ProbeSocket {
 
     /// From now on talks to `to` alone, and learns what the kernel knows of the way there.
     pub fn connect(&self, to: SocketAddr) -> io::Result<()> {
-        SockRef::from(&self.socket).connect(&to.into())
+        SockRef::from(self.datagrams()?).connect(&to.into())
     }
 
     /// Octets of the largest IP packet on the way to where it is connected to, as far as the kernel
     /// knows. Loopback's are more than can be told here: 65535.
     pub fn path_mtu(&self) -> io::Result<u16> {
-        let ipv6 = self.socket.local_addr()?.is_ipv6();
-        let octets = crate::sys::path_mtu(self.socket.as_fd(), ipv6)?;
+        let socket = self.datagrams()?;
+        let octets = crate::sys::path_mtu(socket.as_fd(), socket.local_addr()?.is_ipv6())?;
         Ok(u16::try_from(octets).unwrap_or(u16::MAX))
     }
 
-    /// Sends a probe now or not at all; [`drain_sent`](Self::drain_sent) tells `tag` when it left.
+    /// Sends a probe now or not at all; [`drain_sent`](Self::drain_sent) tells `tag` when it left, but
+    /// not of TCP. There `bytes` stay here, and come back when the connection is accepted or refused.
     pub fn try_send(&mut self, bytes: &[u8], to: SocketAddr, tag: u64) -> io::Result<()> {
         let mut to = to;
-        if self.icmp {
-            to.set_port(0);
-        }
         let before = self.clock.now();
-        match SockRef::from(&self.socket).send_to(bytes, &to.into()) {
-            Ok(_) => {
-                self.departures.note(tag, before);
-                self.counters.sent += 1;
-                Ok(())
+        let sent = match &mut self.way {
+            Way::Datagrams { socket, icmp, .. } => {
+                if *icmp {
+                    to.set_port(0);
+                }
+                let sent = SockRef::from(&*socket).send_to(bytes, &to.into()).map(|_| ());
+                match sent {
+                    Ok(()) => self.departures.note(tag, before),
+                    // Whether the kernel counted this send depends on where it failed.
+                    Err(_) => self.departures.restart(enable_stamps(socket, true)),
+                }
+                sent
             }
-            Err(error) => {
-                self.counters.send_errors += 1;
-                // Whether the kernel counted this send depends on where it failed.
-                self.departures.restart(enable_stamps(&self.socket, true));
-                Err(error)
-            }
+            Way::Connects(connects) => connects.begin(bytes, to, before),
+        };
+        match sent {
+            Ok(()) => self.counters.sent += 1,
+            Err(_) => self.counters.send_errors += 1,
         }
+        sent
     }
 
     /// Hands over the departures that the kernel has stamped since, `limit` at most.
@@ -141,10 +167,11 @@ impl ProbeSocket {
     /// Call it before [`recv_batch`](Self::recv_batch): a reply's round trip starts with the stamp.
     /// When all that were sent are told it does not ask for more.
     pub fn drain_sent(&mut self, limit: usize, mut each: impl FnMut(u64, Instant)) -> usize {
+        let Way::Datagrams { socket, .. } = &self.way else { return 0 };
         // At least once: what is not ours must not stay in the queue.
         let limit = limit.min(self.departures.waiting.max(1));
         for taken in 0..limit {
-            let Ok(message) = self.inbox.receive_error(self.socket.as_fd()) else { return taken };
+            let Ok(message) = self.inbox.receive_error(socket.as_fd()) else { return taken };
             let details = message.details;
             let Some(key) = details.sent_key else {
                 self.counters.receive_errors += 1;
@@ -167,26 +194,40 @@ impl ProbeSocket {
     /// Call it before looking at timers, so that a stall of ours is never taken for a silence of
     /// the path.
     pub fn recv_batch(&mut self, limit: usize, mut each: impl FnMut(Datagram<'_>)) -> usize {
+        let Self { way, inbox, clock, counters, .. } = self;
+        let (socket, has_header) = match way {
+            Way::Datagrams { socket, has_header, .. } => (&*socket, *has_header),
+            Way::Connects(connects) => {
+                let at = clock.now();
+                return connects.answers(limit, at, |answer| {
+                    let Some(Answer { ticket, from }) = answer else {
+                        counters.receive_errors += 1;
+                        return;
+                    };
+                    counters.received += 1;
+                    counters.user_stamped += 1;
+                    let (ttl, class, kernel_stamped) = (None, None, false);
+                    each(Datagram { bytes: &ticket, from, at, ttl, class, kernel_stamped });
+                });
+            }
+        };
         for taken in 0..limit {
-            match self.receive_one(&mut each) {
-                Ok(()) => {}
+            match inbox.receive(socket.as_fd()) {
+                Ok(message) => deliver(message, has_header, clock, counters, &mut each),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
-                Err(_) => self.counters.receive_errors += 1,
+                Err(_) => counters.receive_errors += 1,
             }
         }
         limit
-    }
-
-    fn receive_one(&mut self, each: &mut impl FnMut(Datagram<'_>)) -> io::Result<()> {
-        let message = self.inbox.receive(self.socket.as_fd())?;
-        deliver(message, self.has_header, &mut self.clock, &mut self.counters, each);
-        Ok(())
     }
 }
 
 impl AsFd for ProbeSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        match &self.way {
+            Way::Datagrams { socket, .. } => socket.as_fd(),
+            Way::Connects(connects) => connects.as_fd(),
+        }
     }
 }
 

@@ -249,3 +249,68 @@ async fn what_is_refused_is_named_with_its_remedy() {
     let text = error.to_string();
     assert!(text.contains("192.0.2.77") && text.contains("interface of this host"), "{text}");
 }
+
+/// The answers that come to `socket` within `wait`.
+async fn tickets(socket: &mut ProbeSocket, wait: Duration) -> Vec<(Vec<u8>, SocketAddr)> {
+    let mut watch = Watch::new().unwrap();
+    watch.add(socket, 0).unwrap();
+    let mut found = Vec::new();
+    let end = tokio::time::Instant::now() + wait;
+    while found.is_empty() {
+        let any = tokio::time::timeout_at(end, poll_fn(|cx| watch.poll_any(cx)));
+        if any.await.is_err() {
+            break;
+        }
+        assert!(watch.ready().all(|waiting| waiting.arrivals));
+        socket.recv_batch(8, |it| {
+            assert!(!it.kernel_stamped);
+            found.push((it.bytes.to_vec(), it.from));
+        });
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_connection_is_answered_by_who_accepts_and_by_who_refuses() {
+    for (source, far) in [("127.0.0.5", V4), ("::1", V6)] {
+        let source: IpAddr = source.parse().unwrap();
+        let spec = Spec {
+            device: Some("lo".to_owned()),
+            ..Spec::new(Carrier::Tcp, SocketAddr::new(source, 0))
+        };
+        let mut socket = ProbeSocket::open(&spec, Monotonic::now()).unwrap();
+        let listener = tokio::net::TcpListener::bind((far, 0)).await.unwrap();
+        let to = listener.local_addr().unwrap();
+        socket.try_send(b"first ticket", to, 0).unwrap();
+        let answers = tickets(&mut socket, PATIENCE).await;
+        assert_eq!(answers, [(b"first ticket".to_vec(), to)]);
+        let (mut stream, from) = listener.accept().await.unwrap();
+        assert_eq!(from.ip(), source, "pinned to the source of the path");
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 8]).await;
+        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset, "no farewell");
+        drop(listener);
+        socket.try_send(b"other ticket", to, 0).unwrap();
+        let answers = tickets(&mut socket, PATIENCE).await;
+        assert_eq!(answers, [(b"other ticket".to_vec(), to)], "a reset is an answer");
+        assert_eq!((socket.counters().sent, socket.counters().received), (2, 2));
+    }
+}
+
+/// The kernel of a listener whose queue is full drops requests, and accepts the one it gets
+/// when they are asked again.
+#[tokio::test]
+async fn an_answer_to_a_repeated_request_is_none() {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::new(V4, 0).into()).unwrap();
+    listener.listen(0).unwrap();
+    let to = listener.local_addr().unwrap().as_socket().unwrap();
+    let _full = std::net::TcpStream::connect(to).unwrap();
+    let spec = Spec::new(Carrier::Tcp, SocketAddr::new(V4, 0));
+    let mut socket = ProbeSocket::open(&spec, Monotonic::now()).unwrap();
+    socket.try_send(b"ticket", to, 0).unwrap();
+    assert_eq!(tickets(&mut socket, Duration::from_millis(300)).await, [], "dropped");
+    let _first = listener.accept().unwrap();
+    assert_eq!(tickets(&mut socket, Duration::from_millis(1500)).await, [], "too late");
+    assert_eq!(socket.counters().receive_errors, 1, "accepted in the end");
+}

@@ -32,6 +32,12 @@ use crate::series;
 use record::Record;
 use tally::{Tally, scored};
 
+/// The shortest time between two TCP probes of a target: a server counts connections as work.
+pub const FASTEST_TCP: Duration = Duration::from_millis(500);
+
+/// The port that TCP probes ask for by default, that of HTTPS.
+pub const TCP_PORT: u16 = 443;
+
 /// How to probe what.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,7 +53,7 @@ pub struct Config {
     pub dscp: u8,
     /// Octets that packets are padded to ([`Options::size`]).
     pub size: u16,
-    /// Time between probes, a millisecond or more.
+    /// Time between probes, a millisecond or more; for TCP [`FASTEST_TCP`] or more.
     pub interval: Duration,
     /// Time after which an unanswered probe is lost.
     pub timeout: Duration,
@@ -144,8 +150,11 @@ impl<'a> Run<'a> {
         // The clock starts in the past: instants before the first probe must exist.
         let origin = origin.checked_sub(Duration::from_secs(60)).unwrap_or(origin);
         let identity = (std::process::id() as u16).max(1);
-        let icmp = config.kind == ProbeKind::Icmp;
-        let carrier = if icmp { Carrier::Icmp { identifier: identity } } else { Carrier::Udp };
+        let carrier = match config.kind {
+            ProbeKind::Icmp => Carrier::Icmp { identifier: identity },
+            ProbeKind::Stamp | ProbeKind::Stun => Carrier::Udp,
+            ProbeKind::Tcp => Carrier::Tcp,
+        };
         let source = config.source.unwrap_or_else(|| unspecified(config.target.ip()));
         let mut spec = Spec::new(carrier, SocketAddr::new(source, 0));
         spec.device.clone_from(&config.device);
@@ -156,6 +165,7 @@ impl<'a> Run<'a> {
         let kind = match (config.kind, config.target.ip()) {
             (ProbeKind::Stamp, _) => Kind::Stamp { ssid: identity },
             (ProbeKind::Stun, _) => Kind::Stun,
+            (ProbeKind::Tcp, _) => Kind::Tcp,
             (ProbeKind::Icmp, IpAddr::V4(_)) => {
                 Kind::Icmp { version: Version::V4, identifier: identity }
             }

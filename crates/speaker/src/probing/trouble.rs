@@ -23,6 +23,8 @@ pub enum Trouble {
         /// It was asked with ICMP.
         icmp: bool,
     },
+    /// Nobody accepts a TCP connection, and nobody refuses one.
+    NoConnection,
 }
 
 impl Trouble {
@@ -35,6 +37,9 @@ impl Trouble {
         let silence = Self::Silence { keyed: config.key.is_some(), icmp };
         if icmp {
             return silence;
+        }
+        if config.kind == ProbeKind::Tcp {
+            return Self::NoConnection;
         }
         match ask(config).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Self::NothingListens,
@@ -50,6 +55,9 @@ impl Trouble {
                 "start `pathvane reflector` there (for STUN a relay), say its port (TARGET:PORT), or probe with --kind icmp"
             }
             Self::NoWay => "check the address, routes (`ip route get`) and the --interface",
+            Self::NoConnection => {
+                "a firewall may drop connections to that port: say another (TARGET:PORT), or probe with --kind icmp"
+            }
             Self::Silence { keyed: true, .. } => {
                 "check that the reflector has the same key, lists our source (--allow), and that no firewall is between"
             }
@@ -68,6 +76,7 @@ impl std::fmt::Display for Trouble {
         f.write_str(match self {
             Self::NothingListens => "its host says that nothing listens on that UDP port",
             Self::NoWay => "the network says that there is no way to it",
+            Self::NoConnection => "connections are neither accepted nor refused",
             Self::Silence { .. } => "nobody answers, and nobody says why",
         })
     }

@@ -1,4 +1,4 @@
-//! The probes' sockets: one per path and source port for UDP, one per stream for ICMP.
+//! The probes' sockets: one per path and source port for UDP, one per path for TCP, one per stream for ICMP.
 
 use std::collections::HashMap;
 use std::io;
@@ -59,6 +59,7 @@ struct Key {
     path: usize,
     dscp: u8,
     icmp: Option<StreamId>,
+    tcp: bool,
     /// Which of the source ports.
     port: u8,
 }
@@ -87,7 +88,8 @@ impl Probes {
             let path = stream.path.index();
             let mut lanes = Vec::new();
             for port in 0..stream.ports.max(1) {
-                let key = Key { source: stream.source, path, dscp: stream.dscp, icmp, port };
+                let tcp = stream.kind == ProbeKind::Tcp;
+                let key = Key { source: stream.source, path, dscp: stream.dscp, icmp, tcp, port };
                 let lane = match by_key.get(&key) {
                     Some(&lane) => lane,
                     None => probes.add_lane(&spec(&key, &config.paths[path]), origin)?,
@@ -125,7 +127,8 @@ impl Probes {
             target.set_port(0);
         }
         let index = stream.path.index();
-        let key = Key { source: stream.source, path: index, dscp: stream.dscp, icmp, port: 0 };
+        let (tcp, port) = (false, 0);
+        let key = Key { source: stream.source, path: index, dscp: stream.dscp, icmp, tcp, port };
         let spec = Spec { dont_fragment: true, ..spec(&key, path) };
         let lane = self.add_lane(&spec, origin)?;
         self.lanes[lane].streams.push((target, id));
@@ -223,6 +226,7 @@ pub(super) fn tag(probe: &ProbeOut) -> u64 {
 fn spec(key: &Key, path: &PathLink) -> Spec {
     let carrier = match key.icmp {
         Some(id) => Carrier::Icmp { identifier: id.icmp_identifier() },
+        None if key.tcp => Carrier::Tcp,
         None => Carrier::Udp,
     };
     Spec {

@@ -255,6 +255,7 @@ fn stream(shell: Shell<'_>, config: &ProbeConfig, view: &StreamView) -> Probe {
         ProbeKind::Stamp => ("stamp", config.target.to_string()),
         ProbeKind::Icmp => ("icmp", config.target.ip().to_string()),
         ProbeKind::Stun => ("stun", config.target.to_string()),
+        ProbeKind::Tcp => ("tcp", config.target.to_string()),
     };
     Probe {
         kind: kind.to_owned(),
