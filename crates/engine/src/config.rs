@@ -79,9 +79,7 @@ impl Config {
             .zip(self.path_ids().flat_map(of_path))
             .map(|(id, (path, nth))| (StreamId(id), path, nth))
     }
-}
 
-impl Config {
     /// Every full-size probe with its path.
     pub fn full_size_streams(&self) -> impl Iterator<Item = (StreamId, PathId)> + '_ {
         let first = count(self.paths.iter().map(|path| path.probes.len()).sum());

@@ -231,34 +231,24 @@ fn from_text<T: FromStr>(
     })
 }
 
-impl FromToml for Plain<Community> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "a community", "\"65000:100\" or \"no-export\"")
-    }
+/// Values that are written as text: the type, what it is, and examples.
+macro_rules! from_text {
+    ($($type:ty: $what:literal, $examples:literal;)*) => {$(
+        impl FromToml for Plain<$type> {
+            fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+                from_text(value, $what, $examples)
+            }
+        }
+    )*};
 }
 
-impl FromToml for Plain<ExtCommunity> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "an extended community", "\"rt:65000:100\" or \"soo:192.0.2.1:5\"")
-    }
-}
-
-impl FromToml for Plain<CommunityPattern> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "a community", "\"65000:100\", \"65000:*\" or \"no-export\"")
-    }
-}
-
-impl FromToml for Plain<ExtCommunityPattern> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "an extended community", "\"rt:65000:100\" or \"rt:65000:*\"")
-    }
-}
-
-impl FromToml for Plain<LargeCommunityPattern> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "a large community", "\"65000:1:2\" or \"65000:1:*\"")
-    }
+from_text! {
+    Community: "a community", "\"65000:100\" or \"no-export\"";
+    ExtCommunity: "an extended community", "\"rt:65000:100\" or \"soo:192.0.2.1:5\"";
+    LargeCommunity: "a large community", "\"65000:1:2\"";
+    CommunityPattern: "a community", "\"65000:100\", \"65000:*\" or \"no-export\"";
+    ExtCommunityPattern: "an extended community", "\"rt:65000:100\" or \"rt:65000:*\"";
+    LargeCommunityPattern: "a large community", "\"65000:1:2\" or \"65000:1:*\"";
 }
 
 impl FromToml for AsPathRegex {
@@ -283,12 +273,6 @@ impl FromToml for NextHopChange {
                 Refusal::new(format!("`{text}` is not a next hop"), format!("write {example}"))
             }),
         }
-    }
-}
-
-impl FromToml for Plain<LargeCommunity> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
-        from_text(value, "a large community", "\"65000:1:2\"")
     }
 }
 

@@ -23,13 +23,13 @@ pub const SPEAKER: &[&str] = &[
     "probe_rate",
 ];
 
-/// `[peers.NAME]`
+/// `[peers.NAME]`: first what a group cannot say.
 pub const PEER: &[&str] = &[
     "group",
-    "profile",
     "address",
     "range",
     "max_peers",
+    "profile",
     "port",
     "local_address",
     "interface",
@@ -66,44 +66,11 @@ pub const PEER: &[&str] = &[
     "bfd",
 ];
 
-/// `[groups.NAME]`: what peers have in common, so neither names of groups nor addresses.
-pub const GROUP: &[&str] = &[
-    "profile",
-    "port",
-    "local_address",
-    "interface",
-    "asn",
-    "hold_time",
-    "connect_retry",
-    "passive",
-    "delay_open",
-    "families",
-    "next_hop_ipv4",
-    "next_hop_ipv6",
-    "password",
-    "password_file",
-    "ttl_security",
-    "multihop",
-    "graceful_restart",
-    "restart_time",
-    "long_lived_stale_time",
-    "extended_messages",
-    "add_path_receive",
-    "add_path_send",
-    "import",
-    "export",
-    "next_hop_self",
-    "route_reflector_client",
-    "domain",
-    "user_timeout",
-    "max_prefixes",
-    "max_prefixes_out",
-    "graceful_shutdown",
-    "role",
-    "role_strict",
-    "restart_after_notification",
-    "bfd",
-];
+/// Keys of a peer that its group does not have: names of groups, and addresses.
+const OF_A_PEER_ALONE: usize = 4;
+
+/// `[groups.NAME]`: what peers have in common.
+pub const GROUP: &[&str] = PEER.split_at(OF_A_PEER_ALONE).1;
 
 /// `max_prefixes` of a peer.
 pub const MAX_PREFIXES: &[&str] = &["ipv4", "ipv6", "warn_at", "beyond", "restart"];

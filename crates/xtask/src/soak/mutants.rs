@@ -110,14 +110,20 @@ impl Mutant {
         })
     }
 
-    /// Puts it into the copy, behind its switch. Several may change one expression.
-    fn plant(&self, number: u32, tree: &Path) -> Result<()> {
-        let here = if self.file.starts_with("crates/wire/") { "crate" } else { "pathvane_wire" };
+    /// Whether what it changes stands in its file, once.
+    fn fits(&self) -> Result<()> {
         let original =
             fs::read_to_string(shell::root().join(&self.file)).context(self.file.clone())?;
         let found = original.matches(&self.find).count();
         ensure!(found == 1, "{}: `{}` is there {found} times", self.file, self.find);
         ensure!(self.find.matches(&self.expr).count() == 1, "{}: `{}`", self.file, self.expr);
+        Ok(())
+    }
+
+    /// Puts it into the copy, behind its switch. Several may change one expression.
+    fn plant(&self, number: u32, tree: &Path) -> Result<()> {
+        let here = if self.file.starts_with("crates/wire/") { "crate" } else { "pathvane_wire" };
+        self.fits()?;
         let path = tree.join(&self.file);
         let (before, after) = self.find.split_once(&self.expr).expect("just looked");
         // What an earlier mutant made of it ends the same way.
@@ -136,10 +142,10 @@ impl Mutant {
     }
 }
 
-/// A copy of what Git knows, beside the build of the registry's crates.
+/// A copy of what Git knows. It is built apart: two builds of different trees in one place would undo
+/// each other.
 fn copy_of_the_tree() -> Result<PathBuf> {
-    let place = shell::root().join("target/mutants");
-    let tree = place.join("tree");
+    let tree = shell::root().join("target/mutants/tree");
     let listed = Command::new("git").args(["ls-files"]).current_dir(shell::root()).output()?;
     ensure!(listed.status.success(), "git ls-files fails");
     for name in String::from_utf8(listed.stdout)?.lines() {
@@ -150,14 +156,6 @@ fn copy_of_the_tree() -> Result<PathBuf> {
         if fs::read(&to).ok().as_ref() != Some(&text) {
             fs::write(&to, text)?;
         }
-    }
-    let target = place.join("target");
-    if !target.exists() {
-        shell::run("cargo", &["test", "-p", "pathvane", "--test", "conformance", "--no-run"], &[])?;
-        fs::create_dir_all(&target)?;
-        let (from, to) = (shell::root().join("target/debug"), target.join("debug"));
-        let status = Command::new("cp").arg("-al").args([from, to]).status()?;
-        ensure!(status.success(), "cannot link the built crates");
     }
     Ok(tree)
 }
@@ -215,4 +213,18 @@ fn play(program: &Path, tree: &Path, number: u32, rows: &str) -> Result<BTreeSet
         bail!("mutant {number} played no row:\n{text}{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The run takes long and is made seldom; what it needs breaks whenever a line is rewritten.
+    #[test]
+    fn every_mutant_fits_the_tree() {
+        let mutants = read().expect("the table is sound");
+        assert!(mutants.len() >= 75);
+        let misfits: Vec<_> = mutants.iter().filter_map(|mutant| mutant.fits().err()).collect();
+        assert!(misfits.is_empty(), "{misfits:#?}");
+    }
 }
