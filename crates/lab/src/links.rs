@@ -189,6 +189,7 @@ impl Drop for Link {
 
 fn bind(address: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((address, 0))?;
+    socket2::SockRef::from(&socket).set_recv_tos_v4(true)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -2,14 +2,18 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::AsFd;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, recvmsg, sendmsg,
+};
 use nix::sys::time::TimeSpec;
 use pathvane_clock::Instant;
 
@@ -47,6 +51,13 @@ struct UnderWay {
     number: u64,
     flow: usize,
     direction: Direction,
+    packet: Packet,
+}
+
+/// A datagram's octets, and the Traffic Class that it travels with.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Packet {
+    tos: u8,
     bytes: Vec<u8>,
 }
 
@@ -110,24 +121,24 @@ impl Relay {
         let mut buffer = [0; 2048];
         for index in 0..self.flows.len() {
             for direction in Direction::BOTH {
-                while let Some((len, from)) = self.flows[index].receive(direction, &mut buffer) {
+                while let Some((packet, from)) = self.flows[index].receive(direction, &mut buffer) {
                     if direction == Direction::Forward && self.flows[index].learn_site {
                         self.flows[index].site = Some(from);
                     }
-                    self.admit(index, direction, &buffer[..len]);
+                    self.admit(index, direction, packet);
                 }
             }
         }
     }
 
-    fn admit(&mut self, flow: usize, direction: Direction, bytes: &[u8]) {
+    fn admit(&mut self, flow: usize, direction: Direction, packet: Packet) {
         let Some(at) = self.shared.line(direction).admit(mono::now()) else { return };
         if self.under_way.len() >= MAX_HELD {
             return;
         }
         self.number += 1;
         let number = self.number;
-        self.under_way.push(Reverse(UnderWay { at, number, flow, direction, bytes: bytes.into() }));
+        self.under_way.push(Reverse(UnderWay { at, number, flow, direction, packet }));
     }
 
     /// Delivers what is due.
@@ -138,7 +149,7 @@ impl Relay {
                 self.shared
                     .late_ns
                     .fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
-                self.flows[due.flow].deliver(due.direction, &due.bytes);
+                self.flows[due.flow].deliver(due.direction, &due.packet);
             }
         }
     }
@@ -187,20 +198,36 @@ impl Relay {
 }
 
 impl FlowSockets {
-    fn receive(&self, direction: Direction, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    fn receive(&self, direction: Direction, room: &mut [u8]) -> Option<(Packet, SocketAddr)> {
         let socket = match direction {
             Direction::Forward => &self.near,
             Direction::Return => &self.far,
         };
-        socket.recv_from(buffer).ok()
+        let (mut parts, mut control) = ([IoSliceMut::new(room)], nix::cmsg_space!(u8));
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let received =
+            recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
+        let message = received.ok()?;
+        let (len, from) = (message.bytes, message.address?);
+        let marked = message.cmsgs().ok()?.find_map(|control| match control {
+            ControlMessageOwned::Ipv4Tos(tos) => Some(tos),
+            _ => None,
+        });
+        let packet = Packet { tos: marked.unwrap_or(0), bytes: room[..len].into() };
+        Some((packet, SocketAddrV4::from(from).into()))
     }
 
-    /// Sends out at the other end; what the receiver does not take is lost, as on a network.
-    fn deliver(&self, direction: Direction, bytes: &[u8]) {
-        let _ = match (direction, self.site) {
-            (Direction::Forward, _) => self.far.send_to(bytes, self.region),
-            (Direction::Return, Some(site)) => self.near.send_to(bytes, site),
-            (Direction::Return, None) => Ok(0),
+    /// Sends out at the other end, marked as it came in; what the receiver does not take is lost, as on
+    /// a network.
+    fn deliver(&self, direction: Direction, packet: &Packet) {
+        let (socket, to) = match (direction, self.site) {
+            (Direction::Forward, _) => (&self.far, self.region),
+            (Direction::Return, Some(site)) => (&self.near, site),
+            (Direction::Return, None) => return,
         };
+        let (parts, control) =
+            ([IoSlice::new(&packet.bytes)], ControlMessage::Ipv4Tos(&packet.tos));
+        let to = SockaddrStorage::from(to);
+        let _ = sendmsg(socket.as_raw_fd(), &parts, &[control], MsgFlags::MSG_DONTWAIT, Some(&to));
     }
 }

@@ -44,6 +44,25 @@ fn blackhole() -> Fault {
 }
 
 #[test]
+fn datagrams_arrive_as_they_were_marked() {
+    let bench = bench([127, 77, 0, 9], [127, 77, 0, 10]);
+    let region = socket2::SockRef::from(&bench.region);
+    region.set_recv_tos_v4(true).expect("ask for marks");
+    for tos in [46 << 2, 0] {
+        socket2::SockRef::from(&bench.site).set_tos_v4(tos).expect("mark");
+        bench.site.send_to(b"ping", bench.link.flows()[0].near).expect("send");
+        let (mut room, mut control) = ([0; 64], nix::cmsg_space!(u8));
+        let mut parts = [std::io::IoSliceMut::new(&mut room)];
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&bench.region);
+        let flags = nix::sys::socket::MsgFlags::empty();
+        let message = nix::sys::socket::recvmsg::<()>(fd, &mut parts, Some(&mut control), flags);
+        let marks: Vec<_> = message.expect("forward").cmsgs().expect("whole").collect();
+        let marked = nix::sys::socket::ControlMessageOwned::Ipv4Tos(tos as u8);
+        assert_eq!(marks, [marked]);
+    }
+}
+
+#[test]
 fn datagrams_take_the_line_s_time_each_way() {
     let bench = bench([127, 77, 0, 1], [127, 77, 0, 2]);
     let ends = bench.link.flows()[0];

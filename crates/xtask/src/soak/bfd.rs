@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Threads that burn the processors and move memory meanwhile.
     #[arg(long, default_value_t = 4)]
     load: u32,
+    /// Beside them a speaker takes a full table and passes it on, over and over.
+    #[arg(long)]
+    full_table: bool,
 }
 
 /// Runs it on the release build, and prints what came of it.
@@ -46,6 +49,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let outcome = std::thread::scope(|scope| {
         for _ in 0..options.load {
             scope.spawn(|| burn(&stop));
+        }
+        if options.full_table {
+            scope.spawn(|| full_tables(&stop));
         }
         let outcome = soak(options, &folder);
         stop.store(true, Ordering::Relaxed);
@@ -81,15 +87,18 @@ fn soak(options: &Options, folder: &Path) -> Result<()> {
         std::thread::sleep(Duration::from_secs(3));
     }
     took.sort_unstable();
-    let at = |share: usize| took.get((took.len() * share / 1000).min(took.len() - 1));
+    let at = |share: usize| {
+        let took = took.get((took.len() * share / 1000).min(took.len().saturating_sub(1)));
+        took.map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
+    };
     println!(
-        "soak: {} deaths of {} sessions, told after (detection time {} ms): p50 {:?}, p99 {:?}, most {:?}",
+        "soak: {} deaths of {} sessions, told after (detection time {} ms): p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
         options.deaths,
         options.sessions,
         options.interval * u64::from(options.multiplier),
         at(500),
         at(990),
-        took.last(),
+        at(1000),
     );
     let stalls = std::fs::read_to_string(folder.join("ours.log"))?;
     println!("soak: {} stalls of this machine were noticed", stalls.matches("stood still").count());
@@ -108,6 +117,25 @@ fn burn(stop: &AtomicBool) {
             memory[(at >> 20) % len] += 1;
         }
     }
+}
+
+/// Has a speaker take 1,000,000 routes, pass them on, and withdraw them, until told to stop.
+fn full_tables(stop: &AtomicBool) {
+    let rib = ["bench", "rib", "--scenario", "load", "--against", "pathvane"];
+    let mut tables = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut child = Command::new(shell::root().join("target/release/pathvane"));
+        let child = child
+            .args(rib)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut child) = child else { break };
+        // Ending it half way would leave its speaker behind; a table takes seconds.
+        tables += u32::from(child.wait().is_ok_and(|status| status.success()));
+    }
+    println!("soak: {tables} full tables passed through a speaker beside it");
 }
 
 /// One BFD process, killed when dropped.
