@@ -136,7 +136,7 @@ fn decisions(c: &mut Criterion) {
         path: PathId(id),
         verdict: *monitor.verdict(),
         score: monitor.score(Class::Voice),
-        fate_group: None,
+        shared_risk: 0,
         instances: (2, 2),
         utilisation: None,
         cost: f64::from(id),

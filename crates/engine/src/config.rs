@@ -80,12 +80,37 @@ impl Config {
             .map(|(id, (path, nth))| (StreamId(id), path, nth))
     }
 
+    /// What two paths and more name in [`Path::shared_risk`], each once; at most
+    /// [`SHARED_RISKS_MAX`] count.
+    pub fn shared_risks(&self) -> Vec<&str> {
+        shared_risks(self.paths.iter().map(|path| &path.shared_risk[..]))
+    }
+
     /// Every full-size probe with its path.
     pub fn full_size_streams(&self) -> impl Iterator<Item = (StreamId, PathId)> + '_ {
         let first = count(self.paths.iter().map(|path| path.probes.len()).sum());
         let probed = |path: &PathId| self.paths[path.index()].mtu_probe.is_some();
         (first..).map(StreamId).zip(self.path_ids().filter(probed))
     }
+}
+
+/// Names that several paths may have in [`Path::shared_risk`]; those of one path alone are not counted.
+pub const SHARED_RISKS_MAX: usize = 64;
+
+/// The names that two paths and more have, each once, in the order in which they come to be shared.
+pub fn shared_risks<'a>(paths: impl Iterator<Item = &'a [String]>) -> Vec<&'a str> {
+    let (mut seen, mut shared): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for names in paths {
+        let before = seen.len();
+        for name in names.iter().map(String::as_str) {
+            if !seen.contains(&name) {
+                seen.push(name);
+            } else if seen[..before].contains(&name) && !shared.contains(&name) {
+                shared.push(name);
+            }
+        }
+    }
+    shared
 }
 
 /// List lengths as numbers; configurations are far smaller than the bound.
@@ -190,8 +215,9 @@ pub struct Path {
     pub next_hop: IpAddr,
     /// The sessions that speak for this path.
     pub announce_via: Vec<PeerId>,
-    /// Paths of one fate group fail together: none is a refuge for the other.
-    pub fate_group: String,
+    /// What it may fail of together with others that name the same (a conduit, a carrier): such
+    /// paths are no refuge for each other.
+    pub shared_risk: Vec<String>,
     /// The cloud region it reaches.
     pub region: String,
     /// The source address of its probes, outside every service (law 1).

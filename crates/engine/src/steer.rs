@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use pathvane_clock::Instant;
 use pathvane_score::{Candidate, Cause, Compliance, Decision, Rule, Selector, State, Verdict};
 
-use crate::config::{Config, Service};
+use crate::config::{Config, SHARED_RISKS_MAX, Service};
 use crate::event::Move;
 use crate::ids::{PathId, ServiceId};
 use crate::measure::Measure;
@@ -21,8 +21,8 @@ use crate::signal::Role;
 pub(crate) struct Steer {
     id: ServiceId,
     selector: Selector,
-    /// The number of the fate group of each of its paths.
-    fate_groups: Vec<u32>,
+    /// What each of its paths shares with others, a bit for each risk.
+    shared_risks: Vec<u64>,
     /// The path the selector wants, carried out or not.
     wanted: Option<PathId>,
     /// Per announced prefix: whether its condition holds (law 4).
@@ -51,7 +51,7 @@ impl Steer {
         Self {
             id,
             selector: Selector::new(now, selector, seed),
-            fate_groups: service.paths.iter().map(|&path| fate_group(config, path)).collect(),
+            shared_risks: shared_risks(config, &service.paths),
             wanted: None,
             holds: service.announce.iter().map(|_| false).collect(),
             healthy: service.checks.iter().map(|_| None).collect(),
@@ -156,13 +156,13 @@ impl Steer {
     fn candidates(&self, facts: &Facts<'_>) -> Vec<Candidate> {
         let service = &facts.config.services[self.id.index()];
         let leader_passes = self.wanted.is_none_or(|path| facts.measure.verdict(path).passes());
-        let candidate = |(nth, (&path, &fate_group)): (usize, (&PathId, &u32))| {
+        let candidate = |(nth, (&path, &shared_risk)): (usize, (&PathId, &u64))| {
             let at = &facts.config.paths[path.index()];
             Candidate {
                 path: pathvane_score::PathId(u32::from(path.0)),
                 verdict: *facts.measure.verdict(path),
                 score: facts.measure.score(path, service),
-                fate_group: Some(fate_group),
+                shared_risk,
                 instances: self.instances(service, &at.region),
                 utilisation: facts.utilisation.get(nth).copied().flatten(),
                 cost: f64::from(at.cost),
@@ -170,13 +170,13 @@ impl Steer {
         };
         // Law 7: while the leader still passes, a symmetric service goes only where the return
         // direction can follow.
-        let admissible = |(_, (path, _)): &(usize, (&PathId, &u32))| {
+        let admissible = |(_, (path, _)): &(usize, (&PathId, &u64))| {
             !service.symmetric
                 || !leader_passes
                 || self.wanted == Some(**path)
                 || (facts.signalled)(**path)
         };
-        let paths = service.paths.iter().zip(&self.fate_groups).enumerate();
+        let paths = service.paths.iter().zip(&self.shared_risks).enumerate();
         paths.filter(admissible).map(candidate).collect()
     }
 
@@ -204,11 +204,16 @@ fn standing(verdict: &Verdict, compliance: Compliance) -> Role {
     }
 }
 
-/// The number of a path's fate group: the index of the first path that has it.
-fn fate_group(config: &Config, path: PathId) -> u32 {
-    let group = &config.paths[path.index()].fate_group;
-    let first = config.paths.iter().position(|other| other.fate_group == *group);
-    first.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
+/// What each path shares with others of the configuration, a bit for each name.
+fn shared_risks(config: &Config, paths: &[PathId]) -> Vec<u64> {
+    let names = config.shared_risks();
+    let bits = |path: &PathId| {
+        let own = &config.paths[path.index()].shared_risk;
+        let bits = names.iter().take(SHARED_RISKS_MAX).enumerate();
+        let bits = bits.filter(|(_, name)| own.iter().any(|own| own == *name));
+        bits.fold(0, |set, (bit, _)| set | 1 << bit)
+    };
+    paths.iter().map(bits).collect()
 }
 
 /// A path of the selector in our numbers.
@@ -241,8 +246,20 @@ fn cause(decision: &Decision, config: &Config) -> String {
         Some((full, Rule::Room)) => {
             format!("{told}; {to} has room, {} has not", name(Some(path_of(full))))
         }
+        Some((other, Rule::Risk)) => {
+            let other = path_of(other);
+            let risks = common_risks(config, other, decision.previous.map(path_of));
+            format!("{told}; {} shares {risks} with it, {to} does not", name(Some(other)))
+        }
         _ => told,
     }
+}
+
+/// What a path shares with the one that was left, for people.
+fn common_risks(config: &Config, path: PathId, left: Option<PathId>) -> String {
+    let risks = |path: PathId| config.paths[path.index()].shared_risk.iter();
+    let common = |name: &&String| left.is_some_and(|left| risks(left).any(|of| of == *name));
+    risks(path).filter(common).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
 /// The numbers behind a move: old leader, new leader.

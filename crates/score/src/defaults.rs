@@ -303,7 +303,7 @@ pub const MAX_UTILISATION: f64 = 0.85;
 pub const LOAD_FREE: f64 = 0.7;
 /// ... and what full load takes off.
 pub const LOAD_POINTS: f64 = 20.0;
-/// What sharing the leader's fate takes off a standby.
+/// What sharing a risk with the leader takes off a standby.
 pub const SHARED_RISK_POINTS: f64 = 10.0;
 /// Decide again this often: scores change without a verdict being given.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(1);

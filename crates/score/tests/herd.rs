@@ -29,7 +29,7 @@ fn candidate(id: u32, value: f64) -> Candidate {
             compliance: Compliance::Complies,
             ..ClassScore::unknown(Class::Interactive)
         },
-        fate_group: None,
+        shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
         cost: 0.0,

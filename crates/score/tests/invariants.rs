@@ -130,7 +130,7 @@ fn random_candidate(id: u32, rng: &mut Rng) -> Candidate {
         path: PathId(id),
         verdict,
         score,
-        fate_group: rng.bool().then(|| rng.u32(0..2)),
+        shared_risk: if rng.bool() { rng.u64(0..8) } else { 0 },
         instances: (rng.u16(0..3), rng.u16(0..3)),
         utilisation: rng.bool().then(|| rng.f64() * 1.2),
         cost: 0.0,

@@ -29,7 +29,7 @@ fn path(id: u32, value: f64) -> Candidate {
         path: PathId(id),
         verdict,
         score,
-        fate_group: None,
+        shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
         cost: 0.0,
@@ -321,14 +321,14 @@ fn when_everything_is_down_nothing_moves() {
 
 /// A leader that went silent at second 10, and a challenger whose newest answered probe left
 /// `fresh` after the leader's first missed one (or before).
-fn fault(fresh: bool, missing: bool, group: Option<u32>) -> [Candidate; 2] {
+fn fault(fresh: bool, missing: bool, risk: u64) -> [Candidate; 2] {
     let mut leader = down(path(0, 0.0));
     leader.verdict.evidence.missed_since = Some(s(10));
-    leader.fate_group = group;
+    leader.shared_risk = risk;
     let mut other = path(1, 90.0);
     other.verdict.evidence.missing = missing;
     other.verdict.evidence.not_before = Some(if fresh { s(10) + ms(20) } else { s(10) - ms(20) });
-    other.fate_group = group;
+    other.shared_risk = risk;
     [leader, other]
 }
 
@@ -342,14 +342,14 @@ fn changed_at(mut all: [Candidate; 2], state: State, since: Instant) -> [Candida
 fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
     let now = s(10) + ms(150);
     for (all, waits) in [
-        (fault(true, false, None), false),
-        (fault(false, false, None), true), // not heard of since: it may be the same fault
-        (fault(true, true, None), true),
-        (fault(false, false, Some(4)), true),
-        (fault(true, false, Some(4)), false),
-        (changed_at(fault(true, false, None), State::Degraded, s(9)), false),
-        (changed_at(fault(true, false, None), State::Degraded, now), true),
-        (changed_at(fault(true, false, None), State::Recovering, now), true),
+        (fault(true, false, 0), false),
+        (fault(false, false, 0), true), // not heard of since: it may be the same fault
+        (fault(true, true, 0), true),
+        (fault(false, false, 0b100), true),
+        (fault(true, false, 0b100), false),
+        (changed_at(fault(true, false, 0), State::Degraded, s(9)), false),
+        (changed_at(fault(true, false, 0), State::Degraded, now), true),
+        (changed_at(fault(true, false, 0), State::Recovering, now), true),
     ] {
         let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
         let decision = selector.decide(now, &all);
@@ -365,13 +365,13 @@ fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
 #[test]
 fn waiting_ends_with_an_answer_a_verdict_or_its_time() {
     let now = s(10) + ms(150);
-    let doubtful = fault(false, true, None);
+    let doubtful = fault(false, true, 0);
     let waiting = || {
         let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
         assert!(!selector.decide(now, &doubtful).moved);
         selector
     };
-    assert!(waiting().decide(now + ms(10), &fault(true, false, None)).moved);
+    assert!(waiting().decide(now + ms(10), &fault(true, false, 0)).moved);
     let both = [doubtful[0], down(doubtful[1])];
     assert!(!waiting().decide(now + ms(20), &both).moved);
     let mut selector = waiting();
@@ -382,7 +382,7 @@ fn waiting_ends_with_an_answer_a_verdict_or_its_time() {
 #[test]
 fn paths_that_share_a_fate_are_given_time_to_degrade_together() {
     let grouped = |mut it: Candidate| {
-        it.fate_group = Some(1);
+        it.shared_risk = 1;
         it
     };
     let mut bad = grouped(violating(path(0, 50.0)));
@@ -422,11 +422,59 @@ fn the_operator_removes_paths() {
 
 #[test]
 fn a_standby_that_shares_the_leaders_fate_counts_for_less() {
-    let grouped = |mut it: Candidate, group| {
-        it.fate_group = Some(group);
-        it
-    };
-    let all = [grouped(path(0, 93.0), 1), grouped(path(1, 92.0), 1), grouped(path(2, 85.0), 2)];
+    let all = [at_risk(path(0, 93.0), 0b101), at_risk(path(1, 92.0), 0b110), path(2, 85.0)];
     let selector = led_by_first(exact(), &all);
     assert_eq!(selector.decision().standbys, [PathId(2), PathId(1)]);
+}
+
+fn at_risk(mut it: Candidate, risks: u64) -> Candidate {
+    it.shared_risk = risks;
+    it
+}
+
+/// Three paths, of which the first fails and the second shares one of several risks with it.
+fn sharers() -> [Candidate; 3] {
+    [at_risk(path(0, 93.0), 0b011), at_risk(path(1, 92.0), 0b110), at_risk(path(2, 85.0), 0b1000)]
+}
+
+#[test]
+fn a_fault_is_not_fled_from_to_a_path_that_shares_its_risk_while_another_works_as_well() {
+    for strategy in [Strategy::Best, Strategy::Ordered] {
+        let config = SelectorConfig { strategy, ..exact() };
+        let mut selector = led_by_first(config.clone(), &sharers());
+        let [leader, sharer, other] = sharers();
+        let failed = [down(leader), sharer, other];
+        let decision = selector.decide(s(10), &failed);
+        assert_eq!((decision.leader, decision.cause), (Some(PathId(2)), Cause::LeaderDown));
+        assert_eq!(decision.over, Some((PathId(1), Rule::Risk)));
+        // One that breaks the limits is left for the path apart, too.
+        let mut selector = led_by_first(config.clone(), &sharers());
+        let decision = selector.decide(s(10), &[violating(leader), sharer, other]);
+        assert_eq!((decision.leader, decision.cause), (Some(PathId(2)), Cause::LeaderViolates));
+        // Limits and standing come first: a path that shares a risk and works is better.
+        for worse in [violating(other), down(other)] {
+            let mut selector = led_by_first(config.clone(), &sharers());
+            let decision = selector.decide(s(10), &[down(leader), sharer, worse]);
+            assert_eq!(decision.leader, Some(PathId(1)));
+        }
+    }
+}
+
+#[test]
+fn a_risk_counts_only_on_the_flight_from_a_fault() {
+    let [leader, sharer, other] = sharers();
+    let removed = state(leader, State::Admin, Reasons::NONE);
+    let mut selector = led_by_first(exact(), &sharers());
+    let decision = selector.decide(s(10), &[removed, sharer, other]);
+    assert_eq!((decision.leader, decision.cause), (Some(PathId(1)), Cause::LeaderRemoved));
+    assert_eq!(decision.over, Some((PathId(2), Rule::Score)));
+}
+
+#[test]
+fn a_fault_of_all_that_share_a_risk_moves_nothing_among_them() {
+    let [leader, sharer, _] = sharers();
+    let mut selector = led_by_first(exact(), &[leader, sharer]);
+    let both = [down(leader), down(sharer)];
+    assert!(live(&mut selector, s(10), s(60), &both).is_empty());
+    assert_eq!(selector.decision().cause, Cause::SharedFault);
 }

@@ -87,7 +87,7 @@ fn candidate((i, path): (u32, &Path)) -> Candidate {
         path: PathId(i),
         verdict: *path.monitor.verdict(),
         score: path.monitor.score(Class::Voice),
-        fate_group: None,
+        shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
         cost: 0.0,

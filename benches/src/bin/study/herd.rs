@@ -36,7 +36,7 @@ fn candidate(id: u32, value: f64, up: bool, since: Instant) -> Candidate {
             compliance: if up { Compliance::Complies } else { Compliance::Violates },
             ..ClassScore::unknown(Class::Interactive)
         },
-        fate_group: None,
+        shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
         cost: 0.0,

@@ -80,7 +80,7 @@ impl Site {
             path: PathId(id),
             verdict: *way.path.monitor.verdict(),
             score: way.path.monitor.score(Class::Voice),
-            fate_group: None,
+            shared_risk: 0,
             instances: (0, 0),
             utilisation: None,
             cost: 0.0,

@@ -43,6 +43,7 @@ pub(crate) fn explain_service(service: &Service) -> String {
             "standing" => "the other was not fit to lead",
             "limits" => "it kept the limits of the class, the other did not",
             "room" => "it had room, the other had not",
+            "risk" => "it shared no risk with the path that failed, the other did",
             "score" => "its score was better",
             _ => "it comes earlier in the order",
         };

@@ -71,8 +71,9 @@ pub struct Candidate {
     pub verdict: Verdict,
     /// Its score for the service's class.
     pub score: ClassScore,
-    /// Paths with the same group fail together (last mile, carrier); `None`: with nobody.
-    pub fate_group: Option<u32>,
+    /// A bit for each risk that it shares with other paths (a conduit, a carrier, the last mile):
+    /// paths with a bit in common may fail together. Zero: with nobody.
+    pub shared_risk: u64,
     /// Healthy instances of the service in the path's region, and all of them. Fewer than
     /// two in all say nothing.
     pub instances: (u16, u16),
@@ -133,6 +134,11 @@ impl Cause {
         }
     }
 
+    /// Moves away from a fault of the leader's path.
+    fn is_fault(self) -> bool {
+        matches!(self, Self::LeaderDown | Self::LeaderViolates)
+    }
+
     /// Moves that do not wait.
     fn is_urgent(self) -> bool {
         !matches!(self, Self::LeaderFull | Self::Better | Self::Preferred)
@@ -148,6 +154,8 @@ pub enum Rule {
     Limits,
     /// One has room for the service, the other has not.
     Room,
+    /// One shares a risk with the leader that failed, the other does not.
+    Risk,
     /// One has the better adjusted score.
     Score,
     /// Nothing but their place in the operator's order.
@@ -274,7 +282,7 @@ impl Selector {
         let Some(leader) = leader else {
             let first = self.decision.leader.is_none();
             let cause = if first { Cause::First } else { Cause::LeaderRemoved };
-            return match self.best(candidates, |_, _| true) {
+            return match self.best(candidates, None, |_, _| true) {
                 Some(to) => Wish::Move(to, cause),
                 None => Wish::Keep(Cause::Kept),
             };
@@ -311,12 +319,13 @@ impl Selector {
             }
             _ => rank.standing > standing && (rank.fits || standing == Standing::Out),
         };
-        let faulty = matches!(cause, Cause::LeaderDown | Cause::LeaderViolates);
+        let faulty = cause.is_fault();
         let sound = |it: &Candidate| !faulty || !self.is_in_doubt(now, leader, it);
-        if let Some(to) = self.best(all, |it, rank| takes_over(it, rank) && sound(it)) {
+        let fled = faulty.then_some(leader);
+        if let Some(to) = self.best(all, fled, |it, rank| takes_over(it, rank) && sound(it)) {
             return Some(Wish::Move(to, cause));
         }
-        let doubtful = self.best(all, takes_over);
+        let doubtful = self.best(all, fled, takes_over);
         self.doubted_since = doubtful.and(self.doubted_since.or(Some(now)));
         let waited = now.since(self.doubted_since.unwrap_or(now));
         match doubtful {
@@ -349,7 +358,8 @@ impl Selector {
         // The challenger that waits already goes on, unless it fell back.
         let waiting = self.challenge.as_ref().map(|challenge| challenge.path);
         let still = all.iter().position(|it| Some(it.path) == waiting && cause_of(it).is_some());
-        let Some(to) = still.or_else(|| self.best(all, |it, _| cause_of(it).is_some())) else {
+        let Some(to) = still.or_else(|| self.best(all, None, |it, _| cause_of(it).is_some()))
+        else {
             self.challenge = None;
             return Wish::Keep(Cause::Kept);
         };
@@ -410,14 +420,20 @@ impl Selector {
         self.config.phase.mul_f64(self.rng.f64())
     }
 
-    /// The best of the candidates that `may` lead, the present leader apart.
-    fn best(&self, all: &[Candidate], may: impl Fn(&Candidate, &Rank) -> bool) -> Option<usize> {
+    /// The best of the candidates that `may` lead, the present leader apart. If the fault of
+    /// `fled` is fled from, those that share none of its risks come before equals that do.
+    fn best(
+        &self,
+        all: &[Candidate],
+        fled: Option<&Candidate>,
+        may: impl Fn(&Candidate, &Rank) -> bool,
+    ) -> Option<usize> {
         let mut best: Option<(usize, Rank)> = None;
         for (i, it) in all.iter().enumerate() {
             if Some(it.path) == self.decision.leader || !may(it, &it.rank(&self.config)) {
                 continue;
             }
-            let rank = self.rank(it);
+            let rank = self.rank(it, fled);
             if best.is_none_or(|(_, best)| rank > best) {
                 best = Some((i, rank));
             }
@@ -425,9 +441,10 @@ impl Selector {
         best.map(|(i, _)| i)
     }
 
-    /// A candidate's rank by the strategy.
-    fn rank(&self, it: &Candidate) -> Rank {
+    /// A candidate's rank by the strategy, on the flight from the fault of `fled`.
+    fn rank(&self, it: &Candidate, fled: Option<&Candidate>) -> Rank {
         let mut rank = it.rank(&self.config);
+        rank.apart = !fled.is_some_and(|fled| it.shares_fate(fled));
         if self.config.strategy == Strategy::Ordered {
             rank.points = 0.0;
         }
@@ -435,14 +452,15 @@ impl Selector {
     }
 
     fn change(&mut self, now: Instant, candidates: &[Candidate], to: usize, cause: Cause) {
-        let next = self.best(candidates, |it, rank| {
+        let before = candidates.iter().find(|it| Some(it.path) == self.decision.leader);
+        let fled = before.filter(|_| cause.is_fault());
+        let next = self.best(candidates, fled, |it, rank| {
             it.path != candidates[to].path && rank.standing > Standing::Out
         });
         self.decision.over = next.map(|next| {
-            let rule = self.rank(&candidates[to]).rule(&self.rank(&candidates[next]));
-            (candidates[next].path, rule)
+            let [took, passed] = [to, next].map(|nth| self.rank(&candidates[nth], fled));
+            (candidates[next].path, took.rule(&passed))
         });
-        let before = candidates.iter().find(|it| Some(it.path) == self.decision.leader);
         self.decision.detected_at = match (&self.challenge, before) {
             (Some(challenge), _) if !cause.is_urgent() => challenge.since,
             (_, Some(before)) if cause == Cause::LeaderDown => before.verdict.detected_at,

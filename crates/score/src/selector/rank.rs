@@ -23,6 +23,8 @@ pub(super) struct Rank {
     pub(super) standing: Standing,
     pub(super) keeps_limits: bool,
     pub(super) fits: bool,
+    /// It shares no risk with a leader whose fault is fled from.
+    pub(super) apart: bool,
     pub(super) points: f64,
 }
 
@@ -35,6 +37,8 @@ impl Rank {
             Rule::Limits
         } else if self.fits != other.fits {
             Rule::Room
+        } else if self.apart != other.apart {
+            Rule::Risk
         } else if self.points == other.points {
             Rule::Order
         } else {
@@ -50,6 +54,7 @@ impl Candidate {
             standing: self.standing(),
             keeps_limits: self.score.compliance != Compliance::Violates,
             fits: self.fits(config),
+            apart: true,
             points: self.points(),
         }
     }
@@ -122,6 +127,6 @@ impl Candidate {
 
     /// Whether both may fail together.
     pub(super) fn shares_fate(&self, other: &Self) -> bool {
-        self.fate_group.is_some() && self.fate_group == other.fate_group
+        self.shared_risk & other.shared_risk != 0
     }
 }

@@ -192,7 +192,7 @@ fn path(region: &str, nth: usize) -> Path {
         interface: Some(format!("vti-{region}")),
         next_hop: router_address(nth),
         announce_via: vec![PeerId(u16::from(number(nth)))],
-        fate_group: format!("tunnel-{region}"),
+        shared_risk: vec![format!("tunnel-{region}")],
         region: region.to_owned(),
         probe_source: IpAddr::from([10, 255, 1 + number(nth), 1]),
         probes: vec![probe(0), probe(1)],

@@ -122,9 +122,10 @@ fn a_last_mile_outage_moves_and_withdraws_nothing() {
 }
 
 #[test]
-fn paths_of_one_fate_group_that_fail_together_are_left_together() {
+fn paths_that_share_a_risk_and_fail_together_are_left_together() {
     let mut setup = Setup::regions(&[("east", 10), ("central", 12), ("west", 20)]);
-    setup.engine.paths[1].fate_group = setup.engine.paths[0].fate_group.clone();
+    setup.engine.paths[0].shared_risk.push("conduit".to_owned());
+    setup.engine.paths[1].shared_risk.push("conduit".to_owned());
     let mut world = World::settled(setup);
     let broke = world.now();
     for path in [0, 1] {
@@ -134,5 +135,27 @@ fn paths_of_one_fate_group_that_fail_together_are_left_together() {
     assert_eq!((world.leader(), world.down().path()), (Some(2), Some(2)));
     for flow in [world.up(), world.down()] {
         assert!(flow.longest_outage(broke) < 600 * MS, "{}", world.story(broke));
+    }
+}
+
+#[test]
+fn a_fault_is_not_fled_from_to_a_path_that_shares_its_risk() {
+    for (risks, refuge) in [(["conduit", "carrier"], 2), (["carrier", "conduit"], 1)] {
+        let mut setup = Setup::regions(&[("east", 10), ("central", 12), ("west", 20)]);
+        // `east` shares one of two with `central` or with `west`.
+        setup.engine.paths[0].shared_risk = vec!["conduit".to_owned(), "east".to_owned()];
+        for (path, risk) in [(1, risks[0]), (2, risks[1])] {
+            setup.engine.paths[path].shared_risk = vec![risk.to_owned(), "any".to_owned()];
+        }
+        let mut world = World::settled(setup);
+        let broke = world.now();
+        assert_eq!(world.leader(), Some(0));
+        world.impair(0, |link| link.blackhole = true);
+        world.run_for(5 * SECOND);
+        let moves = world.moves(broke);
+        assert_eq!((world.leader(), moves.len()), (Some(refuge), 1), "{}", world.story(broke));
+        let shares =
+            format!("shares `conduit` with it, {} does not", ["", "central", "west"][refuge]);
+        assert!(moves[0].cause.contains(&shares), "{}", moves[0].cause);
     }
 }

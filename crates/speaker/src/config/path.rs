@@ -51,7 +51,7 @@ pub(super) struct Path {
     pub(super) interface: Option<Interface>,
     pub(super) next_hop: Option<Spanned<IpAddr>>,
     pub(super) announce_via: Vec<Spanned<String>>,
-    pub(super) fate_group: String,
+    pub(super) shared_risk: Vec<Spanned<String>>,
     pub(super) region: String,
     pub(super) probe_source: Option<Spanned<IpAddr>>,
     pub(super) probes: Vec<Probe>,
@@ -88,7 +88,9 @@ impl Path {
             interface: section.optional("interface").map(Spanned::into_inner),
             next_hop: section.required("next_hop", "\"169.254.10.1\""),
             announce_via: section.list("announce_via").unwrap_or_default(),
-            fate_group: section.or("fate_group", own.clone()),
+            shared_risk: section
+                .list("shared_risk")
+                .unwrap_or_else(|| vec![Spanned::new(section.span.clone(), own.clone())]),
             region: section.or("region", own),
             probe_source: section.required("probe_source", "\"10.255.1.1\""),
             probes: probes(section),
@@ -106,6 +108,11 @@ impl Path {
     /// The name as text.
     pub(super) fn name(&self) -> &str {
         self.name.get_ref()
+    }
+
+    /// What it may fail of together with others.
+    pub(super) fn risks(&self) -> Vec<String> {
+        self.shared_risk.iter().map(|name| name.get_ref().clone()).collect()
     }
 
     /// Whether the session with `peer` speaks for it.
@@ -152,7 +159,7 @@ impl Path {
             interface: self.interface.clone().map(Interface::into_name),
             next_hop: *self.next_hop.as_ref()?.get_ref(),
             announce_via: peers,
-            fate_group: self.fate_group.clone(),
+            shared_risk: self.risks(),
             region: self.region.clone(),
             probe_source: *self.probe_source.as_ref()?.get_ref(),
             probes: self.probes.iter().map(probe).collect(),

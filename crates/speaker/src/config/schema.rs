@@ -127,7 +127,7 @@ pub const PATH: &[&str] = &[
     "interface",
     "next_hop",
     "announce_via",
-    "fate_group",
+    "shared_risk",
     "region",
     "probe_source",
     "probes",

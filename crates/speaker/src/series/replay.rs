@@ -299,7 +299,7 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
             path: PathId(id),
             verdict: *path.monitor.verdict(),
             score: path.monitor.score(class),
-            fate_group: None,
+            shared_risk: 0,
             instances: (0, 0),
             utilisation: None,
             cost: 0.0,

@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use pathvane_engine::config::{SHARED_RISKS_MAX, shared_risks};
 use pathvane_score::{Class, ProbeRates};
 use pathvane_wire::Family;
 
 use super::super::File;
-use super::super::finding::Findings;
+use super::super::finding::{Finding, Findings, Severity};
 use super::super::path::{MtuProbe, Path};
 use super::super::peer::Peer;
 use super::super::service::Service;
@@ -20,7 +21,9 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
         full_size(path, findings);
         announced(file, path, findings);
         used(file, path, findings);
+        risks_twice(path, findings);
     }
+    risks(file, findings);
     rate(file, findings);
 }
 
@@ -52,6 +55,37 @@ fn rate(file: &File, findings: &mut Findings) {
             "leave out probes or paths, or set `probe_rate` in [speaker] higher: above it paths are \
              probed no faster than on standby, and faults are found later",
         );
+    }
+}
+
+/// Each name of a risk that paths share is a bit.
+fn risks(file: &File, findings: &mut Findings) {
+    let names: Vec<Vec<String>> = file.paths.iter().map(Path::risks).collect();
+    let shared = shared_risks(names.iter().map(Vec::as_slice));
+    let Some(beyond) = shared.get(SHARED_RISKS_MAX) else { return };
+    let mut all = file.paths.iter().rev().flat_map(|path| &path.shared_risk);
+    let Some(last) = all.find(|name| name.get_ref() == beyond) else { return };
+    findings.error(
+        last.span(),
+        format!(
+            "paths share {} risks, and more than {SHARED_RISKS_MAX} cannot be told apart",
+            shared.len()
+        ),
+        "join names that always come together, or leave out what no two paths of a service share",
+    );
+}
+
+fn risks_twice(path: &Path, findings: &mut Findings) {
+    for (at, name) in path.shared_risk.iter().enumerate() {
+        let earlier = path.shared_risk[..at].iter().find(|it| it.get_ref() == name.get_ref());
+        if let Some(earlier) = earlier {
+            let message =
+                format!("path `{}` names the risk `{}` twice", path.name(), name.get_ref());
+            findings.push(
+                Finding::new(Severity::Error, name.span(), message, "remove one of them")
+                    .other(earlier.span(), "first named here"),
+            );
+        }
     }
 }
 

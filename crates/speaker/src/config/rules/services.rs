@@ -59,19 +59,28 @@ fn paths(file: &File, service: &Service, findings: &mut Findings) {
             "name a second path in `paths`",
         );
     }
-    let together = used.iter().all(|path| path.fate_group == used[0].fate_group);
-    if used.len() > 1 && together {
+    one_risk(service, &used, findings);
+    shared_sessions(service, &used, findings);
+}
+
+/// What all paths of a service share takes all of them with it.
+fn one_risk(service: &Service, used: &[&Path], findings: &mut Findings) {
+    let [first, others @ ..] = used else { return };
+    let shared =
+        |name: &&Spanned<String>| others.iter().all(|path| path.risks().contains(name.get_ref()));
+    let common = first.shared_risk.iter().filter(shared);
+    let common: Vec<String> = common.map(|name| format!("`{}`", name.get_ref())).collect();
+    if !others.is_empty() && !common.is_empty() {
         findings.warning(
             service.span.clone(),
             format!(
-                "all paths of service `{}` fail together (fate group `{}`)",
+                "all paths of service `{}` fail together: they share {}",
                 service.name(),
-                used[0].fate_group
+                common.join(" and ")
             ),
-            "add a path of another fate group: a dead group cannot carry its own withdrawal",
+            "add a path that does not share it: what fails cannot carry its own withdrawal",
         );
     }
-    shared_sessions(service, &used, findings);
 }
 
 /// A session that speaks for two paths of a service cannot tell the cloud which one is meant.

@@ -193,7 +193,7 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
     Path {
         name: config.name.clone(),
         region: config.region.clone(),
-        fate_group: config.fate_group.clone(),
+        shared_risk: config.shared_risk.clone(),
         interface: config.interface.clone(),
         next_hop: config.next_hop,
         probe_source: config.probe_source,

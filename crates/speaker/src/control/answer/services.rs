@@ -143,6 +143,7 @@ fn over(engine: &Engine, path: pathvane_score::PathId, rule: Rule) -> Over {
         Rule::Standing => "standing",
         Rule::Limits => "limits",
         Rule::Room => "room",
+        Rule::Risk => "risk",
         Rule::Score => "score",
         Rule::Order => "order",
     };

@@ -247,8 +247,9 @@ pub struct Path {
     pub name: String,
     /// The cloud region it reaches.
     pub region: String,
-    /// Paths of one group fail together.
-    pub fate_group: String,
+    /// What it may fail of together with other paths that name the same.
+    #[serde(default)]
+    pub shared_risk: Vec<String>,
     /// The interface, if pinned.
     pub interface: Option<String>,
     /// The next hop.
