@@ -26,6 +26,10 @@ pub struct Config {
     pub id: BgpId,
     /// What our cluster is called where we reflect routes (RFC 4456 section 7).
     pub cluster_id: BgpId,
+    /// How many next hops share the traffic of a prefix at most (RFC 4271 section 9.1.2.2); 1: one.
+    pub multipath: u8,
+    /// They may be told by different neighbouring ASes.
+    pub multipath_relax: bool,
     /// Whether decisions are carried out.
     pub mode: Mode,
     /// The peers; a [`PeerId`] is an index into this list.

@@ -108,8 +108,12 @@ impl Engine {
     /// clock at [`Instant::ZERO`], for the timestamps in probes.
     pub fn new(now: Instant, config: Config, seed: u64, epoch: Timestamp) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let basic = RibConfig::new(config.asn, config.id, rng.u64(..));
-        let mut rib = Rib::new(RibConfig { cluster_id: config.cluster_id, ..basic });
+        let mut rib = Rib::new(RibConfig {
+            cluster_id: config.cluster_id,
+            multipath: config.multipath,
+            multipath_relax: config.multipath_relax,
+            ..RibConfig::new(config.asn, config.id, rng.u64(..))
+        });
         for peer in config.peer_ids() {
             rib.add_peer(peer, crate::policies::peer_config(&config, peer, false));
             rib.set_quota(peer, crate::limits::quota(&config, peer));

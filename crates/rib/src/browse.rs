@@ -8,10 +8,12 @@ use pathvane_wire::{Attrs, Family, NextHop};
 
 use crate::decide::decide;
 use crate::group::GroupKey;
+use crate::multipath::Equals;
 use crate::rib::Rib;
 use crate::table::{Entry, Route};
 use crate::{
-    Advertised, Best, Candidate, Cursor, Explain, Outcome, Page, PeerId, Reason, RouteView, Step,
+    Advertised, Best, Candidate, Cursor, Explain, Outcome, Page, PeerId, Reason, RouteView,
+    Sharing, Step,
 };
 
 /// Entries looked at for one page.
@@ -67,6 +69,7 @@ impl Rib {
                 None => Outcome::NotFeasible(self.reason(id, route)),
             },
         };
+        let sharing = self.shared(id);
         let mut candidates: Vec<Candidate> = self
             .table
             .routes(id)
@@ -74,6 +77,7 @@ impl Rib {
             .map(|(at, route)| Candidate {
                 outcome: outcome(at, &route),
                 route: self.route_view(id, &route),
+                sharing: sharing.iter().find(|(equal, _)| *equal == at).map(|(_, it)| *it),
             })
             .collect();
         candidates.sort_by_key(|candidate| {
@@ -85,6 +89,21 @@ impl Rib {
             (class, step, candidate.route.peer, candidate.route.path_id)
         });
         Some(Explain { prefix: prefix.trunc(), candidates })
+    }
+
+    /// The equal routes of an entry, if there are several and multipath is on.
+    fn shared(&self, id: u32) -> Equals {
+        let several = self.is_multipath() && self.table.entry(id).count() > 1;
+        let equals = if several { self.equals(id) } else { Equals::new() };
+        if equals.len() > 1 { equals } else { Equals::new() }
+    }
+
+    /// Whether a route of an entry shares its traffic with others.
+    fn shares(&self, id: u32, route: &Route) -> bool {
+        let shared = self.shared(id);
+        let mut sharing = shared.iter().filter(|(_, sharing)| *sharing == Sharing::Shares);
+        let alone = sharing.clone().count() < 2;
+        !alone && sharing.any(|(at, _)| self.table.route(id, *at) == *route)
     }
 
     /// Why a route is not feasible.
@@ -115,6 +134,7 @@ impl Rib {
             offset: self.offset(id, route),
             accepted: route.meta.is_candidate(),
             best: self.table.best(id) == Some(*route),
+            shares: self.shares(id, route),
             stale: self.peer(route.peer).is_some_and(|peer| peer.is_stale(route, v6)),
         }
     }

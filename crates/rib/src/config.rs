@@ -17,6 +17,11 @@ pub struct RibConfig {
     pub seed: u64,
     /// Compare MED between routes of different neighbouring ASes too; off in RFC 4271.
     pub always_compare_med: bool,
+    /// How many next hops share the traffic of a prefix at most, where as many routes are as good as
+    /// the best one; 1, the default: that of the best one alone. See [`crate::Rib::multipath`].
+    pub multipath: u8,
+    /// Such routes may come from different neighbouring ASes.
+    pub multipath_relax: bool,
     /// Degree of preference of a route without LOCAL_PREF. Defaults to 100.
     pub default_preference: u32,
     /// The largest offset, either way, that [`crate::Rib::set_preference`] can add. Defaults to 1000.
@@ -32,6 +37,8 @@ impl RibConfig {
             cluster_id: id,
             seed,
             always_compare_med: false,
+            multipath: 1,
+            multipath_relax: false,
             default_preference: 100,
             preference_bound: 1000,
         }

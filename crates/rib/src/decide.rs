@@ -104,6 +104,20 @@ pub(crate) fn decide(
     left.first().map(|winner| (*winner, decided))
 }
 
+/// The routes between which nothing decides but the steps that break ties (f and later), in the order
+/// in which these would choose them.
+pub(crate) fn equals(routes: Contenders, always_compare_med: bool) -> Contenders {
+    let mut equals = Contenders::new();
+    let best = decide(routes, always_compare_med, |lost, step| {
+        if step >= Step::Identifier {
+            equals.push(*lost);
+        }
+    });
+    equals.extend(best.map(|(best, _)| best));
+    equals.sort_by_key(|it| (it.id, it.clusters, it.address, it.path_id));
+    equals
+}
+
 /// The lowest MED of each neighbouring AS; all count as one AS if MEDs are always compared.
 fn lowest_meds(routes: &Contenders, always: bool) -> SmallVec<[(u32, u32); 8]> {
     let mut lowest: SmallVec<[(u32, u32); 8]> = SmallVec::new();

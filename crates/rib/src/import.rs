@@ -330,8 +330,9 @@ impl Rib {
         self.table.set_route(id, at, route);
         let same = (old.set, old.meta.is_candidate()) == (route.set, route.meta.is_candidate());
         if !(same && was_alive) {
-            if !was_alive || old.meta.is_candidate() != route.meta.is_candidate() {
-                self.note_change(id, before, true);
+            let other = !was_alive || old.meta.is_candidate() != route.meta.is_candidate();
+            if other || self.is_multipath() {
+                self.note_change(id, before, other);
             }
             match (at, before) {
                 (0, Some(_)) => self.settle_anew(id, before),

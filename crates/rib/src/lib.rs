@@ -37,6 +37,7 @@ mod config;
 mod decide;
 mod group;
 mod import;
+mod multipath;
 mod net_set;
 mod paths;
 mod peer;
@@ -65,5 +66,5 @@ pub use rib::Rib;
 pub use step::Step;
 pub use transmit::Pending;
 pub use view::{
-    Advertised, Best, Candidate, Change, Cursor, Explain, Outcome, Page, Reason, RouteView,
+    Advertised, Best, Candidate, Change, Cursor, Explain, Outcome, Page, Reason, RouteView, Sharing,
 };

@@ -88,7 +88,7 @@ impl Rib {
             let id = self.find(&prefix);
             let best = id.and_then(|id| Some((id, self.table.best(id)?)));
             let new = best.map(|(id, route)| self.best_view(id, &route));
-            if new != old || candidates {
+            if new != old || candidates || self.is_multipath() {
                 let step = id.map_or(Step::Only, |id| self.step(id));
                 return Some(Change { prefix, old, new, step, candidates });
             }

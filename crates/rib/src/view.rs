@@ -33,7 +33,8 @@ pub struct Change {
     pub new: Option<Best>,
     /// Which step decided for `new`; [`Step::Only`] if it has no rival.
     pub step: Step,
-    /// A candidate came or went, be it the best one or another; `old` and `new` may be equal.
+    /// A candidate came or went, be it the best one or another; `old` and `new` may be equal. With
+    /// multipath they may be in any case: what [`crate::Rib::multipath`] says may have changed.
     pub candidates: bool,
 }
 
@@ -54,6 +55,29 @@ pub struct Candidate {
     pub route: RouteView,
     /// What became of it in the Decision Process.
     pub outcome: Outcome,
+    /// Whether it shares the prefix's traffic, if it is as good as another and multipath is on.
+    pub sharing: Option<Sharing>,
+}
+
+/// Whether a route that is as good as the best one shares the traffic of its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It does; the best one is always among those that do.
+    Shares,
+    /// It does not: it came by another neighbouring AS.
+    OtherAs,
+    /// It does not: as many next hops as may do so already.
+    Full,
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Sharing::Shares => "shares the traffic",
+            Sharing::OtherAs => "as good, but by another neighbouring AS",
+            Sharing::Full => "as good, but as many next hops as may share the traffic already",
+        })
+    }
 }
 
 /// What became of a route in the Decision Process.
@@ -177,6 +201,8 @@ pub struct RouteView {
     pub accepted: bool,
     /// It is the best of its prefix.
     pub best: bool,
+    /// It shares the traffic of its prefix with others.
+    pub shares: bool,
     /// It is kept from a session that is gone (RFC 4724).
     pub stale: bool,
 }

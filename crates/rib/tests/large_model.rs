@@ -109,7 +109,7 @@ fn a_long_life_with_many_prefixes_agrees_with_the_model() {
             operations += 1;
             if at % 500 == 0 {
                 lab.settle();
-                compare(&lab, &model);
+                compare(&mut lab, &mut model);
                 if told >= routes {
                     break;
                 }

@@ -80,17 +80,20 @@ proptest! {
     fn the_rib_agrees_with_the_model(
         ops in prop::collection::vec(op(), 1..120),
         add_path in any::<bool>(),
+        multipath in (1..4_u8, any::<bool>()),
     ) {
-        let (mut lab, mut model) = both(Model::new(prefixes().to_vec(), 3, PEERS, add_path));
+        let mut model = Model::new(prefixes().to_vec(), 3, PEERS, add_path);
+        model.multipath = multipath;
+        let (mut lab, mut model) = both(model);
         for (at, op) in ops.iter().enumerate() {
             apply(&mut lab, &mut model, op);
             if at % 40 == 39 {
                 lab.settle();
-                compare(&lab, &model);
+                compare(&mut lab, &mut model);
             }
         }
         lab.settle();
-        compare(&lab, &model);
+        compare(&mut lab, &mut model);
         end(&mut lab, &model);
     }
 }

@@ -87,12 +87,13 @@ pub(crate) fn explain_prefix(explained: &ExplainPrefix) -> String {
 }
 
 fn route(number: usize, candidate: &Candidate) -> String {
-    let Candidate { route, outcome, why } = candidate;
+    let Candidate { route, outcome, why, sharing } = candidate;
     let verdict = match outcome.as_str() {
         "best" => format!("BEST: {why}"),
         other => format!("{other}: {why}"),
     };
-    let mut out = format!("  {number}. from {}: {verdict}\n", route.peer);
+    let sharing = sharing.as_ref().map_or(String::new(), |sharing| format!("; {sharing}"));
+    let mut out = format!("  {number}. from {}: {verdict}{sharing}\n", route.peer);
     out += &format!("     {}\n", attributes(route));
     if let Some(preference) = route.preference {
         let offset = match route.offset {

@@ -26,14 +26,19 @@ pub(crate) fn routes(routes: &Routes) -> String {
     if !routes.routes.is_empty() {
         let more = if routes.cursor.is_some() { "; there are more, see --limit" } else { "" };
         out += &format!("{}{more}\n", count(routes.routes.len(), "route"));
-        out += "* best  x not accepted  s stale, not sent again yet  > newer on its way\n";
+        out += "* best  = shares the traffic  x not accepted  s stale, not sent again yet  > newer on its way\n";
     }
     out
 }
 
 fn flags(route: &Route) -> String {
-    let flags =
-        [(route.best, '*'), (!route.accepted, 'x'), (route.stale, 's'), (route.pending, '>')];
+    let flags = [
+        (route.best, '*'),
+        (route.shares, '='),
+        (!route.accepted, 'x'),
+        (route.stale, 's'),
+        (route.pending, '>'),
+    ];
     flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect()
 }
 

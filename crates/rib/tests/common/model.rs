@@ -135,7 +135,14 @@ pub struct Model {
     directives: BTreeMap<(u16, IpNet), Directive>,
     offsets: BTreeMap<(u16, IpNet), i32>,
     unreachable: BTreeSet<IpAddr>,
+    /// Over how many next hops a prefix's traffic goes, if not one, and whether of several ASes.
+    pub multipath: (u8, bool),
+    /// What was last heard of the routes that share the traffic of prefixes inside [`WATCHED`].
+    heard: BTreeMap<IpNet, Vec<u16>>,
 }
+
+/// Changes of prefixes in here are told, if multipath is on.
+const WATCHED: &str = "10.0.0.0/8";
 
 /// A feasible route in the model.
 #[derive(Clone, Debug)]
@@ -225,11 +232,34 @@ impl Model {
         all
     }
 
-    /// RFC 4271 section 9.1.2.2, item by item.
     fn best(&self, prefix: &IpNet) -> Option<Feasible> {
+        self.equals(prefix)?.into_iter().next()
+    }
+
+    /// The peers whose routes share the traffic of a prefix.
+    fn sharing(&self, prefix: &IpNet) -> Vec<u16> {
+        let equals = self.equals(prefix).unwrap_or_default();
+        let near = |r: &Feasible| r.attrs.as_path.neighbor_as();
+        let (most, relax) = (usize::from(self.multipath.0.max(1)), self.multipath.1);
+        let same: Vec<_> = equals.iter().filter(|r| relax || near(r) == near(&equals[0])).collect();
+        let mut hops: Vec<NextHop> = Vec::new();
+        for route in &same {
+            if !hops.contains(&route.next_hop) {
+                hops.push(route.next_hop);
+            }
+        }
+        hops.truncate(most);
+        let shares = |r: &&Feasible| hops.contains(&r.next_hop);
+        let sharing: Vec<u16> = same.into_iter().filter(shares).map(|r| r.peer).collect();
+        // Without multipath there is one route, and not all of one next hop.
+        if most == 1 { sharing.into_iter().take(1).collect() } else { sharing }
+    }
+
+    /// RFC 4271 section 9.1.2.2, item by item, down to those that only break ties; in their order.
+    fn equals(&self, prefix: &IpNet) -> Option<Vec<Feasible>> {
         let mut left = self.feasible(prefix);
         if let Some(local) = left.iter().find(|r| r.peer == LOCAL) {
-            return Some(local.clone());
+            return Some(vec![local.clone()]);
         }
         let highest = left.iter().map(|r| r.preference).max()?;
         left.retain(|r| r.preference == highest);
@@ -249,7 +279,8 @@ impl Model {
             left.retain(|r| r.peer < self.externals);
         }
         // Identifiers and addresses of the test's peers are in the order of their numbers.
-        left.into_iter().min_by_key(|r| (r.peer, r.path_id))
+        left.sort_by_key(|r| (r.peer, r.path_id));
+        Some(left)
     }
 
     /// What a peer is to be told, where this is the best route.
@@ -336,7 +367,12 @@ fn next_hop_of(peer: u16, prefix: &IpNet) -> NextHop {
 
 /// A RIB and a model with the same peers, all of them up.
 pub fn both(mut model: Model) -> (Lab, Model) {
-    let mut lab = Lab::with(RibConfig::new(OUR_AS, BgpId(0x0aff_0001), 7));
+    let (multipath, multipath_relax) = (model.multipath.0.max(1), model.multipath.1);
+    let basic = RibConfig::new(OUR_AS, BgpId(0x0aff_0001), 7);
+    let mut lab = Lab::with(RibConfig { multipath, multipath_relax, ..basic });
+    if multipath > 1 {
+        lab.rib.watch(&[net(WATCHED)]);
+    }
     lab.add_path = if model.add_path { FamilySet::ALL } else { FamilySet::EMPTY };
     for peer in 0..model.peers {
         lab.add(peer, model.config(peer, false), model.session(peer));
@@ -441,6 +477,18 @@ pub fn apply(lab: &mut Lab, model: &mut Model, op: &Op) {
         }
         _ => {}
     }
+    hear(lab, model);
+}
+
+/// Looks up what shares a prefix's traffic when a change of it is told, and only then.
+fn hear(lab: &mut Lab, model: &mut Model) {
+    while let Some(change) = lab.rib.poll_change() {
+        model.heard.insert(change.prefix, sharing(lab, &change.prefix));
+    }
+}
+
+fn sharing(lab: &Lab, prefix: &IpNet) -> Vec<u16> {
+    lab.rib.multipath(prefix).iter().map(|best| best.peer.0).collect()
 }
 
 fn pages(lab: &Lab) -> BTreeMap<IpNet, RouteView> {
@@ -455,7 +503,8 @@ fn pages(lab: &Lab) -> BTreeMap<IpNet, RouteView> {
 }
 
 /// After everything is settled.
-pub fn compare(lab: &Lab, model: &Model) {
+pub fn compare(lab: &mut Lab, model: &mut Model) {
+    hear(lab, model);
     let loc_rib = pages(lab);
     for prefix in &model.prefixes {
         let expected = model.best(prefix);
@@ -467,6 +516,11 @@ pub fn compare(lab: &Lab, model: &Model) {
             "best route of {prefix}: {:#?}",
             lab.rib.explain(prefix)
         );
+        assert_eq!(sharing(lab, prefix), model.sharing(prefix), "who shares {prefix}");
+        if model.multipath.0 > 1 && net(WATCHED).contains(prefix) {
+            let heard = model.heard.get(prefix).cloned().unwrap_or_default();
+            assert_eq!(heard, model.sharing(prefix), "as last heard of {prefix}");
+        }
         for peer in &model.up {
             let told = lab.remote(*peer).table.get(prefix).cloned();
             let due = expected.as_ref().and_then(|best| model.told(*peer, prefix, best));

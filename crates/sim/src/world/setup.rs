@@ -117,6 +117,8 @@ fn engine(regions: &[&str]) -> Config {
         asn: SITE_ASN,
         id: BgpId::from(Ipv4Addr::new(10, 255, 0, 1)),
         cluster_id: BgpId::from(Ipv4Addr::new(10, 255, 0, 1)),
+        multipath: 1,
+        multipath_relax: false,
         mode: Mode::Act,
         peers: (0..regions.len()).map(|nth| peer(regions[nth], nth)).collect(),
         paths: (0..regions.len()).map(|nth| path(regions[nth], nth)).collect(),

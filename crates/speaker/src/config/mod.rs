@@ -224,6 +224,8 @@ impl File {
             asn: *speaker.asn.as_ref()?.get_ref(),
             id: *speaker.id.as_ref()?.get_ref(),
             cluster_id: speaker.cluster_id.unwrap_or(*speaker.id.as_ref()?.get_ref()),
+            multipath: speaker.multipath.small(),
+            multipath_relax: *speaker.multipath_relax.get_ref(),
             mode: *speaker.steering.get_ref(),
             peers: self.peers.iter().filter_map(peer).collect(),
             paths: Vec::new(),

@@ -86,6 +86,7 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     put("`asn`".into(), format!("{}", engine.asn));
     put("`bgp_identifier`".into(), format!("{}", engine.id));
     put("`cluster_id`".into(), format!("{}", engine.cluster_id));
+    put("`multipath`".into(), format!("{}{}", engine.multipath, engine.multipath_relax));
     put("`steering`".into(), format!("{:?}", engine.mode));
     put("`listen`".into(), format!("{listen:?}"));
     put("`control`".into(), format!("{control:?}"));

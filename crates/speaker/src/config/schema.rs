@@ -13,6 +13,8 @@ pub const SPEAKER: &[&str] = &[
     "asn",
     "bgp_identifier",
     "cluster_id",
+    "multipath",
+    "multipath_relax",
     "steering",
     "listen",
     "control",

@@ -29,6 +29,8 @@ pub(super) struct Speaker {
     pub(super) asn: Option<Spanned<Asn>>,
     pub(super) id: Option<Spanned<BgpId>>,
     pub(super) cluster_id: Option<BgpId>,
+    pub(super) multipath: Number<1, 16>,
+    pub(super) multipath_relax: Spanned<bool>,
     pub(super) steering: Spanned<Mode>,
     pub(super) listen: Vec<SocketAddr>,
     pub(super) control: Spanned<PathBuf>,
@@ -45,6 +47,8 @@ impl Speaker {
             asn: section.required("asn", "65010"),
             id: section.required("bgp_identifier", "\"10.255.0.1\""),
             cluster_id: section.optional("cluster_id").map(Spanned::into_inner),
+            multipath: section.or("multipath", Number(1)),
+            multipath_relax: section.spanned_or("multipath_relax", false),
             steering: section.spanned_or("steering", Mode::Observe),
             listen: listen(section),
             control: section.spanned_or("control", PathBuf::from(DEFAULT_CONTROL)),
@@ -74,6 +78,13 @@ impl Speaker {
     /// Tells what an operator might believe is happening and is not.
     fn note_what_is_not_done(&self, section: &Section<'_>) {
         let mut findings = section.findings().borrow_mut();
+        if *self.multipath_relax.get_ref() && self.multipath.0 == 1 {
+            findings.warning(
+                self.multipath_relax.span(),
+                "`multipath_relax` changes nothing: one route has all the traffic of its prefix",
+                "add `multipath = 2`, or as many next hops as there are, or remove it",
+            );
+        }
         if *self.steering.get_ref() == Mode::Observe {
             findings.note(
                 self.steering.span(),

@@ -36,7 +36,12 @@ pub(super) fn explain(engine: &Engine, asked: IpNet) -> ExplainPrefix {
     let candidates = explained.map(|explained| explained.candidates).unwrap_or_default();
     let candidate = |candidate: &pathvane_rib::Candidate| {
         let (outcome, why) = outcome(&candidate.outcome);
-        Candidate { route: route(engine, &candidate.route), outcome: outcome.to_owned(), why }
+        Candidate {
+            route: route(engine, &candidate.route),
+            outcome: outcome.to_owned(),
+            why,
+            sharing: candidate.sharing.map(|sharing| sharing.to_string()),
+        }
     };
     ExplainPrefix {
         asked,
@@ -93,6 +98,7 @@ fn route(engine: &Engine, view: &RouteView) -> Route {
         preference: Some(view.preference),
         offset: view.offset,
         best: view.best,
+        shares: view.shares,
         accepted: view.accepted,
         stale: view.stale,
         ..bare(engine, view.peer, view.prefix, &view.attrs, view.next_hop)
@@ -123,6 +129,7 @@ fn bare(engine: &Engine, peer: PeerId, prefix: IpNet, attrs: &Attrs, next_hop: N
         preference: None,
         offset: 0,
         best: false,
+        shares: false,
         accepted: true,
         stale: false,
         pending: false,

@@ -47,6 +47,9 @@ pub struct Route {
     pub offset: i32,
     /// Whether it is the best of its prefix.
     pub best: bool,
+    /// Whether it shares its prefix's traffic with others, of which one is the best.
+    #[serde(default)]
+    pub shares: bool,
     /// Whether it may be: accepted by policy and free of loops.
     pub accepted: bool,
     /// Its peer has not sent it again since the session was lost (RFC 4724), or in a refresh (RFC 7313).
@@ -80,6 +83,9 @@ pub struct Candidate {
     pub outcome: String,
     /// The step that decided, or why it is no candidate.
     pub why: String,
+    /// Whether it shares the traffic, or why not, if it is as good as another (`multipath`).
+    #[serde(default)]
+    pub sharing: Option<String>,
 }
 
 /// What one peer is told about the prefix.
