@@ -94,6 +94,15 @@ impl Retained {
         gone
     }
 
+    /// The peer has sent these families again.
+    fn end(&mut self, families: FamilySet) {
+        for (family, place) in FAMILIES.into_iter().zip(&mut self.0) {
+            if families.contains(family) {
+                *place = None;
+            }
+        }
+    }
+
     /// Takes the families whose time is over: those to be kept longer, and those to be dropped.
     fn expire(&mut self, now: Instant) -> (FamilySet, FamilySet) {
         let (mut longer, mut gone) = (FamilySet::EMPTY, FamilySet::EMPTY);
@@ -164,9 +173,38 @@ impl Engine {
         self.drop_families(now, id, FamilySet::ALL);
     }
 
-    /// The peer has sent everything again: nothing is kept any more, nor was anything dropped.
-    pub(crate) fn end_retention(&mut self, id: PeerId) {
-        self.peers[id.index()].retained = Retained::default();
-        self.alarms.set(Alarm::Stale(id), None);
+    /// The peer has sent all of these families again: nothing is kept of them any more, nor was anything
+    /// dropped.
+    pub(crate) fn end_retention(&mut self, id: PeerId, families: FamilySet) {
+        let retained = &mut self.peers[id.index()].retained;
+        retained.end(families);
+        self.alarms.set(Alarm::Stale(id), retained.next());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pathvane_session::LongLived;
+
+    use super::*;
+
+    #[test]
+    fn a_family_that_was_sent_again_is_kept_like_any_other_when_the_session_is_lost_again() {
+        let at = |secs| Instant::ZERO + Duration::from_secs(secs);
+        let stale = Kept { until: at(3600), longer: Duration::ZERO, long_lived: true };
+        let mut retained = Retained([Some(stale); 2]);
+        retained.end(Family::IPV4_UNICAST.into());
+        let gr = PeerGr {
+            restart_time: Duration::from_secs(120),
+            families: FamilySet::ALL,
+            forwarding: FamilySet::ALL,
+            restarting: false,
+            notification: false,
+            long_lived: LongLived::default(),
+        };
+        retained.lose(at(10), Some(gr));
+        let [v4, v6] = retained.0.map(|kept| kept.map(|kept| (kept.until, kept.long_lived)));
+        assert_eq!(v4, Some((at(130), false)), "it has its restart time");
+        assert_eq!(v6, Some((at(3600), true)), "what was kept for long already keeps its time");
     }
 }

@@ -160,12 +160,10 @@ impl Engine {
         self.dirty = true;
     }
 
-    /// A peer has told all it has: nothing stale is left of it. When every session that speaks for a
+    /// A peer has told all it has of some families: nothing stale is left of them. When every session that speaks for a
     /// path has, the kernel's routes of an earlier run can be pruned (law 10).
     pub(crate) fn end_of_rib(&mut self, id: PeerId) {
-        if self.has_told_all(id) {
-            self.end_retention(id);
-        }
+        self.end_retention(id, self.rib.end_of_rib_received(id));
         self.end_deferral_if_complete();
         let mut speakers = self.config.paths.iter().flat_map(|path| &path.announce_via);
         if speakers.all(|&peer| self.has_told_all(peer)) {

@@ -123,8 +123,8 @@ impl Engine {
         if changed {
             self.set_preferences(service);
         }
-        if move_id.is_some() {
-            self.send_signals(now, move_id);
+        if let Some(id) = move_id {
+            self.send_signals(now, Some((service, id)));
         }
     }
 
@@ -168,12 +168,16 @@ impl Engine {
         }
     }
 
-    /// Cloud side: tells every peer what it should now hear about every steered prefix.
-    pub(crate) fn send_signals(&mut self, now: Instant, move_id: Option<u64>) {
+    /// Cloud side: tells every peer what it should now hear about every steered prefix. `moved`: the
+    /// service whose leader was chosen at this moment, and the move.
+    pub(crate) fn send_signals(&mut self, now: Instant, moved: Option<(ServiceId, u64)>) {
         let mut next = None;
         for at in 0..self.ledger.steered().len() {
+            let steered = self.ledger.steered()[at];
+            // That one service has moved says nothing of the doubts about another's paths.
+            let mine = |id| matches!(steered.owner, Owner::Service(service, _) if service == id);
+            let move_id = moved.filter(|(service, _)| mine(*service)).map(|(_, id)| id);
             for peer in self.config.peer_ids() {
-                let steered = self.ledger.steered()[at];
                 let moving = move_id.is_some();
                 let Some(wish) = self.wish(now, at, &steered, peer, moving) else { continue };
                 match self.ledger.due(now, &self.config, peer, at, &wish) {

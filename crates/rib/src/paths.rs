@@ -92,9 +92,9 @@ impl Rib {
             begun = true;
         }
         match wanted.is_empty() {
-            false => outlet.hold(id, v6),
+            false => outlet.hold(id, v6, &self.table),
             true if held => {
-                outlet.let_go(id, v6);
+                outlet.let_go(id, v6, &self.table);
                 self.done.push(id);
             }
             true => {}

@@ -201,6 +201,8 @@ pub(crate) struct Session {
     /// The prefixes that its quota keeps from the peer, and how many there are by family.
     pub(crate) withheld: Bits,
     pub(crate) withheld_count: [u32; 2],
+    /// How many prefixes of services the peer holds, by family; counted if it has a quota.
+    pub(crate) services_held: [u32; 2],
     /// Prefixes to be settled with this peer alone.
     pub(crate) urgent: BTreeSet<u32>,
     pub(crate) walks: [Option<Walk>; 2],

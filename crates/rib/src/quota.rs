@@ -30,8 +30,14 @@ impl Rib {
     /// Says how many prefixes a peer may be told. What exceeds a new quota and was told already stays
     /// until it changes; what was withheld and has room now is told by [`Rib::poll_transmit`].
     pub fn set_quota(&mut self, peer: PeerId, quota: Quota) {
+        let told = self
+            .session(peer)
+            .map(|session| [false, true].map(|v6| self.services_told(session, v6)));
         if let Some(known) = self.peer_mut(peer) {
             known.quota = quota;
+            if let (Some(session), Some(told)) = (&mut known.session, told) {
+                session.services_held = told;
+            }
         }
         self.tell_withheld(peer);
     }
@@ -59,11 +65,12 @@ impl Rib {
         let Some(most) = quota.most[place] else { return true };
         let reserved = quota.reserved[place];
         let wanted = |reserved: u32| told.saturating_add(reserved) < most;
-        wanted(reserved)
-            || wanted(0) && wanted(reserved.saturating_sub(self.services_told(session, v6)))
+        let held = session.services_held[place];
+        debug_assert_eq!(held, self.services_told(session, v6));
+        wanted(reserved) || wanted(0) && wanted(reserved.saturating_sub(held))
     }
 
-    /// How many prefixes of services the peer holds.
+    /// How many prefixes of services the peer holds, by a walk over them.
     fn services_told(&self, session: &Session, v6: bool) -> u32 {
         let (mut count, mut from) = (0, Some(ZoneKey::START));
         while let Some((key, id)) = from.and_then(|from| self.zone.first(from)) {
@@ -74,6 +81,18 @@ impl Rib {
             from = key.next();
         }
         count
+    }
+
+    /// An entry has become a service's prefix, or is none any more.
+    pub(crate) fn recount_service(&mut self, id: u32, is_one: bool) {
+        let place = usize::from(self.table.entry(id).is_v6());
+        for peer in self.peers.iter_mut().flatten().filter(|peer| peer.quota.is_set()) {
+            if let Some(session) = peer.session.as_mut().filter(|session| session.held.contains(id))
+            {
+                let held = &mut session.services_held[place];
+                *held = if is_one { *held + 1 } else { held.saturating_sub(1) };
+            }
+        }
     }
 
     /// An entry is about to go: nobody waits for it any more.

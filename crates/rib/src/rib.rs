@@ -135,6 +135,7 @@ impl Rib {
                 paths: BTreeMap::new(),
                 withheld: Bits::default(),
                 withheld_count: [0; 2],
+                services_held: [0; 2],
                 urgent: Default::default(),
                 walks,
                 former: None,

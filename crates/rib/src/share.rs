@@ -238,13 +238,13 @@ impl Rib {
                     withdrawn[usize::from(piece.v6)].push(withdrawal);
                 }
                 for id in entries {
-                    outlet.let_go(*id, piece.v6);
+                    outlet.let_go(*id, piece.v6, &self.table);
                 }
                 continue;
             }
             out.extend_from_slice(&shared.bytes[piece.bytes.clone()]);
             for id in entries {
-                outlet.hold(*id, piece.v6);
+                outlet.hold(*id, piece.v6, &self.table);
             }
         }
         let ctx = outlet.session.up.encode;

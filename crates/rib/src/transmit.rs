@@ -18,7 +18,7 @@ use crate::peer::{FAMILIES, Frame, Session, Walk, place_of};
 use crate::queue::Lane;
 use crate::rib::Rib;
 use crate::round::{Bucket, Round};
-use crate::table::{Entry, Route};
+use crate::table::{Entry, Route, Table};
 
 /// Prefixes looked at in one call, though they may come to no bytes.
 const MOST_LOOKS: u32 = 2048;
@@ -56,6 +56,8 @@ pub(crate) struct Outlet {
     pub(crate) group: Box<Group>,
     /// Prefixes in the Adj-RIB-Out, by family.
     pub(crate) advertised: [u32; 2],
+    /// The peer has a quota, so those of services are counted.
+    pub(crate) has_quota: bool,
 }
 
 impl Rib {
@@ -177,12 +179,14 @@ impl Rib {
         let at = self.session(peer)?.group;
         let group = self.groups[at].take()?;
         let session = self.peer_mut(peer)?.session.take()?;
-        let advertised = self.peer(peer)?.counts.map(|counts| counts.advertised);
-        Some(Outlet { peer, session, group, advertised })
+        let known = self.peer(peer)?;
+        let advertised = known.counts.map(|counts| counts.advertised);
+        let has_quota = known.quota.is_set();
+        Some(Outlet { peer, session, group, advertised, has_quota })
     }
 
     fn close(&mut self, outlet: Outlet) {
-        let Outlet { peer, session, group, advertised } = outlet;
+        let Outlet { peer, session, group, advertised, .. } = outlet;
         self.groups[session.group] = Some(group);
         let Some(known) = self.peer_mut(peer) else { return };
         known.session = Some(session);
@@ -350,7 +354,7 @@ impl Rib {
             outlet.session.note_withheld(id, v6, false);
             let fits = !held || round.withdraw(self.table.prefix(id), max_len);
             if held && fits {
-                outlet.let_go(id, v6);
+                outlet.let_go(id, v6, &self.table);
             }
             return fits;
         };
@@ -358,7 +362,7 @@ impl Rib {
         outlet.session.note_withheld(id, v6, withheld);
         let fits = withheld || round.announce(at, self.table.prefix(id), max_len, (id, held));
         if fits && !withheld && !held {
-            outlet.hold(id, v6);
+            outlet.hold(id, v6, &self.table);
         }
         fits
     }
@@ -453,7 +457,7 @@ impl Rib {
         let mut withdrawn = Vec::new();
         for ((id, held), nlri) in bucket.entries.iter().zip(&bucket.prefixes) {
             if !outlet.session.drop_path(*id, nlri.0) {
-                outlet.let_go(*id, bucket.v6);
+                outlet.let_go(*id, bucket.v6, &self.table);
             }
             if *held {
                 withdrawn.push(*nlri);
@@ -490,15 +494,23 @@ impl Outlet {
         self.group.queue.peek(self.session.reader, lane).is_some()
     }
 
-    /// Notes that the peer is told a route for an entry that it held none for.
-    pub(crate) fn hold(&mut self, id: u32, v6: bool) {
-        let new = self.session.held.insert(id);
-        self.advertised[place_of(v6)] += u32::from(new);
+    /// Notes that the peer is told a route for an entry of `table` that it held none for.
+    pub(crate) fn hold(&mut self, id: u32, v6: bool, table: &Table) {
+        if self.session.held.insert(id) {
+            self.advertised[place_of(v6)] += 1;
+            if self.has_quota && table.entry(id).has(Entry::SERVICE) {
+                self.session.services_held[place_of(v6)] += 1;
+            }
+        }
     }
 
-    pub(crate) fn let_go(&mut self, id: u32, v6: bool) {
-        let had = self.session.held.remove(id);
-        self.advertised[place_of(v6)] -= u32::from(had);
+    pub(crate) fn let_go(&mut self, id: u32, v6: bool, table: &Table) {
+        if self.session.held.remove(id) {
+            self.advertised[place_of(v6)] -= 1;
+            if self.has_quota && table.entry(id).has(Entry::SERVICE) {
+                self.session.services_held[place_of(v6)] -= 1;
+            }
+        }
     }
 
     /// Writes BoRR for refreshes that are about to begin.

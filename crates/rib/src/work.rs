@@ -299,7 +299,7 @@ impl Rib {
         let flags = self.zone.flags(&prefix);
         let entry = self.table.entry(id);
         let all = Entry::ZONE | Entry::SERVICE | Entry::WATCHED;
-        let came = flags & !entry.flags_in(all);
+        let (came, was) = (flags & !entry.flags_in(all), entry.flags_in(Entry::SERVICE));
         if entry.flags_in(all) == flags {
             return false;
         }
@@ -310,6 +310,9 @@ impl Rib {
             self.zone.remove(&prefix);
         } else {
             self.zone.insert(&prefix, id);
+        }
+        if was != (flags & Entry::SERVICE) {
+            self.recount_service(id, flags & Entry::SERVICE != 0);
         }
         if came & Entry::SERVICE != 0 {
             self.requeue(id);

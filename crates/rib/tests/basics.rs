@@ -96,6 +96,19 @@ fn internal_peers_get_local_pref_and_the_next_hop_unchanged_but_no_internal_rout
 }
 
 #[test]
+fn segments_of_a_confederation_stay_inside_the_as() {
+    let mut lab = Lab::open(1);
+    lab.add(1, PeerConfig::default(), internal(1));
+    lab.add(2, PeerConfig { client: true, ..PeerConfig::default() }, internal(2));
+    let mut attrs = path(&[]);
+    attrs.as_path = "(64600 64601) 7".parse().unwrap();
+    lab.say(1, &["198.51.100.0/24"], &attrs);
+    lab.settle();
+    let told = |peer| lab.told(peer, "198.51.100.0/24").unwrap().1.as_path.to_string();
+    assert_eq!((told(0).as_str(), told(2).as_str()), ("65000 7", "(64600 64601) 7"));
+}
+
+#[test]
 fn well_known_communities_are_obeyed() {
     let mut lab = Lab::open(2);
     lab.add(2, PeerConfig::default(), internal(2));

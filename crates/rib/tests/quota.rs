@@ -86,3 +86,30 @@ fn services_have_their_place_though_others_came_first() {
     lab.settle();
     assert_eq!(lab.remote(1).table.len(), 9, "its place stays free");
 }
+
+#[test]
+fn prefixes_that_become_or_cease_to_be_services_are_counted_anew() {
+    let mut lab = Lab::open(2);
+    lab.rib.set_quota(PeerId(1), most(10, 3));
+    let ours: Vec<_> = ["198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24"].map(net).into();
+    ours.iter().for_each(|prefix| lab.rib.originate(*prefix, &OriginAttrs::default()));
+    lab.settle();
+    // Told as anybody's; from now on they fill the places that are kept free.
+    for (services, told) in [(3, 10), (2, 9), (3, 10), (0, 7)] {
+        lab.rib.set_services(&ours[..services]);
+        lab.settle();
+        lab.announce(0, &many(0, 50), &path(&[65100]), hop_of(0));
+        lab.settle();
+        assert_eq!(lab.remote(1).table.len(), told, "{services} services");
+        lab.withdraw_path(0, 0, &many(0, 50));
+        lab.settle();
+        assert_eq!(lab.remote(1).table.len(), 3);
+    }
+    lab.rib.withdraw_origin(ours[0]);
+    lab.settle();
+    lab.rib.set_services(&ours);
+    lab.settle();
+    lab.announce(0, &many(0, 50), &path(&[65100]), hop_of(0));
+    lab.settle();
+    assert_eq!(lab.remote(1).table.len(), 9, "its place stays free");
+}

@@ -96,7 +96,9 @@ impl Session {
         body: &[u8],
         sink: &mut impl Sink,
     ) {
-        let event = match (self.established(), RouteRefresh::decode(body)) {
+        // A second connection has no say in what the first one has agreed on.
+        let session = self.established().filter(|(conn, _)| self.machine_of(*conn) == Some(which));
+        let event = match (session, RouteRefresh::decode(body)) {
             (Some((_, terms)), Ok(refresh)) => {
                 if understands(terms, &refresh) {
                     sink.route_refresh(refresh);

@@ -175,7 +175,7 @@ impl Session {
         while let Some(which) = self.machine_of(conn) {
             let before = rest;
             match inbox.next(&mut rest, self.max_len(which)) {
-                Ok(Some(message)) if message.kind == Kind::Update && self.is_confirmed(which) => {
+                Ok(Some(message)) if is_for_routes(message.kind) && self.is_confirmed(which) => {
                     inbox.put_back(&mut rest, before);
                     self.step(now, which, Event::KeepAliveMsg);
                 }
@@ -242,6 +242,11 @@ impl Session {
             self.step(now, Which::Second, event);
         }
     }
+}
+
+/// What only a peer that believes the session to be Established sends.
+fn is_for_routes(kind: Kind) -> bool {
+    matches!(kind, Kind::Update | Kind::RouteRefresh)
 }
 
 /// # What to do about it

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use crate::net::{A, B, Pair, config};
+use bytes::BytesMut;
+
+use crate::net::{A, B, Pair, Routes, config};
 use pathvane_session::{
     ClosedBy, Config, ConnId, Direction, DownCause, Farewell, GracefulRestart, IdleHold,
 };
-use pathvane_wire::{Asn, BgpId, Family, FamilySet, Notification, encode_end_of_rib};
+use pathvane_wire::{
+    Asn, BgpId, Family, FamilySet, Notification, RefreshSubtype, RouteRefresh, encode_end_of_rib,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -363,6 +367,30 @@ fn a_connection_without_an_open_does_not_end_a_graceful_session() {
     pair.run_for(600 * SECOND);
     assert!(pair.both_established());
     assert!(pair.ends.iter().all(|end| end.downs().is_empty()));
+}
+
+#[test]
+fn a_second_connection_has_no_say_in_the_session_of_the_first() {
+    let mut pair = Pair::with(20, graceful(1, 2, false), graceful(2, 1, false));
+    pair.start();
+    pair.run_for(300 * SECOND);
+    let stray = ConnId(1_000);
+    pair.ends[A].open.insert(stray, Direction::Inbound);
+    pair.with_session(A, |session, now| {
+        session.handle_connected(now, stray, Direction::Inbound);
+    });
+    let mut said = BytesMut::new();
+    for subtype in [RefreshSubtype::Begin, RefreshSubtype::End] {
+        RouteRefresh { family: Family::IPV4_UNICAST, subtype }.encode(&mut said);
+    }
+    let mut routes = Routes::default();
+    let up = pair.with_session(A, |session, now| {
+        session.handle_bytes(now, stray, &said, &mut routes).is_some()
+    });
+    assert!(!up && routes.refreshes.is_empty());
+    pair.run_for(5 * SECOND);
+    assert!(pair.both_established() && pair.ends.iter().all(|end| end.downs().is_empty()));
+    assert!(!pair.ends[A].open.contains_key(&stray), "an FSM error, and closed");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! only tells.
 
 use pathvane_engine::config::Check;
-use pathvane_engine::{EventKind, Input, ServiceId};
-use pathvane_score::State;
+use pathvane_engine::{Event, EventKind, Input, PathId, ServiceId};
+use pathvane_score::{State, Strategy};
 use pathvane_sim::world::{Setup, World};
 
 use crate::scenes::{reflectors, withheld};
@@ -20,6 +20,39 @@ fn both_paths_failing_together_move_nothing() {
     assert_eq!((state(&world, leader), state(&world, other)), (State::Down, State::Down));
     assert_eq!((world.moves(broke).len(), world.leader()), (0, Some(leader)));
     assert!(!withheld(&world, leader, broke) && !withheld(&world, other, broke));
+}
+
+#[test]
+fn the_move_of_one_service_is_no_proof_for_another() {
+    // Central and west die together, central is found dead first, and "desktops" flees from it to east.
+    // "voice" has no east: west passes for all that is known yet, which is no reason to leave central.
+    let mut setup = Setup::regions(&[("central", 10), ("west", 45), ("east", 20)]);
+    let voice = &mut setup.engine.services[0];
+    voice.strategy = Strategy::Ordered;
+    let mut desktops = voice.clone();
+    voice.paths = vec![PathId(1), PathId(0)];
+    desktops.name = "desktops".to_owned();
+    desktops.announce.clear();
+    desktops.checks.clear();
+    desktops.reach = vec!["10.200.0.0/16".parse().expect("a prefix")];
+    desktops.paths = vec![PathId(0), PathId(2)];
+    setup.engine.services.push(desktops);
+    let mut world = World::settled(setup);
+    let broke = world.now();
+    for path in [0, 1] {
+        world.impair(path, |link| link.blackhole = true);
+    }
+    world.run_for(10 * SECOND);
+    let leaders = [0, 1].map(|id| world.engine().service(ServiceId(id)).leader.map(PathId::index));
+    assert_eq!(leaders, [Some(1), Some(2)], "{}", world.story(broke));
+    assert_eq!(world.moves(broke).len(), 1);
+    assert!(!withheld(&world, 0, broke) && !withheld(&world, 1, broke), "{}", world.story(broke));
+    let of_the_move =
+        |event: &&Event| matches!(event.kind, EventKind::Signal { move_id: Some(_), .. });
+    assert_eq!(
+        world.events().iter().filter(|event| event.at >= broke).filter(of_the_move).count(),
+        0
+    );
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Attrs {
     /// Of the attributes that we do not know, those that are not transitive are dropped and the
     /// others marked Partial. AIGP is dropped, since we do not take part in it (RFC 7311
     /// section 3.3). Extended communities that do not leave their AS are dropped for external
-    /// peers (RFC 4360 section 6).
+    /// peers (RFC 4360 section 6), and so are segments of a confederation (RFC 5065 section 4.1).
     pub fn readvertise(&mut self, to: PeerKind) {
         self.unknown.retain(|attribute| attribute.flags.contains(AttrFlags::TRANSITIVE));
         for attribute in &mut self.unknown {
@@ -83,6 +83,7 @@ impl Attrs {
         self.aigp = None;
         if to == PeerKind::External {
             self.ext_communities.retain(|community| community.is_transitive());
+            self.as_path.remove_confederation();
         }
     }
 
