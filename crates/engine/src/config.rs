@@ -258,9 +258,24 @@ pub struct Probe {
     /// Time between its probes at least, whatever the role of the path asks. Other than zero makes
     /// a slow stream ([`pathvane_score::StreamSpec::slow`]).
     pub slowest: Duration,
+    /// It goes to the first hop of the path, not to a far end: evidence of where a fault is, and of
+    /// nothing else. At most [`FIRST_HOP_RATE`] a second.
+    pub first_hop: bool,
     /// What its packets carry besides; of these ICMP knows the size only, STUN and TCP nothing. At most
     /// [`crate::ProbePacket::MAX`] octets.
     pub options: Options,
+}
+
+/// Probes a second of a first hop at most: routers answer them when they have time.
+pub const FIRST_HOP_RATE: u32 = 20;
+
+impl Probe {
+    /// Time between its probes at least.
+    pub fn shortest_interval(&self) -> Duration {
+        let polite =
+            if self.first_hop { Duration::from_secs(1) / FIRST_HOP_RATE } else { Duration::ZERO };
+        self.slowest.max(polite)
+    }
 }
 
 /// A probe protocol.

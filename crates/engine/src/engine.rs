@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pathvane_clock::{Alarms, Instant};
 use pathvane_probe::{Seen, Timestamp};
 use pathvane_rib::{Budget, PeerId, Pending, Rib, RibConfig};
-use pathvane_score::{State, Verdict};
+use pathvane_score::{Reasons, State, Verdict};
 use pathvane_session::Session;
 
 use crate::config::{Condition, Config, Mode, Path};
@@ -84,8 +84,8 @@ pub struct Engine {
     pub(crate) last_move: u64,
     /// Per service the number of its latest move that was carried out.
     pub(crate) moves_of: Vec<u64>,
-    /// Per path the state last reported.
-    pub(crate) states: Vec<State>,
+    /// Per path the state last reported, and the side of its first hop that a fault was said to be on.
+    pub(crate) states: Vec<(State, Option<Reasons>)>,
     /// Per path what was last heard of its link.
     links: Vec<Option<bool>>,
     pub(crate) fib_synced: bool,
@@ -143,7 +143,7 @@ impl Engine {
             frozen: false,
             last_move: 0,
             moves_of: config.services.iter().map(|_| 0).collect(),
-            states: config.paths.iter().map(|_| State::Init).collect(),
+            states: config.paths.iter().map(|_| (State::Init, None)).collect(),
             links: config.paths.iter().map(|_| None).collect(),
             fib_synced: false,
             look_again: None,
@@ -236,6 +236,10 @@ impl Engine {
     fn handle_timeout(&mut self, now: Instant) {
         let record = &mut self.record;
         self.measure.handle_timeout(now, &mut self.changed, |output| record.ask(output));
+        while let Some((path, nth)) = self.measure.poll_mute() {
+            let target = self.config.paths[path.index()].probes[nth].target.ip();
+            self.record.event(now, EventKind::FirstHopMute { path, target });
+        }
         while let Some(alarm) = self.alarms.expire(now) {
             match alarm {
                 Alarm::Session(peer) => {

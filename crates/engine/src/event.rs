@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
@@ -168,6 +169,14 @@ pub enum EventKind {
         octets: u16,
         /// Octets it should take, if that is configured.
         wanted: Option<u16>,
+    },
+    /// The first hop of a path that works answers no probes: on which side of it a fault of the
+    /// path is will not be told.
+    FirstHopMute {
+        /// The path.
+        path: PathId,
+        /// The first hop.
+        target: IpAddr,
     },
     /// What BFD says changed.
     Bfd {

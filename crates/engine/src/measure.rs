@@ -11,7 +11,7 @@ use pathvane_score::{
     Sla, StreamSpec, Verdict,
 };
 
-use crate::config::{Config, Path, ProbeKind, Service};
+use crate::config::{Config, Path, Probe, ProbeKind, Service};
 use crate::full_size::FullSize;
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
@@ -30,6 +30,10 @@ struct Stream {
     ports: u8,
     /// Time between probes at least.
     slowest: Duration,
+    /// It probes the first hop.
+    first_hop: bool,
+    /// It was told that the first hop does not answer.
+    mute: bool,
     /// Round trips of which one end or both are by our clock, not the kernel's.
     user_stamped: u64,
 }
@@ -73,6 +77,8 @@ pub(crate) struct Measure {
     trusting: bool,
     /// The limits of each class, by which reports are judged.
     sla: [Sla; 3],
+    /// First hops that never answered and were not told of yet.
+    mutes: Vec<(PathId, usize)>,
     /// Scratch for packets.
     packet: Vec<u8>,
 }
@@ -88,6 +94,7 @@ impl Measure {
             budget: RateBudget::new(config.probe_rate),
             trusting: config.trust_reports,
             sla: config.timing.monitor.sla,
+            mutes: Vec::new(),
             packet: Vec::with_capacity(ProbePacket::MAX),
         };
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -96,13 +103,11 @@ impl Measure {
             let first = measure.streams.len();
             for (nth, probe) in path.probes.iter().enumerate() {
                 let number = u16::try_from(measure.streams.len()).unwrap_or(u16::MAX);
+                let slowest = probe.shortest_interval();
                 let sender = pathvane_probe::Config {
                     kind: kind(path, nth, number),
-                    interval: monitor_config
-                        .rates
-                        .interval(Role::Standby, false)
-                        .max(probe.slowest),
-                    fastest: monitor_config.rates.interval(Role::Active, true).max(probe.slowest),
+                    interval: monitor_config.rates.interval(Role::Standby, false).max(slowest),
+                    fastest: monitor_config.rates.interval(Role::Active, true).max(slowest),
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
@@ -110,9 +115,16 @@ impl Measure {
                 };
                 let sender = Sender::new(now, &sender);
                 measure.budget.take(sender.interval());
-                let (path, ports, slowest) = (PathId(index), probe.ports, probe.slowest);
-                let stream = Stream { path, nth, sender, ports, slowest, user_stamped: 0 };
-                measure.streams.push(stream);
+                measure.streams.push(Stream {
+                    path: PathId(index),
+                    nth,
+                    sender,
+                    ports: probe.ports,
+                    slowest,
+                    first_hop: probe.first_hop,
+                    mute: false,
+                    user_stamped: 0,
+                });
             }
             let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
             monitor.set_role(Role::Standby);
@@ -363,6 +375,23 @@ impl Measure {
             ask(Output::Probe(ProbeOut { stream, seq, packet }));
         }
         self.rearm_stream(stream.index());
+        self.look_for_mute(stream.index());
+    }
+
+    /// Takes note of a first hop that never answered although its path works, once.
+    fn look_for_mute(&mut self, at: usize) {
+        let Stream { path, nth, sender, first_hop, mute, .. } = &mut self.streams[at];
+        let counters = sender.counters();
+        let silent = counters.answered + counters.late == 0 && counters.lost >= MUTE_AFTER;
+        if *first_hop && !*mute && silent && self.paths[path.index()].monitor.verdict().usable() {
+            *mute = true;
+            self.mutes.push((*path, *nth));
+        }
+    }
+
+    /// A path whose first hop answers no probes, and which of its probes that is.
+    pub(crate) fn poll_mute(&mut self) -> Option<(PathId, usize)> {
+        self.mutes.pop()
     }
 
     /// Sends a full-size probe, and tells the monitor of those that were lost.
@@ -428,6 +457,9 @@ fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
     monitor
 }
 
+/// Probes without an answer after which it is told that a first hop answers none.
+const MUTE_AFTER: u64 = 100;
+
 /// Protocol and identity of a path's `nth` stream, the `number`th of all.
 fn kind(path: &Path, nth: usize, number: u16) -> Kind {
     let probe = &path.probes[nth];
@@ -442,10 +474,14 @@ fn kind(path: &Path, nth: usize, number: u16) -> Kind {
     }
 }
 
-/// What each stream of a path probes: streams to one address share the reflector's number.
+/// What each stream of a path probes: streams to one address share the reflector's number, and the
+/// first hop is no reflector.
 fn specs(path: &Path) -> Vec<StreamSpec> {
     let mut seen: Vec<IpAddr> = Vec::new();
-    let number = |probe: &crate::config::Probe| {
+    let spec = |probe: &Probe| {
+        if probe.first_hop {
+            return StreamSpec::first_hop();
+        }
         let ip = probe.target.ip();
         let at = seen.iter().position(|&other| other == ip).unwrap_or_else(|| {
             seen.push(ip);
@@ -454,7 +490,7 @@ fn specs(path: &Path) -> Vec<StreamSpec> {
         StreamSpec::new(u8::try_from(at).unwrap_or(u8::MAX), probe.ports)
             .with_slow(!probe.slowest.is_zero())
     };
-    path.probes.iter().map(number).collect()
+    path.probes.iter().map(spec).collect()
 }
 
 /// A sample in the words of the scoring crate.

@@ -377,8 +377,12 @@ impl Engine {
     /// A path's verdict changed.
     pub(crate) fn report_verdict(&mut self, now: Instant, path: PathId, verdict: &Verdict) {
         self.dirty = true;
-        let from = core::mem::replace(&mut self.states[path.index()], verdict.state);
-        if from == verdict.state {
+        // A first hop shows its side of a fault a moment after the fault itself.
+        let sides = [Reasons::LAST_MILE, Reasons::TRANSIT];
+        let side = sides.into_iter().find(|side| verdict.reasons.contains(*side));
+        let told = &mut self.states[path.index()];
+        let (from, side_before) = core::mem::replace(told, (verdict.state, side));
+        if from == verdict.state && (side.is_none() || side == side_before) {
             return;
         }
         let mut evidence = numbers(verdict);

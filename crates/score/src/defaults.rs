@@ -229,6 +229,12 @@ pub const MTU_HOLE_MISSES: u8 = 6;
 /// A changed DSCP is told until this many answers in a row came with the right one: one member of
 /// a bundle that remarks must not come and go with each probe.
 pub const REMARKED_HOLD: u8 = 250;
+/// Probes that a first hop answers during a fault, and is well, before the fault is beyond it: loss
+/// of 5 % shows in fewer, and so does delay.
+pub const FIRST_HOP_WELL: u32 = 100;
+/// A first hop that missed so many probes in a row while the path passes answers no more, and says
+/// nothing.
+pub const FIRST_HOP_MUTE: u32 = 50;
 /// Share of an alarm's evidence that raises suspicion.
 pub const SUSPECT_EVIDENCE: f32 = 0.5;
 /// Part of an alarm's evidence that a second reflector must show, and below which an alarm

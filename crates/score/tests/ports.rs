@@ -86,7 +86,7 @@ fn a_fault_is_told_on_its_side_of_the_first_hop() {
     // Loss beyond the first hop, and on the way to it.
     for (near, place) in [(0.0, Reasons::TRANSIT), (0.2, Reasons::LAST_MILE)] {
         let mut path = settled(&streams);
-        path.run_for(secs(5), &mut |_, stream, rng| {
+        path.run_for(secs(10), &mut |_, stream, rng| {
             let loss = if stream == 2 { near } else { 0.2 };
             (rng.f64() >= loss).then(|| wobble(ms(20), rng))
         });
@@ -102,4 +102,74 @@ fn a_first_hop_that_does_not_answer_is_no_fault_of_the_path() {
     path.run_for(secs(60), &mut |_, stream, rng| (stream != 2).then(|| wobble(ms(20), rng)));
     assert_eq!((path.state(), path.monitor.verdict().reasons), (State::Up, Reasons::NONE));
     assert_eq!(path.monitor.verdict().evidence.reflectors, 2);
+}
+
+const HOP: [StreamSpec; 3] =
+    [StreamSpec::new(0, 1), StreamSpec::new(1, 1), StreamSpec::first_hop()];
+
+const SIDES: Reasons = Reasons::LAST_MILE.with(Reasons::TRANSIT);
+
+#[test]
+fn a_first_hop_that_never_answers_slows_no_probes() {
+    let fastest = |hop_answers: bool| {
+        let mut path = settled(&HOP[..2]);
+        if !hop_answers {
+            path = Path::new(MonitorConfig::default(), &HOP, 5);
+            path.run_for(secs(60), &mut |_, stream, rng| {
+                (stream != 2).then(|| wobble(ms(20), rng))
+            });
+        }
+        path.run_for(ms(60), &mut |_, _, _| None);
+        path.monitor.probe_interval(path.role)
+    };
+    assert_eq!(fastest(false), fastest(true));
+    assert_eq!(fastest(false), ms(5), "boosted");
+}
+
+#[test]
+fn answers_of_the_first_hop_make_no_path_known() {
+    let mut path = Path::new(MonitorConfig::default(), &HOP, 5);
+    path.run_for(secs(60), &mut |_, stream, _| (stream == 2).then_some(ms(1)));
+    let verdict = path.monitor.verdict();
+    assert_eq!(
+        verdict.reasons,
+        Reasons::SILENCE.with(Reasons::NEVER_ANSWERED).with(Reasons::TRANSIT)
+    );
+    assert!(!verdict.may_withdraw(), "{verdict:?}");
+}
+
+#[test]
+fn a_first_hop_that_fell_silent_before_the_path_says_nothing() {
+    for (loss, state) in [(1.0, State::Down), (0.3, State::Degraded)] {
+        let mut path = settled(&HOP);
+        path.run_for(secs(10), &mut |_, stream, rng| (stream != 2).then(|| wobble(ms(20), rng)));
+        assert_eq!(path.monitor.verdict().reasons, Reasons::NONE);
+        path.run_for(secs(5), &mut |_, stream, rng| {
+            (stream != 2 && rng.f64() >= loss).then(|| wobble(ms(20), rng))
+        });
+        assert_eq!(path.state(), state);
+        let told = path.verdicts.iter().find(|(_, verdict)| verdict.reasons.intersects(SIDES));
+        assert!(told.is_none(), "{told:?}");
+    }
+}
+
+#[test]
+fn the_wrong_side_is_not_named_before_the_right_one() {
+    for (near, place) in [(0.2, Reasons::LAST_MILE), (0.0, Reasons::TRANSIT)] {
+        for beyond in [0.2, 1.0] {
+            let near = if near > 0.0 { beyond } else { near };
+            for seed in 0..10 {
+                let mut path = Path::new(MonitorConfig::default(), &HOP, seed);
+                path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+                path.run_for(secs(10), &mut |_, stream, rng| {
+                    let loss = if stream == 2 { near } else { beyond };
+                    (rng.f64() >= loss).then(|| wobble(ms(20), rng))
+                });
+                let sides: Vec<Reasons> = path.verdicts.iter().map(|(_, it)| it.reasons).collect();
+                assert!(sides.iter().any(|it| it.contains(place)), "{near} {beyond}: {sides:?}");
+                let wrong = SIDES.without(place);
+                assert!(!sides.iter().any(|it| it.contains(wrong)), "{near} {beyond}: {sides:?}");
+            }
+        }
+    }
 }

@@ -159,7 +159,7 @@ impl PathMonitor {
     /// the number of the reflector that the stream probes from one source port. Streams of one
     /// reflector, and source ports of one stream, sample members of multipath bundles.
     ///
-    /// Without streams the path is judged by its link and BFD session alone.
+    /// Without streams to a far end the path is judged by its link and BFD session alone.
     pub fn new<S>(now: Instant, config: MonitorConfig, streams: &[S]) -> Self
     where
         S: Copy + Into<StreamSpec>,
@@ -182,7 +182,7 @@ impl PathMonitor {
             boost_until: None,
             boosted: false,
             facts: Facts::default(),
-            life: Life::new(now, &config, !streams.is_empty()),
+            life: Life::new(now, &config, streams.iter().any(|spec| !spec.first_hop)),
             assessment: Assessment::new(now, config.own.len()),
             verdict: Verdict::unknown(now),
             changed: false,
@@ -207,7 +207,9 @@ impl PathMonitor {
             Some(arrival) if arrival != Arrival::Ignored => arrival,
             _ => return,
         };
-        self.answered += 1;
+        if self.streams.is_far(stream) {
+            self.answered += 1;
+        }
         if !self.is_calm(now) {
             self.stale = false;
             self.evaluate(now, sample.at.min(now), arrival == Arrival::Late);
@@ -356,7 +358,7 @@ impl PathMonitor {
     ///
     /// Never so short that more probes would be under way than a stream can tell apart.
     pub fn probe_interval(&self, role: Role) -> Duration {
-        let patience = self.streams.all().map(Meter::patience).max().unwrap_or_default();
+        let patience = self.streams.far().map(Meter::patience).max().unwrap_or_default();
         let interval = self.config.rates.interval(role, self.boosted);
         interval.max(patience.min(d::PATIENCE_MAX) / (MAX_OUTSTANDING - 4))
     }

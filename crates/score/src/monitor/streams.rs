@@ -1,8 +1,10 @@
 //! The streams of one path, and what they say together.
 
+mod first_hop;
+
 use alloc::vec::Vec;
 
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
 
 use crate::assess::Quality;
 use crate::meter::Tally;
@@ -10,6 +12,7 @@ use crate::silence::{Limits, Silence, judge};
 use crate::{Arrival, Meter, Reasons, Sample, StreamSpec, defaults as d};
 
 use super::gaps::Gaps;
+use first_hop::FirstHop;
 
 /// What a stream says something about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +33,8 @@ struct Stream {
     meter: Meter,
     /// When the last series of missed probes ended.
     missed_until: Instant,
+    /// What it showed during the path's fault, if it probes the first hop.
+    hop: FirstHop,
 }
 
 /// All streams of a path.
@@ -45,6 +50,8 @@ pub(super) struct Streams {
     series: f64,
     shared_series: f64,
     gaps: Gaps,
+    /// The path has a fault whose side of the first hop can be told.
+    faulty: bool,
 }
 
 /// What the detectors of all streams say together.
@@ -110,6 +117,7 @@ impl Streams {
             part: part(spec),
             meter: Meter::with_ports(now, spec.ports),
             missed_until: Instant::ZERO,
+            hop: FirstHop::default(),
         };
         Self {
             list: specs.iter().map(stream).collect(),
@@ -119,6 +127,7 @@ impl Streams {
             series: d::TOGETHER_PRIOR_WEIGHT,
             shared_series: d::TOGETHER_PRIOR_WEIGHT * d::TOGETHER_PRIOR,
             gaps: Gaps::new(now),
+            faulty: false,
         }
     }
 
@@ -189,9 +198,14 @@ impl Streams {
         self.part(Part::Path)
     }
 
-    /// The meters that measure its first hop, of hops that ever answered.
-    fn first_hops(&self) -> impl Iterator<Item = &Meter> {
-        self.part(Part::FirstHop).filter(|meter| meter.last_reply().is_some())
+    /// The meters whose probes go to far ends.
+    pub(super) fn far(&self) -> impl Iterator<Item = &Meter> {
+        self.list.iter().filter(|stream| stream.part != Part::FirstHop).map(|stream| &stream.meter)
+    }
+
+    /// Whether the stream's probes go to a far end.
+    pub(super) fn is_far(&self, stream: usize) -> bool {
+        self.list.get(stream).is_some_and(|stream| stream.part != Part::FirstHop)
     }
 
     fn part(&self, part: Part) -> impl Iterator<Item = &Meter> {
@@ -233,13 +247,16 @@ impl Streams {
         joint
     }
 
-    /// Whether a witness was answered since the silence began. A probe that left before a few
-    /// were missed may have been ahead of the fault, and an old answer proves nothing.
+    /// From when on the answer to a probe that left is none of before the silence: one that left
+    /// before a few were missed may have been ahead of the fault.
+    fn silent_from(&self) -> Option<Instant> {
+        let from = |meter: &Meter| meter.answered_sent().unwrap_or_default() + apart(meter);
+        self.meters().map(from).max()
+    }
+
+    /// Whether a witness was answered since the silence began; an old answer proves nothing.
     fn is_contradicted(&self, now: Instant) -> bool {
-        let apart = |meter: &Meter| meter.period() * (d::SILENCE_MISSES_MIN + 1);
-        let began =
-            self.meters().map(|meter| meter.answered_sent().unwrap_or_default() + apart(meter));
-        let Some(began) = began.max() else { return false };
+        let Some(began) = self.silent_from() else { return false };
         self.part(Part::Witness).any(|witness| {
             let after = witness.answered_sent().filter(|&sent| sent > began);
             let heard = witness.missed_run() < d::SILENCE_MISSES_MIN;
@@ -327,23 +344,6 @@ impl Streams {
         joint.notes = joint.notes.with_if(remarked, Reasons::REMARKED);
     }
 
-    /// Where a fault of the path is, if its first hop is measured.
-    fn attribute(&self, joint: &mut Joint) {
-        let faults = Reasons::LOSS.with(Reasons::DELAY).with(Reasons::JITTER);
-        let silent = joint.silence == Silence::Certain;
-        if !(silent || joint.degraded.intersects(faults)) || self.first_hops().next().is_none() {
-            return;
-        }
-        let ails = |meter: &Meter| {
-            let (loss, threshold) = meter.loss_evidence();
-            let shifted = meter.delay_shifted() || meter.jitter_shifted();
-            let worse = !silent && (shifted || loss >= d::LOSS_SECOND * threshold);
-            worse || meter.missed_run() >= d::SILENCE_MISSES_MIN
-        };
-        let near = self.first_hops().all(ails);
-        joint.notes = joint.notes.with(if near { Reasons::LAST_MILE } else { Reasons::TRANSIT });
-    }
-
     /// The path's quality by its sound reflectors: those whose loss may be that of the best
     /// one. `None` before the first reply.
     pub(super) fn quality(&self) -> Option<Quality<'_>> {
@@ -389,4 +389,9 @@ impl Streams {
         let of = move |stream: &&Stream| stream.part == Part::Path && stream.reflector == reflector;
         self.list.iter().filter(of).map(|stream| &stream.meter)
     }
+}
+
+/// Time in which a stream misses enough probes to count as silent.
+fn apart(meter: &Meter) -> Duration {
+    meter.period() * (d::SILENCE_MISSES_MIN + 1)
 }

@@ -76,7 +76,7 @@ impl Path {
             seq: rng.u32(..),
             last: start,
             phase: Duration::from_micros(rng.u64(0..20_000)),
-            slowest: if spec.into().slow { secs(1) } else { Duration::ZERO },
+            slowest: slowest(spec.into()),
         };
         Self {
             monitor: PathMonitor::new(start, config, streams),
@@ -171,6 +171,15 @@ impl Path {
         let Some(Reverse((at, stream, seq, rtt))) = self.replies.pop() else { return };
         let sample = Sample::round_trip(seq, at, rtt.as_nanos() as u64);
         self.monitor.reply(self.now, stream, &sample);
+    }
+}
+
+/// Time between two probes of a stream at least: routers are asked less often than reflectors.
+fn slowest(spec: StreamSpec) -> Duration {
+    match spec {
+        StreamSpec { slow: true, .. } => secs(1),
+        StreamSpec { first_hop: true, .. } => ms(50),
+        _ => Duration::ZERO,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The cloud: routers, the VPC, and reflectors in its regions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bytes::BytesMut;
@@ -27,6 +27,8 @@ pub(super) struct CloudSide {
     vpc: Vpc,
     /// By region and number.
     reflectors: Vec<[Reflector; 2]>,
+    /// Paths whose first hop answers no echoes.
+    mute: BTreeSet<usize>,
     /// Dials under way, by router.
     dials: BTreeMap<usize, StreamId>,
     epoch: Timestamp,
@@ -49,6 +51,7 @@ impl CloudSide {
             routers: routers.into_iter().map(|config| CloudRouter::new(config, now)).collect(),
             vpc,
             reflectors: (0..regions).map(|_| [reflector(), reflector()]).collect(),
+            mute: BTreeSet::new(),
             dials: BTreeMap::new(),
             epoch,
         }
@@ -64,6 +67,14 @@ impl CloudSide {
 
     pub(super) fn vpc(&self) -> &Vpc {
         &self.vpc
+    }
+
+    pub(super) fn gateway(&mut self, path: usize, answers: bool) {
+        if answers {
+            self.mute.remove(&path);
+        } else {
+            self.mute.insert(path);
+        }
     }
 
     pub(super) fn reflector(&mut self, region: usize, nth: usize) -> &mut Reflector {
@@ -173,6 +184,20 @@ impl World {
             true => End::Acceptor,
             false => End::Dialler,
         }
+    }
+
+    /// An echo request reached the first hop, which answers from where it stands.
+    pub(super) fn answer_as_gateway(&mut self, path: usize, stream: u16, bytes: &[u8]) {
+        if self.cloud.mute.contains(&path) {
+            return;
+        }
+        let mut reply = bytes.to_vec();
+        if let Some(kind) = reply.first_mut() {
+            // An echo reply differs in its type alone (RFC 792); the kernel looks at the checksum.
+            *kind = 0;
+        }
+        let links = self.to_gateway().1;
+        self.net.send(self.now, &links, Datagram::Reply { stream, bytes: reply });
     }
 
     /// A probe reached its reflector; the reply goes where the VPC sends its source.

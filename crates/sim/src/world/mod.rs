@@ -35,7 +35,9 @@ use site::Site;
 enum Datagram {
     /// A probe on its way to a reflector.
     Probe { path: usize, stream: u16, bytes: Vec<u8> },
-    /// A reflector's answer.
+    /// A probe of a path's first hop.
+    FirstHop { path: usize, stream: u16, bytes: Vec<u8> },
+    /// A reflector's answer, or a first hop's.
     Reply { stream: u16, bytes: Vec<u8> },
 }
 
@@ -221,6 +223,9 @@ impl World {
     fn deliver_datagram(&mut self, datagram: Datagram) {
         match datagram {
             Datagram::Probe { path, stream, bytes } => self.reflect(path, stream, &bytes),
+            Datagram::FirstHop { path, stream, bytes } => {
+                self.answer_as_gateway(path, stream, &bytes)
+            }
             Datagram::Reply { stream, bytes } => {
                 let stream = pathvane_engine::StreamId(stream);
                 let at = self.now;
@@ -247,6 +252,11 @@ impl World {
         let links = path.map(|path| self.to_site(path));
         let arrived = links.and_then(|links| self.net.transit(now, &links));
         self.down.record(Packet { sent: now, path, arrived });
+    }
+
+    /// The links to a path's first hop, which is where the paths part, and back.
+    fn to_gateway(&self) -> ([LinkId; 1], [LinkId; 1]) {
+        ([self.last_mile.0], [self.last_mile.1])
     }
 
     fn to_cloud(&self, path: usize) -> [LinkId; 2] {
@@ -302,6 +312,11 @@ impl World {
     /// Silences or revives a reflector of a region.
     pub fn reflector(&mut self, region: usize, nth: usize, alive: bool) {
         self.cloud.reflector(region, nth).alive = alive;
+    }
+
+    /// Has the first hop of a path answer echoes, or not.
+    pub fn gateway(&mut self, path: usize, answers: bool) {
+        self.cloud.gateway(path, answers);
     }
 
     /// Lets a router act, for instance go into maintenance.

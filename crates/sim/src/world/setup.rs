@@ -63,6 +63,19 @@ impl Setup {
         }
     }
 
+    /// The same, and the first hop of each path, where the paths part, is probed as well.
+    pub fn first_hops(mut self) -> Self {
+        for path in &mut self.engine.paths {
+            path.probes.push(Probe {
+                kind: ProbeKind::Icmp,
+                target: SocketAddr::new(path.next_hop, 0),
+                first_hop: true,
+                ..path.probes[0].clone()
+            });
+        }
+        self
+    }
+
     /// The same world with other chances.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -187,6 +200,7 @@ fn path(region: &str, nth: usize) -> Path {
         target: target(of),
         ports: 1,
         slowest: Duration::ZERO,
+        first_hop: false,
         options: Options::default(),
     };
     Path {

@@ -35,6 +35,8 @@ pub(super) struct Site {
     carrier: Option<usize>,
     /// The path of every probe stream.
     streams: Vec<usize>,
+    /// Those that probe a first hop.
+    first_hops: Vec<pathvane_engine::StreamId>,
     /// Whether the kernel takes probes.
     pub(super) probes_leave: bool,
     /// Whether sockets send what they take; otherwise it stays in the unsent queue.
@@ -47,7 +49,12 @@ pub(super) struct Site {
 impl Site {
     pub(super) fn new(engine: Engine, fib_delay: Duration) -> Self {
         let streams = engine.config().streams().map(|(_, path, _)| path.index()).collect();
+        let config = engine.config();
+        let hops = config
+            .streams()
+            .filter(|(_, path, nth)| config.paths[path.index()].probes[*nth].first_hop);
         Self {
+            first_hops: hops.map(|(stream, ..)| stream).collect(),
             engine,
             events: Vec::new(),
             drained: false,
@@ -161,8 +168,13 @@ impl World {
             Output::Probe(ProbeOut { stream, seq, packet }) => {
                 let path = self.site.streams[stream.index()];
                 let bytes = packet.bytes().to_vec();
-                let links = self.to_cloud(path);
-                self.net.send(now, &links, Datagram::Probe { path, stream: stream.0, bytes });
+                if self.site.first_hops.contains(&stream) {
+                    let hop = Datagram::FirstHop { path, stream: stream.0, bytes };
+                    self.net.send(now, &self.to_gateway().0, hop);
+                } else {
+                    let probe = Datagram::Probe { path, stream: stream.0, bytes };
+                    self.net.send(now, &self.to_cloud(path), probe);
+                }
                 self.site.engine.handle(now, Input::ProbeSent { stream, seq });
             }
             Output::FibGroup { generation, carry, .. } => {

@@ -8,6 +8,7 @@ mod chaos;
 mod explaining;
 mod failing;
 mod faults;
+mod first_hops;
 mod flapping;
 mod leaving;
 mod limits;

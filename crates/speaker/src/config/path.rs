@@ -6,7 +6,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::path::PathBuf;
 
-use pathvane_engine::config::ProbeKind;
+use pathvane_engine::config::{FIRST_HOP_RATE, ProbeKind};
 use pathvane_engine::{PathId, ProbePacket};
 use pathvane_probe::stamp::{Key, Options};
 use pathvane_probe::{stamp, stun};
@@ -77,23 +77,26 @@ pub(super) struct Probe {
     pub(super) size: u16,
     /// Ask the reflector how probes arrived.
     pub(super) class_of_service: bool,
+    /// It goes to the first hop, and tells where a fault is.
+    pub(super) first_hop: Option<Range<usize>>,
 }
 
 impl Path {
     /// Reads the `index`-th path of the file.
     pub(super) fn read(index: u32, name: Spanned<String>, section: &Section<'_>) -> Self {
         let own = name.get_ref().clone();
+        let next_hop = section.required("next_hop", "\"169.254.10.1\"");
         Self {
+            probes: probes(section, next_hop.as_ref()),
             span: section.span.clone(),
             interface: section.optional("interface").map(Spanned::into_inner),
-            next_hop: section.required("next_hop", "\"169.254.10.1\""),
+            next_hop,
             announce_via: section.list("announce_via").unwrap_or_default(),
             shared_risk: section
                 .list("shared_risk")
                 .unwrap_or_else(|| vec![Spanned::new(section.span.clone(), own.clone())]),
             region: section.or("region", own),
             probe_source: section.required("probe_source", "\"10.255.1.1\""),
-            probes: probes(section),
             probes_span: section.span_of("probes"),
             cost: section.or("cost", Number(0)),
             capacity: section.optional("capacity"),
@@ -122,8 +125,8 @@ impl Path {
 
     /// The far ends measured, each once.
     pub(super) fn reflectors(&self) -> Vec<IpAddr> {
-        let mut targets: Vec<IpAddr> =
-            self.probes.iter().map(|probe| *probe.target.get_ref()).collect();
+        let far = self.probes.iter().filter(|probe| probe.first_hop.is_none());
+        let mut targets: Vec<IpAddr> = far.map(|probe| *probe.target.get_ref()).collect();
         targets.sort_unstable();
         targets.dedup();
         targets
@@ -147,6 +150,7 @@ impl Path {
             target: SocketAddr::new(*probe.target.get_ref(), probe.port),
             ports: probe.ports,
             slowest: probe.interval,
+            first_hop: probe.first_hop.is_some(),
             options: Options {
                 key: probe.key.clone(),
                 size: probe.size,
@@ -193,7 +197,9 @@ impl Path {
     /// The probe whose far end full-size probes share, if there are to be any: the first whose
     /// packets can have any size.
     pub(super) fn full_size_like(&self) -> Option<usize> {
-        let sized = |probe: &Probe| matches!(probe.kind, ProbeKind::Stamp | ProbeKind::Icmp);
+        let sized = |probe: &Probe| {
+            probe.first_hop.is_none() && matches!(probe.kind, ProbeKind::Stamp | ProbeKind::Icmp)
+        };
         let wanted = *self.mtu_probe.get_ref() != MtuProbe::Off;
         wanted.then(|| self.probes.iter().position(sized)).flatten()
     }
@@ -206,6 +212,12 @@ impl Path {
 }
 
 impl Probe {
+    /// Its probes, in thousandths a second, where the class of services asks for `rate` of them.
+    pub(super) fn rate(&self, rate: u32) -> u64 {
+        let most = self.first_hop.as_ref().map_or(rate, |_| FIRST_HOP_RATE * 1_000);
+        u64::from(rate.min(most))
+    }
+
     fn socket(&self, path: PathId, source: IpAddr, dscp: u8) -> StreamSocket {
         StreamSocket {
             path,
@@ -255,13 +267,18 @@ impl FromToml for MtuProbe {
     }
 }
 
-fn probes(section: &Section<'_>) -> Vec<Probe> {
-    section.sections("probes", "probe", schema::PROBE).iter().filter_map(probe).collect()
+fn probes(section: &Section<'_>, next_hop: Option<&Spanned<IpAddr>>) -> Vec<Probe> {
+    let sections = section.sections("probes", "probe", schema::PROBE);
+    sections.iter().filter_map(|section| probe(section, next_hop)).collect()
 }
 
-fn probe(section: &Section<'_>) -> Option<Probe> {
+fn probe(section: &Section<'_>, next_hop: Option<&Spanned<IpAddr>>) -> Option<Probe> {
     let kind = section.required("kind", "\"stamp\"").map(Spanned::into_inner);
-    let target = section.required("target", "\"10.128.0.9\"");
+    let first_hop = section.or("first_hop", false).then(|| section.span_of("first_hop"));
+    let target = match first_hop {
+        Some(_) if !section.has("target") => next_hop.cloned(),
+        _ => section.required("target", "\"10.128.0.9\""),
+    };
     let usual = match kind {
         Some(ProbeKind::Stun) => stun::PORT,
         Some(ProbeKind::Tcp) => TCP_PORT,
@@ -274,8 +291,9 @@ fn probe(section: &Section<'_>) -> Option<Probe> {
     let class_of_service = section.or("class_of_service", kind == Some(ProbeKind::Stamp));
     let interval = interval(section, kind);
     refuse_foreign_keys(section, kind);
+    refuse_foreign_first_hop(section, kind, first_hop.as_ref());
     let (kind, target) = (kind?, target?);
-    Some(Probe { kind, target, port, ports, interval, key, size, class_of_service })
+    Some(Probe { kind, target, port, ports, interval, key, size, class_of_service, first_hop })
 }
 
 /// The largest probe of the schedule.
@@ -335,6 +353,21 @@ fn refuse_foreign_keys(section: &Section<'_>, kind: Option<ProbeKind>) {
             section.span_of(key),
             format!("{} has `{key}`, but {why}", section.what),
             format!("remove `{key}`, or set `kind` to {instead}"),
+        );
+    }
+}
+
+/// Routers answer ICMP, and nothing else that is asked of them.
+fn refuse_foreign_first_hop(
+    section: &Section<'_>,
+    kind: Option<ProbeKind>,
+    first_hop: Option<&Range<usize>>,
+) {
+    if let Some(span) = first_hop.filter(|_| kind.is_some_and(|kind| kind != ProbeKind::Icmp)) {
+        section.findings().borrow_mut().error(
+            span.clone(),
+            format!("{} is for the first hop, and a router answers ICMP alone", section.what),
+            "set `kind` to \"icmp\", or remove `first_hop`",
         );
     }
 }

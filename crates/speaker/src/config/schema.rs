@@ -145,8 +145,17 @@ pub const PATH: &[&str] = &[
 pub const PATH_BFD: &[&str] = &["interval", "multiplier", "multihop", "local_address", "address"];
 
 /// An element of `probes`.
-pub const PROBE: &[&str] =
-    &["kind", "target", "port", "interval", "ports", "key_file", "size", "class_of_service"];
+pub const PROBE: &[&str] = &[
+    "kind",
+    "target",
+    "port",
+    "interval",
+    "ports",
+    "key_file",
+    "size",
+    "class_of_service",
+    "first_hop",
+];
 
 /// `[services.NAME]`
 pub const SERVICE: &[&str] = &[

@@ -97,7 +97,7 @@ fn numbers_follow_the_order_of_the_file_and_names_resolve() {
 #[test]
 fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
     let Loaded { engine, shell } = good("site-with-frr.toml");
-    assert_eq!(shell.streams.len(), 7);
+    assert_eq!(shell.streams.len(), 8);
     assert_eq!((shell.streams[2].path, shell.streams[2].target.port()), (PathId(1), 8620));
     assert_eq!(shell.streams[3].kind, ProbeKind::Icmp);
     let relay = &shell.streams[4];
@@ -110,6 +110,48 @@ fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
     assert!(shell.streams.iter().all(|stream| stream.dscp == 46));
     assert_eq!((shell.paths[1].mark, shell.paths[1].table), (Some(4242), 4242));
     assert_eq!(engine.paths[0].probes.len(), 2);
+}
+
+#[test]
+fn a_first_hop_is_the_next_hop_unless_told_and_no_reflector() {
+    let Loaded { engine, shell } = good("site-with-frr.toml");
+    let west = &engine.paths[1];
+    assert!(west.probes[5].first_hop && !west.probes[4].first_hop);
+    assert_eq!(west.probes[5].target.ip(), west.next_hop);
+    assert_eq!((shell.streams[7].kind, shell.streams[7].ports), (ProbeKind::Icmp, 1));
+    let engine = config(&room("", "").replacen(
+        "probes = [",
+        "mtu_probe = \"auto\"\nprobes = [\n  { kind = \"icmp\", target = \"192.0.2.9\", first_hop = true },",
+        1,
+    ));
+    assert_eq!(engine.paths[0].probes[0].target.ip().to_string(), "192.0.2.9");
+    assert_eq!(engine.paths[0].mtu_probe.map(|probe| probe.like), Some(1), "not the first hop");
+}
+
+#[test]
+fn paths_share_what_several_of_them_name() {
+    let plain = config(&room("", ""));
+    assert_eq!(plain.paths[0].shared_risk, ["a"], "its own name");
+    assert!(plain.shared_risks().is_empty());
+    let named = config(&room("", "shared_risk = [\"a\"]"));
+    assert_eq!(named.shared_risks(), ["a"], "the name of the other");
+    let both = config(&room("shared_risk = [\"x\", \"y\"]", "shared_risk = [\"y\", \"z\", \"x\"]"));
+    assert_eq!(both.shared_risks(), ["y", "x"]);
+    let none = config(&room("shared_risk = []", "shared_risk = [\"y\"]"));
+    assert!(none.paths[0].shared_risk.is_empty() && none.shared_risks().is_empty());
+}
+
+/// The example with paths `a` and `b`, each with one more line.
+fn room(a: &str, b: &str) -> String {
+    let text = fs::read_to_string(fixtures("good").join("room.toml")).unwrap();
+    let [capacity_a, capacity_b] = ["capacity = \"100M\"", "capacity = \"1G\""];
+    text.replace(capacity_a, &format!("{a}\n{capacity_a}"))
+        .replace(capacity_b, &format!("{b}\n{capacity_b}"))
+}
+
+fn config(text: &str) -> pathvane_engine::Config {
+    let outcome = parse("x.toml", text);
+    outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false))).engine
 }
 
 #[test]

@@ -214,6 +214,9 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
         EventKind::PathMtu { path, octets, wanted } => {
             Kind::PathMtu { path: path_name(engine, path), octets, wanted }
         }
+        EventKind::FirstHopMute { path, target } => {
+            Kind::FirstHopMute { path: path_name(engine, path), target }
+        }
         EventKind::Link { path, up } => Kind::Link { path: path_name(engine, path), up },
         EventKind::Bfd { user, state } => {
             let says = match state {

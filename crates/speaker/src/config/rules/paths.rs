@@ -9,7 +9,7 @@ use pathvane_wire::Family;
 
 use super::super::File;
 use super::super::finding::{Finding, Findings, Severity};
-use super::super::path::{MtuProbe, Path};
+use super::super::path::{MtuProbe, Path, Probe};
 use super::super::peer::Peer;
 use super::super::service::Service;
 
@@ -17,6 +17,7 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
     for path in &file.paths {
         peers(path, findings);
         reflectors(path, findings);
+        first_hops(path, findings);
         families(path, findings);
         full_size(path, findings);
         announced(file, path, findings);
@@ -36,10 +37,10 @@ fn rate(file: &File, findings: &mut Findings) {
         let rates = users.filter_map(|service| file.class_of(service)).map(of);
         let rates = rates.reduce(ProbeRates::fastest);
         let rates = rates.unwrap_or(of((Class::Voice, None)));
-        let streams = path.probes.len() as u64;
-        let (standby, active) = (u64::from(rates.standby_mpps), u64::from(rates.active_mpps));
+        let at = |rate: u32| path.probes.iter().map(|probe| probe.rate(rate)).sum::<u64>();
+        let (standby, active) = (at(rates.standby_mpps), at(rates.active_mpps));
         let full_size = u64::from(path.full_size_like().is_some()) * 1_000;
-        (streams * standby + full_size, streams * active.saturating_sub(standby))
+        (standby + full_size, active.saturating_sub(standby))
     };
     let standby: u64 = file.paths.iter().map(|path| rates(path).0).sum();
     let leading = |service: &Service| {
@@ -103,6 +104,12 @@ fn peers(path: &Path, findings: &mut Findings) {
 /// Law 3: silence of a single reflector may be the reflector's own.
 fn reflectors(path: &Path, findings: &mut Findings) {
     match path.reflectors().len() {
+        0 if !path.probes.is_empty() => findings.error(
+            path.probes_span.clone(),
+            format!("path `{}` is measured to its first hop only", path.name()),
+            "add a probe to what lies at its far end, better two of them: that the first hop answers \
+             proves no path",
+        ),
         0 => findings.error(
             path.probes_span.clone(),
             format!("path `{}` is not measured", path.name()),
@@ -117,6 +124,31 @@ fn reflectors(path: &Path, findings: &mut Findings) {
             "add a probe to a second target, so that a dead path and a dead reflector differ",
         ),
         _ => {}
+    }
+}
+
+/// A path has one first hop, and that is no far end.
+fn first_hops(path: &Path, findings: &mut Findings) {
+    let mut hops = path.probes.iter().filter_map(|it| Some((it, it.first_hop.as_ref()?)));
+    let Some((hop, span)) = hops.next() else { return };
+    if let Some((_, second)) = hops.next() {
+        let message = format!("path `{}` has two probes with `first_hop`", path.name());
+        let remedy = "remove one of them: a path leaves by one first hop";
+        findings.push(
+            Finding::new(Severity::Error, second.clone(), message, remedy)
+                .other(span.clone(), "the other one is here"),
+        );
+    }
+    let target = *hop.target.get_ref();
+    let same = |it: &&Probe| it.first_hop.is_none() && *it.target.get_ref() == target;
+    if let Some(far) = path.probes.iter().find(same) {
+        let message = format!("{target} is first hop and far end of path `{}`", path.name());
+        let remedy =
+            "remove one of the two probes: a fault before it and one beyond it look the same";
+        findings.push(
+            Finding::new(Severity::Error, span.clone(), message, remedy)
+                .other(far.target.span(), "the far end is here"),
+        );
     }
 }
 

@@ -260,6 +260,7 @@ fn stream(shell: Shell<'_>, config: &ProbeConfig, view: &StreamView) -> Probe {
     Probe {
         kind: kind.to_owned(),
         target,
+        first_hop: config.first_hop,
         interval_ns: nanos(view.interval),
         sent: counters.sent,
         answered: counters.answered,

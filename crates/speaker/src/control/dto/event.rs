@@ -1,5 +1,7 @@
 //! The record of what happened.
 
+use core::net::IpAddr;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -185,6 +187,13 @@ pub enum Kind {
         octets: u16,
         /// Octets it should take, if that is configured.
         wanted: Option<u16>,
+    },
+    /// The first hop of a path that works answers no probes.
+    FirstHopMute {
+        /// The path.
+        path: String,
+        /// The first hop.
+        target: IpAddr,
     },
     /// A link changed.
     Link {

@@ -28,6 +28,9 @@ impl fmt::Display for Kind {
             Self::StaleDropped { peer } => write!(f, "peer {peer}: kept routes were dropped"),
             Self::PrefixLimit { .. } => self.fmt_limit(f),
             Self::Fault { peer, detail } => write!(f, "peer {peer} sent a faulty UPDATE: {detail}"),
+            Self::Verdict { path, from, to, evidence, .. } if from == to => {
+                write!(f, "path {path} is {to} still: {evidence}")
+            }
             Self::Verdict { path, from, to, evidence, .. } => {
                 write!(f, "path {path}: {from} -> {to}: {evidence}")
             }
@@ -57,6 +60,11 @@ impl fmt::Display for Kind {
             Self::PathMtu { path, octets, .. } => {
                 write!(f, "path {path} takes packets of {octets} octets")
             }
+            Self::FirstHopMute { path, target } => write!(
+                f,
+                "{target}, the first hop of path {path}, answers no probes: faults before and \
+                 beyond it are not told apart"
+            ),
             Self::Link { path, up } => write!(f, "the link of path {path} is {}", updown(*up)),
             Self::Bfd { peer, path, says } => {
                 let (what, name) = match (peer, path) {

@@ -346,6 +346,9 @@ pub struct Probe {
     pub kind: String,
     /// The far end; without a port for ICMP.
     pub target: String,
+    /// It goes to the first hop of the path, and tells nothing but on which side of it a fault is.
+    #[serde(default)]
+    pub first_hop: bool,
     /// Time between two probes now.
     pub interval_ns: u64,
     /// Probes written.
