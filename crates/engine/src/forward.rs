@@ -12,11 +12,11 @@ use crate::ids::{PathId, ServiceId};
 use crate::io::{Output, Via};
 
 /// One learned prefix.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Route {
     service: ServiceId,
-    /// Who announced the best route.
-    peer: PeerId,
+    /// Who announced the best route and, with multipath, those that are as good.
+    peers: Vec<PeerId>,
     /// What the kernel was told.
     via: Option<Via>,
 }
@@ -66,32 +66,33 @@ impl Forward {
         Some(Output::FibGroup { service, generation, carry: carry.to_vec() })
     }
 
-    /// The best route of a prefix changed.
+    /// The routes that share the traffic of a prefix changed; none: nobody offers it any more.
     pub(crate) fn changed(
         &mut self,
         config: &Config,
         prefix: IpNet,
-        best: Option<&Best>,
+        sharing: &[Best],
     ) -> Option<Output> {
         let service = service_of(config, &prefix)?;
         let before = self.routes.get(&prefix).and_then(|route| route.via);
-        let via = best.and_then(|best| self.via(config, service, best.peer));
-        match best {
-            Some(best) => self.routes.insert(prefix, Route { service, peer: best.peer, via }),
-            None => self.routes.remove(&prefix),
+        let peers: Vec<_> = sharing.iter().map(|best| best.peer).collect();
+        let via = self.via(config, service, &peers);
+        match peers.is_empty() {
+            false => self.routes.insert(prefix, Route { service, peers, via }),
+            true => self.routes.remove(&prefix),
         };
         (before != via).then_some(Output::FibRoute { prefix, via })
     }
 
-    /// After a leader changed and the Decision Process has settled: prefixes that the new leader's
-    /// peers do not offer stay on a path that does, the others follow the group.
+    /// After a switch, when the Decision Process has settled: prefixes that not all of the paths that
+    /// carry now offer stay on one that does, the others follow the group.
     pub(crate) fn settled(&mut self, config: &Config, mut ask: impl FnMut(Output)) {
         if !core::mem::take(&mut self.recheck) {
             return;
         }
         let mut moved = Vec::new();
         for (&prefix, route) in &self.routes {
-            let via = self.via(config, route.service, route.peer);
+            let via = self.via(config, route.service, &route.peers);
             if via != route.via {
                 moved.push((prefix, via));
             }
@@ -104,15 +105,20 @@ impl Forward {
         }
     }
 
-    /// What a prefix whose best route came from `peer` points at; `None` if no path of the service
-    /// leads over this peer: then the route is not ours to install.
-    fn via(&self, config: &Config, service: ServiceId, peer: PeerId) -> Option<Via> {
-        let speaks_for = |path: &&PathId| config.paths[path.index()].announce_via.contains(&peer);
-        if self.carry(service).iter().any(|path| speaks_for(&path)) {
+    /// What a prefix whose routes came from `peers` points at: the service's group, if each path in it
+    /// is one that these peers speak for, for packets are spread over all of them; otherwise one path
+    /// that they speak for, before others one that carries the service. `None` if no path of the
+    /// service leads over these peers: then the route is not ours to install.
+    fn via(&self, config: &Config, service: ServiceId, peers: &[PeerId]) -> Option<Via> {
+        let offers = |path: &PathId| {
+            config.paths[path.index()].announce_via.iter().any(|peer| peers.contains(peer))
+        };
+        let carry = self.carry(service);
+        if !carry.is_empty() && carry.iter().all(offers) {
             return Some(Via::Service(service));
         }
         let paths = &config.services[service.index()].paths;
-        paths.iter().find(speaks_for).map(|&path| Via::Path(path))
+        carry.iter().chain(paths).find(|path| offers(path)).map(|&path| Via::Path(path))
     }
 }
 

@@ -256,9 +256,9 @@ pub enum Output {
 /// What a kernel route points at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Via {
-    /// The service's next-hop group, which follows its leader.
+    /// The service's next-hop group: every path in it leads to a peer that offers this prefix.
     Service(ServiceId),
-    /// One path's next hop: the leader's peer does not offer this prefix.
+    /// One path's next hop: not all paths that carry the service lead to a peer that offers it.
     Path(PathId),
 }
 

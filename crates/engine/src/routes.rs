@@ -67,11 +67,10 @@ impl Engine {
             return;
         }
         while let Some(change) = self.rib.poll_change() {
-            if self.acts()
-                && let Some(output) =
-                    self.forward.changed(&self.config, change.prefix, change.new.as_ref())
-            {
-                self.record.ask(output);
+            if self.acts() {
+                let sharing = self.rib.multipath(&change.prefix);
+                let output = self.forward.changed(&self.config, change.prefix, &sharing);
+                output.into_iter().for_each(|output| self.record.ask(output));
             }
             self.check_peer_routes(now, &change.prefix);
         }

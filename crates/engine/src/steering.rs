@@ -120,7 +120,8 @@ impl Engine {
         let acting = &mut self.acting[service.index()];
         let changed = acting.roles != roles;
         *acting = Acting { leader: Some(leader), roles };
-        if changed {
+        // The first choice often is what the roles said before anything was chosen.
+        if changed || move_id.is_some() {
             self.set_preferences(service);
         }
         if let Some(id) = move_id {

@@ -10,6 +10,7 @@ mod failing;
 mod faults;
 mod first_hops;
 mod flapping;
+mod forwarding;
 mod leaving;
 mod limits;
 mod malformed;
