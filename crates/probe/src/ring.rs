@@ -78,6 +78,16 @@ impl Ring {
         self.settle();
     }
 
+    /// Gives the number of the newest probe back, if that is `seq`.
+    pub(crate) fn take_back(&mut self, seq: u32) {
+        if seq.wrapping_add(1) == self.next {
+            if self.oldest == self.next {
+                self.oldest = seq;
+            }
+            self.next = seq;
+        }
+    }
+
     /// The probe `seq`, if it is one of the last `capacity`.
     pub(crate) fn get(&mut self, seq: u32) -> Option<&mut Slot> {
         let age = self.next.wrapping_sub(1).wrapping_sub(seq) as usize;

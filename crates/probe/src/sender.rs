@@ -190,11 +190,13 @@ impl Sender {
         }
     }
 
-    /// The shell could not send probe `seq`: it is neither answered nor lost.
+    /// The shell could not send probe `seq`: it is neither answered nor lost, and the next one gets its
+    /// number, so that those under way are still followed by their neighbours.
     pub fn handle_send_failed(&mut self, seq: u32) {
         let Some(slot) = self.ring.get(seq) else { return };
         if slot.state == State::Pending {
             self.resolve(seq, State::Unsent);
+            self.ring.take_back(seq);
             self.counters.sent -= 1;
             self.counters.send_failed += 1;
         }

@@ -155,6 +155,26 @@ fn what_could_not_be_sent_is_not_lost() {
 }
 
 #[test]
+fn a_probe_that_could_not_be_sent_leaves_no_gap_in_the_numbers() {
+    let (mut sender, far) = stream();
+    let (first, at_first, probe) = common::next(&mut sender, at(0));
+    let (failed, ..) = common::next(&mut sender, at_first);
+    sender.handle_send_failed(failed);
+    let (again, ..) = common::next(&mut sender, at_first);
+    assert_eq!((failed, again), (first + 1, first + 1));
+    let reply = far.reply(&probe, at_first, at_first);
+    assert_eq!(
+        sender.handle_received(&reply, at_first + MS, None).map(|sample| sample.seq),
+        Some(first)
+    );
+    // Only the newest number is given back.
+    let (newest, ..) = common::next(&mut sender, at_first);
+    sender.handle_send_failed(again);
+    let (after, ..) = common::next(&mut sender, at_first);
+    assert_eq!((newest, after), (again + 1, again + 2));
+}
+
+#[test]
 fn forged_replies_are_counted_by_what_gives_them_away() {
     let (mut sender, far) = stream();
     let (seq, sent, probe) = common::next(&mut sender, at(0));

@@ -216,18 +216,23 @@ fn a_stall_in_the_middle_of_silence_voids_it_until_the_sockets_were_read() {
 
 #[test]
 fn a_slow_machine_still_sees_an_outage() {
-    let mut path = up(20);
-    let mut now = path.now;
-    let mut seq = 5_000_000;
-    for _ in 0..40 {
-        // Every turn of the loop comes 25 ms late.
-        now += ms(25);
-        seq += 1;
-        path.monitor.handle_timeout(now);
-        path.monitor.sent(now, 0, seq);
-        path.monitor.sent(now, 1, seq);
+    for told_of_stalls in [false, true] {
+        let mut path = up(20);
+        let mut now = path.now;
+        let mut seq = 5_000_000;
+        for _ in 0..40 {
+            // Every turn of the loop comes 25 ms late.
+            now += ms(25);
+            seq += 1;
+            if told_of_stalls {
+                path.monitor.stalled(now);
+            }
+            path.monitor.handle_timeout(now);
+            path.monitor.sent(now, 0, seq);
+            path.monitor.sent(now, 1, seq);
+        }
+        assert_eq!(path.state(), State::Down, "{told_of_stalls}");
     }
-    assert_eq!(path.state(), State::Down);
 }
 
 #[test]

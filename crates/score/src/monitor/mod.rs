@@ -139,6 +139,8 @@ pub struct PathMonitor {
     reported: [bool; 3],
     /// Deadlines in a row that were held because our own loop stood still.
     holds: u8,
+    /// The shell said so of the deadline that is handled next.
+    held: bool,
     /// Silence is not reported before this.
     held_until: Instant,
     /// When silence becomes certain if no reply comes.
@@ -176,6 +178,7 @@ impl PathMonitor {
             full_size_missed: 0,
             reported: [false; 3],
             holds: 0,
+            held: false,
             held_until: Instant::ZERO,
             silence_at: None,
             joint: Joint::CALM,
@@ -281,8 +284,14 @@ impl PathMonitor {
     }
 
     /// Our own event loop stood still until `now`: silence that was about to be reported is
-    /// void until the sockets have been read.
+    /// void until the sockets have been read. Said before every deadline it is not believed each
+    /// time: a machine that is always late still has to notice an outage.
     pub fn stalled(&mut self, now: Instant) {
+        if self.holds >= d::STALL_HOLDS_MAX {
+            return;
+        }
+        self.holds += 1;
+        self.held = true;
         self.held_until = now + d::STALL_HOLD;
         self.streams.meters_mut().for_each(|meter| meter.stalled(now));
     }
@@ -291,10 +300,12 @@ impl PathMonitor {
     pub fn handle_timeout(&mut self, now: Instant) {
         let Some(due) = self.poll_timeout().filter(|&due| due <= now) else { return };
         if self.overslept(now) {
-            self.holds += 1;
             self.stalled(now);
+            self.held = false;
         } else {
-            self.holds = 0;
+            if !core::mem::take(&mut self.held) {
+                self.holds = 0;
+            }
             self.streams.meters_mut().for_each(|meter| meter.handle_timeout(now));
         }
         self.evaluate(now, due, false);

@@ -26,7 +26,8 @@ impl Record {
         Self { wanted, started, pending: VecDeque::new() }
     }
 
-    /// Probe `seq` left.
+    /// Probe `seq` left at `at`, by the clock that stamps all of them: the kernel tells of those only
+    /// that were answered, and theirs may come after the next one's.
     pub(super) fn sent(&mut self, seq: u32, at: Instant) {
         if self.wanted {
             let probe = Probe { at_ns: self.since(at), ..Probe::default() };
@@ -36,11 +37,9 @@ impl Record {
 
     /// Its reply came. One that is late comes to nothing: it was told as lost.
     pub(super) fn sample(&mut self, sample: &Sample) {
-        let at_ns = self.since(sample.sent_at);
         let Some(pending) = self.find(sample.seq) else { return };
         pending.settled = true;
         let probe = &mut pending.probe;
-        probe.at_ns = at_ns;
         probe.rtt_ns = Some(sample.rtt_ns);
         probe.fwd_ns = sample.one_way.map(|one_way| one_way.fwd_delay_ns);
         probe.rev_ns = sample.one_way.map(|one_way| one_way.rev_delay_ns);
@@ -73,6 +72,27 @@ impl Record {
 mod tests {
     use super::*;
 
+    fn sample(seq: u32, sent_at: Instant) -> Sample {
+        Sample {
+            seq,
+            sent_at,
+            received_at: sent_at,
+            rtt_ns: 1,
+            one_way: None,
+            reflector_seq: None,
+            reflector_stateful: false,
+            fwd_ttl: None,
+            rev_ttl: None,
+            class: None,
+            remarked: Default::default(),
+            direct: None,
+            kernel_sent: true,
+            duplicate: false,
+            reordered: false,
+            late: false,
+        }
+    }
+
     fn at(ms: u64) -> Instant {
         Instant::from_millis(1_000 + ms)
     }
@@ -91,6 +111,19 @@ mod tests {
         assert_eq!(told, [0, 20_000_000]);
         record.lost(1);
         assert_eq!(record.poll(), None, "once");
+    }
+
+    #[test]
+    fn a_queue_in_front_of_the_wire_does_not_turn_the_order_round() {
+        let mut record = Record::new(at(0), true);
+        record.sent(0, at(0));
+        record.sent(1, at(20));
+        // The first was answered, and left 30 ms late by the kernel's clock; the second is lost.
+        record.sample(&sample(0, at(30)));
+        record.lost(1);
+        let told: Vec<u64> =
+            std::iter::from_fn(|| record.poll()).map(|probe| probe.at_ns).collect();
+        assert_eq!(told, [0, 20_000_000]);
     }
 
     #[test]

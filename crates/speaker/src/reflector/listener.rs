@@ -9,7 +9,7 @@ use std::time::Instant as Monotonic;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
 use pathvane_clock::{Duration, Instant};
-use pathvane_probe::stamp::{LEN, Request};
+use pathvane_probe::stamp::{ErrorEstimate, LEN, Reply, Request};
 use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -50,6 +50,8 @@ impl Listener {
     const SOURCES: usize = 4_096;
     /// Ports below are those of services, never of a session-sender.
     const FIRST_SENDER_PORT: u16 = 1024;
+    /// An answer to a reply of ours is back within this.
+    const LOOP_NS: i64 = 10_000_000_000;
 
     pub(super) fn bind(
         address: SocketAddr,
@@ -135,7 +137,10 @@ impl Gate {
         };
         let refused = if open.is_none() {
             &counters.malformed
-        } else if from.port() < Listener::FIRST_SENDER_PORT || from.port() == local.port() {
+        } else if from.port() < Listener::FIRST_SENDER_PORT
+            || from.port() == local.port()
+            || self.is_answer_to_us(message.bytes, stamp.at, config)
+        {
             &counters.looping
         } else if !config.allows(from.ip()) {
             &counters.not_allowed
@@ -152,6 +157,19 @@ impl Gate {
         };
         count(refused);
         None
+    }
+
+    /// Whether a packet is another reflector's answer to a reply of ours: it carries back the time at
+    /// which we sent that, by our clock and not long ago. What a sender pads with is never that.
+    fn is_answer_to_us(&self, bytes: &[u8], now: Instant, config: &Config) -> bool {
+        let reply = match &config.key {
+            Some(key) => Reply::decode_signed(bytes, key),
+            None => Reply::decode(bytes),
+        };
+        reply.is_some_and(|reply| {
+            let ours = reply.sender_time.read(ErrorEstimate::UNSYNCHRONISED);
+            (0..=Listener::LOOP_NS).contains(&self.wall(now).since(ours))
+        })
     }
 
     /// Writes the reply into `out`; returns the DSCP to send it with.

@@ -246,6 +246,32 @@ async fn another_reflector_is_not_answered() {
 }
 
 #[tokio::test]
+async fn what_another_reflector_answers_on_any_port_is_not_answered() {
+    let key = Key::new(b"0123456789abcdef");
+    for key in [None, Some(key)] {
+        let running = start(Config { key: key.clone(), ..on(V4) });
+        let other = UdpSocket::bind((V4, 0)).await.unwrap();
+        let asked = Request::decode(&request(0, 1)).unwrap();
+        let (first, read): (Vec<u8>, _) = match &key {
+            Some(key) => (asked.encode_signed(key).into(), Reply::decode_signed as fn(_, _) -> _),
+            None => (asked.encode().into(), (|bytes, _| Reply::decode(bytes)) as fn(_, _) -> _),
+        };
+        let signed_by = key.clone().unwrap_or_else(|| Key::new(b"none"));
+        // A forged packet from the other one's port begins it.
+        let told = ask(&other, running.addrs[0], &first).await.expect("a reply");
+        let told: Reply = read(&told, &signed_by).expect("a reply");
+        let back = Reply { sender_seq: told.seq, sender_time: told.time, seq: 0, ..told };
+        let back: Vec<u8> = match &key {
+            Some(key) => back.encode_signed(key).into(),
+            None => back.encode().into(),
+        };
+        assert!(ask(&other, running.addrs[0], &back).await.is_none());
+        assert_eq!(running.counters.looping.load(Relaxed), 1);
+        assert!(ask(&other, running.addrs[0], &first).await.is_some(), "a sender on that port");
+    }
+}
+
+#[tokio::test]
 async fn full_session_tables_answer_statelessly() {
     let running = start(Config { sessions: 1, ..on(V4) });
     let socket = UdpSocket::bind((V4, 0)).await.unwrap();
