@@ -2,12 +2,13 @@
 //!
 //! What one path knows of itself (a reflector, a member of a bundle, the last mile, what lies beyond
 //! it) is in its verdict's reasons. This compares paths: those to one region with each other, and
-//! one region with the others. It informs people and moves nothing.
+//! one region with the others; and what probes say with what instance checks say of the region. It
+//! informs people and moves nothing.
 
 use alloc::format;
 use alloc::string::String;
 
-use pathvane_score::{Reasons, State, Verdict};
+use pathvane_score::{Reasons, State, Verdict, is_served};
 
 use crate::engine::Engine;
 use crate::ids::PathId;
@@ -17,20 +18,25 @@ use crate::ids::PathId;
 pub enum Place {
     /// On this path: others to its region are well.
     Path,
-    /// In the region or right before it: all of at least two paths there ail, other regions do not.
+    /// In the region or right before it: all of at least two paths there ail, and other regions do
+    /// not or most instances there are unhealthy; or the way works, and most instances there are
+    /// unhealthy.
     Region,
     /// In what all paths share: every one of them ails, and they lead to two regions at least.
     Common,
 }
 
 impl Engine {
-    /// Where the fault of `path` is; `None` if it has none, if its own link is down, or if there are
-    /// too few paths to tell.
+    /// Where the fault of `path` or behind it is; `None` if there is none, if its own link is down,
+    /// or if there are too few paths to tell. Sick instances at the end of a lone path that ails
+    /// tell nothing: their checks may go the same way.
     pub fn place(&self, path: PathId) -> Option<Place> {
         let config = self.config();
         let region = &config.paths[path.index()].region;
-        if ails(self.measure.verdict(path)) != Some(true) {
-            return None;
+        let sick = self.sick_instances(region).is_some();
+        let verdict = self.measure.verdict(path);
+        if !ails(verdict)? {
+            return (sick && verdict.state != State::Suspect).then_some(Place::Region);
         }
         let (mut here, mut elsewhere) = (Count::default(), Count::default());
         for id in config.path_ids().filter(|id| *id != path) {
@@ -48,17 +54,36 @@ impl Engine {
             (Count { well: 1.., .. }, _) => Some(Place::Path),
             (Count { ailing: 1.., .. }, Count { well: 1.., ailing: 0 }) => Some(Place::Region),
             (_, Count { well: 0, ailing: 1.. }) => Some(Place::Common),
+            (Count { ailing: 1.., .. }, _) if sick => Some(Place::Region),
             _ => None,
         }
+    }
+
+    /// How many of how many instances in a region are unhealthy, if that is the majority of at
+    /// least two. Checks of all services count.
+    fn sick_instances(&self, region: &str) -> Option<(u16, u16)> {
+        let services = self.config().services.iter().zip(&self.steers);
+        let counts = services.map(|(service, steer)| steer.instances(service, region));
+        let (healthy, all) = counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (!is_served(healthy, all)).then_some((all - healthy, all))
     }
 
     /// The same as a sentence.
     pub fn place_text(&self, path: PathId) -> Option<String> {
         let region = &self.config().paths[path.index()].region;
-        Some(match self.place(path)? {
-            Place::Path => format!("other paths to region {region} are well"),
-            Place::Region => format!("every path to region {region} ails, other regions do not"),
-            Place::Common => "every path ails: look at what they share".into(),
+        let sick = self.sick_instances(region);
+        let sick = sick.map(|(sick, all)| format!("{sick} of {all} instances there are unhealthy"));
+        let ails = ails(self.measure.verdict(path)) == Some(true);
+        Some(match (self.place(path)?, sick) {
+            (Place::Path, _) => format!("other paths to region {region} are well"),
+            (Place::Region, Some(sick)) if ails => {
+                format!("every path to region {region} ails, and {sick}")
+            }
+            (Place::Region, Some(sick)) => format!("the way to region {region} works, but {sick}"),
+            (Place::Region, None) => {
+                format!("every path to region {region} ails, other regions do not")
+            }
+            (Place::Common, _) => "every path ails: look at what they share".into(),
         })
     }
 }

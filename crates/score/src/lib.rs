@@ -40,6 +40,8 @@ pub use meter::{Arrival, Counters, Figures, Meter};
 pub use monitor::{BfdState, LinkState, MonitorConfig, PathMonitor};
 pub use rates::{ProbeRates, Role};
 pub use sample::Sample;
-pub use selector::{Candidate, Cause, Decision, PathId, Rule, Selector, SelectorConfig, Strategy};
+pub use selector::{
+    Candidate, Cause, Decision, PathId, Rule, Selector, SelectorConfig, Strategy, is_served,
+};
 pub use stream::{MAX_PORTS, StreamSpec};
 pub use verdict::{Evidence, Reasons, State, Verdict};

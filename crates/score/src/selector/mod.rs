@@ -8,6 +8,7 @@ use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
 
 use crate::{ClassScore, Compliance, State, Verdict, defaults as d};
+pub use rank::is_served;
 use rank::{Rank, Standing};
 
 /// A path's number, given by the caller.

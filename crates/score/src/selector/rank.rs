@@ -3,6 +3,12 @@
 use super::{Candidate, Rule, SelectorConfig};
 use crate::{Compliance, Reasons, State, defaults as d};
 
+/// Whether a region serves of whose instances so many of all are healthy: a majority of at least two
+/// decides.
+pub fn is_served(healthy: u16, all: u16) -> bool {
+    all < 2 || u32::from(healthy) * 2 >= u32::from(all)
+}
+
 /// Whether a path can lead. Ordered: better is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
@@ -82,10 +88,9 @@ impl Candidate {
         }
     }
 
-    /// A majority of at least two instances decides.
     fn is_served(&self) -> bool {
         let (healthy, all) = self.instances;
-        all < 2 || u32::from(healthy) * 2 >= u32::from(all)
+        is_served(healthy, all)
     }
 
     /// Nothing is measured at present.

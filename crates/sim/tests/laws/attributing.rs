@@ -1,6 +1,7 @@
 //! Where a fault is: told by comparing paths, and with the verdict that it explains.
 
-use pathvane_engine::{EventKind, PathId, Place};
+use pathvane_engine::config::Check;
+use pathvane_engine::{EventKind, Input, PathId, Place, ServiceId};
 use pathvane_sim::world::{Setup, World};
 
 use crate::SECOND;
@@ -46,4 +47,62 @@ fn the_verdict_tells_where_the_fault_is() {
         evidence.contains("every path to region east ails, other regions do not")
     });
     assert!(told, "{}", world.story(since));
+}
+
+/// The same world with a second check in each region: those of `region` say what they are told.
+fn with_instances(mut setup: Setup) -> (World, impl Fn(&mut World, usize, [bool; 2])) {
+    let checks = &mut setup.engine.services[0].checks;
+    let regions = checks.len();
+    let second = |check: &Check| Check { name: format!("{}2", check.name), ..check.clone() };
+    let seconds: Vec<_> = checks.iter().map(second).collect();
+    checks.extend(seconds);
+    let tell = move |world: &mut World, region: usize, healthy: [bool; 2]| {
+        for (nth, healthy) in healthy.into_iter().enumerate() {
+            let check = u16::try_from(region + regions * nth).expect("small");
+            world.tell(Input::Health { service: ServiceId(0), check, healthy });
+        }
+    };
+    (World::settled(setup), tell)
+}
+
+fn told(world: &World, path: u16) -> String {
+    world.engine().place_text(PathId(path)).unwrap_or_default()
+}
+
+#[test]
+fn instances_that_are_sick_at_the_end_of_a_way_that_works_are_the_regions() {
+    let (mut world, instances) = with_instances(Setup::two_regions());
+    instances(&mut world, 0, [false, true]);
+    assert_eq!(world.engine().place(PathId(0)), None, "one of two is no majority");
+    let since = world.now();
+    instances(&mut world, 0, [false, false]);
+    world.run_for(SECOND);
+    assert_eq!(world.engine().place(PathId(0)), Some(Place::Region));
+    assert_eq!(
+        told(&world, 0),
+        "the way to region east works, but 2 of 2 instances there are unhealthy"
+    );
+    assert_eq!(world.engine().place(PathId(1)), None);
+    assert_eq!(world.moves(since).len(), 1, "for the instances' sake, as ever");
+    // A lone path that ails as well: the checks may go the same way.
+    world.impair(0, |link| link.blackhole = true);
+    world.run_for(SECOND);
+    assert_eq!(world.engine().place(PathId(0)), None);
+}
+
+#[test]
+fn sick_instances_behind_several_paths_that_ail_are_the_regions() {
+    let mut setup = Setup::regions(&[("east", 10), ("east-too", 12)]);
+    setup.engine.paths[1].region = "east".to_owned();
+    let (mut world, instances) = with_instances(setup);
+    for path in [0, 1] {
+        world.impair(path, |link| link.blackhole = true);
+    }
+    world.run_for(SECOND);
+    assert_eq!(told(&world, 0), "", "two paths to one region, and no other to compare");
+    instances(&mut world, 0, [false, false]);
+    for path in [0, 1] {
+        let sick = "every path to region east ails, and 2 of 2 instances there are unhealthy";
+        assert_eq!(told(&world, path), sick);
+    }
 }

@@ -162,6 +162,8 @@ fn why(
         Some(place) => format!("{text}: {place}"),
         None => text,
     });
+    // The way may work and its end not.
+    let trouble = trouble.or_else(|| engine.place_text(path));
     let used = engine.utilisation(service, path);
     let full = used.filter(|_| !engine.has_room(used)).map(|used| format!("{:.0} %", used * 100.0));
     let trouble = trouble.or(full
