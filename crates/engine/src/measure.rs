@@ -7,8 +7,8 @@ use pathvane_clock::{Alarms, Duration, Instant};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Seen, Sender, Timestamp};
 use pathvane_score::{
-    BfdState, Class, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
-    Sla, StreamSpec, Verdict,
+    BfdState, ClassScore, LinkState, MonitorConfig, PathMonitor, ProbeRates, Role, Sample,
+    StreamSpec, Verdict,
 };
 
 use crate::config::{Config, Path, Probe, ProbeKind, Service};
@@ -16,7 +16,7 @@ use crate::full_size::FullSize;
 use crate::ids::{PathId, StreamId};
 use crate::io::{Output, ProbeOut, ProbePacket};
 use crate::rate_budget::RateBudget;
-use crate::reports::{Held, Report, Reports};
+use crate::reports::{Held, Limits, Report, Reports};
 use crate::view::{FullSizeView, StreamView};
 
 /// One probe stream: a path's probe to one target.
@@ -45,6 +45,8 @@ struct Measured {
     streams: core::ops::Range<usize>,
     role: Role,
     reports: Reports,
+    /// By which reports are judged.
+    limits: Vec<Limits>,
 }
 
 /// How a datagram arrived.
@@ -75,8 +77,6 @@ pub(crate) struct Measure {
     budget: RateBudget,
     /// Reports may degrade a path.
     trusting: bool,
-    /// The limits of each class, by which reports are judged.
-    sla: [Sla; 3],
     /// First hops that never answered and were not told of yet.
     mutes: Vec<(PathId, usize)>,
     /// Scratch for packets.
@@ -93,7 +93,6 @@ impl Measure {
             alarms: Alarms::default(),
             budget: RateBudget::new(config.probe_rate),
             trusting: config.trust_reports,
-            sla: config.timing.monitor.sla,
             mutes: Vec::new(),
             packet: Vec::with_capacity(ProbePacket::MAX),
         };
@@ -129,8 +128,13 @@ impl Measure {
             let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
             monitor.set_role(Role::Standby);
             let streams = first..measure.streams.len();
-            let (role, reports) = (Role::Standby, Reports::default());
-            measure.paths.push(Measured { monitor, streams, role, reports });
+            measure.paths.push(Measured {
+                monitor,
+                streams,
+                role: Role::Standby,
+                reports: Reports::default(),
+                limits: Limits::of_path(config, PathId(index)),
+            });
         }
         for (id, path) in config.full_size_streams() {
             let of = &config.paths[path.index()];
@@ -303,10 +307,9 @@ impl Measure {
     }
 
     fn weigh_reports(&mut self, now: Instant, path: PathId, changed: &mut Vec<(PathId, Verdict)>) {
-        let Measured { monitor, reports, .. } = &mut self.paths[path.index()];
-        for class in Class::ALL.into_iter().filter(|_| self.trusting) {
-            let broken = reports.agree(class, &self.sla[class.index()]);
-            monitor.reported(now, class, broken);
+        let Measured { monitor, reports, limits, .. } = &mut self.paths[path.index()];
+        for limits in limits.iter().filter(|_| self.trusting) {
+            monitor.reported(now, limits.class, limits.own, reports.agree(limits));
         }
         self.alarms.set(Alarm::Reports(path), reports.poll_timeout());
         self.conclude(now, path, changed);
@@ -315,8 +318,9 @@ impl Measure {
     /// What is said of a path from outside, each with whether it breaks a limit; some may hold no
     /// longer.
     pub(crate) fn reports(&self, path: PathId) -> impl Iterator<Item = (&Held, bool)> {
-        let held = self.paths[path.index()].reports.all();
-        held.iter().map(|held| (held, held.report.breaks(&self.sla[held.report.class.index()])))
+        let Measured { reports, limits, .. } = &self.paths[path.index()];
+        let breaks = |held: &Held| limits.iter().any(|limits| limits.broken_by(&held.report));
+        reports.all().iter().map(move |held| (held, breaks(held)))
     }
 
     /// A path's link changed.

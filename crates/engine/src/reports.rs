@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use pathvane_clock::{Duration, Instant};
 use pathvane_score::{Class, Sla, emodel};
 
+use crate::config::Config;
 use crate::ids::{PathId, ServiceId};
 
 /// What a measurement is about.
@@ -50,6 +51,47 @@ impl Report {
             || beyond(self.jitter, sla.max_delay_variation)
             || self.loss_ppm.is_some_and(|loss| loss > sla.max_loss_ppm)
             || self.mos.is_some_and(poor)
+    }
+}
+
+/// Limits by which reports about a path are judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The class of traffic that they are for.
+    pub(crate) class: Class,
+    /// Whose of the operator's own classes they are, which are scored like `class`.
+    pub(crate) own: Option<usize>,
+    /// The limits.
+    pub(crate) sla: Sla,
+}
+
+impl Limits {
+    /// The limits of the services that use a path; of a class that none is of, its own.
+    pub(crate) fn of_path(config: &Config, path: PathId) -> Vec<Self> {
+        let monitor = &config.timing.monitor;
+        let limits = |class: Class, own: Option<usize>| {
+            let terms = own.and_then(|nth| monitor.own.get(nth));
+            let sla = terms.map_or(monitor.sla[class.index()], |terms| terms.sla);
+            Self { class, own, sla }
+        };
+        let mut all: Vec<Self> = Vec::new();
+        for service in config.services.iter().filter(|service| service.paths.contains(&path)) {
+            let (class, own) = (service.class, service.own_class);
+            if !all.iter().any(|known| (known.class, known.own) == (class, own)) {
+                all.push(limits(class, own));
+            }
+        }
+        for class in Class::ALL {
+            if !all.iter().any(|known| known.class == class) {
+                all.push(limits(class, None));
+            }
+        }
+        all
+    }
+
+    /// Whether the report, of traffic of this class, says that they are broken.
+    pub(crate) fn broken_by(&self, report: &Report) -> bool {
+        report.class == self.class && report.breaks(&self.sla)
     }
 }
 
@@ -102,12 +144,12 @@ impl Reports {
         self.held.iter().map(|held| held.until).min()
     }
 
-    /// Whether at least two sources, and half of those that speak of the class, say that its
+    /// Whether at least two sources, and half of those that speak of the class, say that the
     /// limits are broken.
-    pub(crate) fn agree(&self, class: Class, sla: &Sla) -> bool {
-        let of_class = || self.held.iter().filter(|held| held.report.class == class);
-        let broken = of_class().filter(|held| held.report.breaks(sla)).count();
-        broken >= Self::AGREE && broken * 2 >= of_class().count()
+    pub(crate) fn agree(&self, limits: &Limits) -> bool {
+        let of_class = self.held.iter().filter(|held| held.report.class == limits.class);
+        let broken = self.held.iter().filter(|held| limits.broken_by(&held.report)).count();
+        broken >= Self::AGREE && broken * 2 >= of_class.count()
     }
 
     pub(crate) fn all(&self) -> &[Held] {
@@ -140,17 +182,22 @@ mod tests {
 
     #[test]
     fn one_source_is_no_majority_and_two_of_five_are_none() {
-        let (mut reports, sla) = (Reports::default(), Sla::of(Class::Voice));
+        let mut reports = Reports::default();
+        let [voice, bulk] = [Class::Voice, Class::Bulk].map(|class| Limits {
+            class,
+            own: None,
+            sla: Sla::of(class),
+        });
         assert!(reports.take(at(0), report("a", 50_000)));
-        assert!(!reports.agree(Class::Voice, &sla));
+        assert!(!reports.agree(&voice));
         assert!(reports.take(at(0), report("a", 60_000)), "the same source again");
-        assert!(!reports.agree(Class::Voice, &sla));
+        assert!(!reports.agree(&voice));
         assert!(reports.take(at(0), report("b", 50_000)));
-        assert!(reports.agree(Class::Voice, &sla) && !reports.agree(Class::Bulk, &sla));
+        assert!(reports.agree(&voice) && !reports.agree(&bulk));
         for well in ["c", "d", "e"] {
             assert!(reports.take(at(1), report(well, 0)));
         }
-        assert!(!reports.agree(Class::Voice, &sla));
+        assert!(!reports.agree(&voice));
         reports.expire(at(10));
         assert_eq!(reports.all().len(), 3, "what was said at 0 s held for 10 s");
     }

@@ -135,8 +135,9 @@ pub struct PathMonitor {
     answered: u64,
     /// Packets of full size lost in a row while small ones were answered.
     full_size_missed: u8,
-    /// Measurements from outside say that the limits of a class are broken.
-    reported: [bool; 3],
+    /// Measurements from outside say that the limits of a class are broken: of the three classes,
+    /// then of [`MonitorConfig::own`].
+    reported: Vec<bool>,
     /// Deadlines in a row that were held because our own loop stood still.
     holds: u8,
     /// The shell said so of the deadline that is handled next.
@@ -176,7 +177,7 @@ impl PathMonitor {
             stale: false,
             answered: 0,
             full_size_missed: 0,
-            reported: [false; 3],
+            reported: alloc::vec![false; Class::ALL.len() + config.own.len()],
             holds: 0,
             held: false,
             held_until: Instant::ZERO,
@@ -258,10 +259,11 @@ impl PathMonitor {
         }
     }
 
-    /// Measurements from outside that are trusted say whether the limits of `class` are broken.
-    pub fn reported(&mut self, now: Instant, class: Class, broken: bool) {
-        if self.reported[class.index()] != broken {
-            self.reported[class.index()] = broken;
+    /// Measurements from outside that are trusted say whether limits are broken: those of `class`,
+    /// or of the `own` of [`MonitorConfig::own`] that is scored like it.
+    pub fn reported(&mut self, now: Instant, class: Class, own: Option<usize>, broken: bool) {
+        let Some(told) = self.reported.get_mut(limits_of(class, own)) else { return };
+        if core::mem::replace(told, broken) != broken {
             self.evaluate(now, now, false);
         }
     }
@@ -332,22 +334,22 @@ impl PathMonitor {
 
     /// How well the path serves `class`.
     pub fn score(&self, class: Class) -> ClassScore {
-        self.with_faults(self.assessment.score(class, self.verdict.passes()))
+        self.with_faults(self.assessment.score(class, self.verdict.passes()), None)
     }
 
     /// How well the path serves the `nth` of [`MonitorConfig::own`]; as `like` if there is none.
     pub fn own_score(&self, nth: usize, like: Class) -> ClassScore {
-        self.with_faults(self.assessment.own_score(nth, like, self.verdict.passes()))
+        self.with_faults(self.assessment.own_score(nth, like, self.verdict.passes()), Some(nth))
     }
 
     /// The score with what is known of the path beside its figures.
-    fn with_faults(&self, mut score: ClassScore) -> ClassScore {
+    fn with_faults(&self, mut score: ClassScore, own: Option<usize>) -> ClassScore {
         // Voice packets are small.
         if self.has_mtu_hole() && score.class != Class::Voice {
             score.violations.mtu = true;
             score.compliance = Compliance::Violates;
         }
-        if self.reported[score.class.index()] {
+        if self.reported.get(limits_of(score.class, own)).is_some_and(|&broken| broken) {
             score.violations.reported = true;
             score.compliance = Compliance::Violates;
         }
@@ -575,4 +577,9 @@ impl PathMonitor {
             ..self.assessment.evidence()
         }
     }
+}
+
+/// The place of limits in [`PathMonitor::reported`].
+fn limits_of(class: Class, own: Option<usize>) -> usize {
+    own.map_or(class.index(), |nth| Class::ALL.len() + nth)
 }

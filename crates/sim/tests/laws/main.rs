@@ -16,6 +16,7 @@ mod limits;
 mod malformed;
 mod measuring;
 mod noise;
+mod outside;
 mod recovering;
 mod room;
 mod scenes;

@@ -453,7 +453,7 @@ pub struct ServicePath {
 pub struct Over {
     /// The other path.
     pub path: String,
-    /// The first in which they differed: `standing`, `limits`, `room`, `score` or `order`.
+    /// The first in which they differed: `standing`, `limits`, `room`, `risk`, `score` or `order`.
     pub rule: String,
 }
 
