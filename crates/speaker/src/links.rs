@@ -41,6 +41,8 @@ pub struct Links {
     readable: AsyncFd<OwnedFd>,
     tables: Socket,
     interfaces: HashMap<u32, Link>,
+    /// Events about them were lost.
+    interfaces_stale: bool,
     routes: Routes,
     pause: Pin<Box<Sleep>>,
     paths: Vec<(PathId, String, Option<bool>)>,
@@ -104,6 +106,7 @@ impl Links {
             events,
             tables: Socket::open(0)?,
             interfaces: HashMap::new(),
+            interfaces_stale: false,
             routes: Routes { watched, ..Routes::default() },
             pause: Box::pin(sleep(Duration::ZERO)),
             paths: paths.iter().enumerate().filter_map(named).collect(),
@@ -139,7 +142,17 @@ impl Links {
     }
 
     fn try_serve(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let heard = self.listen(cx)?;
+        let mut heard = self.listen(cx)?;
+        while self.interfaces_stale && self.pause.as_mut().poll(cx).is_ready() {
+            match self.read_interfaces() {
+                Ok(()) => (self.interfaces_stale, heard.links) = (false, true),
+                // They change faster than they can be read.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.pause.as_mut().reset(Instant::now() + PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         self.routes.stale |= heard.links || heard.addresses || heard.routes;
         while self.routes.is_behind() && self.pause.as_mut().poll(cx).is_ready() {
             for _ in 0..PIECES_A_TURN {
@@ -166,8 +179,7 @@ impl Links {
                 Ok(Ok(())) | Err(_) => {}
                 Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     tracing::warn!("the kernel dropped link events; reading everything anew");
-                    self.read_interfaces()?;
-                    heard.links = true;
+                    self.interfaces_stale = true;
                 }
                 Ok(Err(error)) => return Err(error),
             }

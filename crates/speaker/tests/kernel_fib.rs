@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use netns::{in_namespace, ip, set_carrier, try_ip, until, veth};
 use pathvane_engine::{PathId, ServiceId, Via};
 use pathvane_speaker::config::{FibMode, PathLink};
-use pathvane_speaker::fib::Fib;
+use pathvane_speaker::fib::{Fib, Work};
 
 const VOICE: ServiceId = ServiceId(0);
 const EAST: PathId = PathId(0);
@@ -45,7 +45,7 @@ fn prefix(text: &str) -> IpNet {
 
 fn work(fib: &mut Fib) {
     for _ in 0..10_000 {
-        if !fib.work() {
+        if fib.work() != Work::More {
             return;
         }
     }
@@ -390,6 +390,6 @@ fn reporting_needs_nothing_and_always_succeeds() {
     fib.switch(VOICE, &[EAST]).expect("a switch");
     fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
     fib.synced();
-    assert!(!fib.work());
+    assert_eq!(fib.work(), Work::Done);
     assert_eq!(fib.stats().routes, 0);
 }

@@ -9,7 +9,7 @@ use pathvane_engine::{PathId, ServiceId, Via};
 use super::next_hops::{Changes, NextHops};
 use super::probe_tables::ProbeTables;
 use super::routes::Routes;
-use super::{Fib, Stats};
+use super::{Fib, Stats, Work};
 use crate::config::PathLink;
 use crate::netlink::{Batch, Refusal, Socket};
 use crate::os_error::OsError;
@@ -70,6 +70,8 @@ impl Kernel {
     pub(super) fn switch(&mut self, service: ServiceId, carry: &[PathId]) -> Result<(), OsError> {
         let failed = |error| OsError::new(format!("switch service {service}"), error);
         let result = self.hops.switch(service, carry, &mut self.socket, &mut self.batch);
+        // What was not done is seen when the kernel is compared with what should be there.
+        self.disturbed |= result.is_err();
         let (refusals, new) = result.map_err(failed)?;
         if !refusals.is_empty() {
             // An object or the group vanished with a carrier; this repairs what can be.
@@ -96,7 +98,7 @@ impl Kernel {
         self.routes.synced();
     }
 
-    pub(super) fn work(&mut self) -> bool {
+    pub(super) fn work(&mut self) -> Work {
         if std::mem::take(&mut self.disturbed) {
             self.reconcile();
         }
@@ -115,7 +117,8 @@ impl Kernel {
             Err(error) => {
                 tracing::error!(%error, "lost track of the kernel's routes, reading them again");
                 self.reread();
-                return false;
+                self.disturbed = true;
+                return Work::Failed;
             }
         }
         let more = self.routes.pending() > 0;
@@ -124,7 +127,7 @@ impl Kernel {
             let retired = self.hops.retire(&mut self.socket);
             self.note("remove the next hops of an earlier run", retired);
         }
-        more
+        if more { Work::More } else { Work::Done }
     }
 
     pub(super) fn disturbed(&mut self) {

@@ -54,6 +54,17 @@ pub struct Stats {
     pub refused: u64,
 }
 
+/// How far [`Fib::work`] has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// The kernel holds all that it should, as far as it lets us.
+    Done,
+    /// There is more to do.
+    More,
+    /// The kernel could not be spoken to; try again in a while.
+    Failed,
+}
+
 impl Fib {
     /// Opens the table: takes stock of what an earlier run left, installs the paths' next hops
     /// and the probe tables. The services' groups come with their first [`Self::switch`].
@@ -93,12 +104,11 @@ impl Fib {
     }
 
     /// Repairs what [`Self::reconcile`] asked for, then installs and removes up to
-    /// [`Self::SLICE`] routes. Returns whether there is more to do; call it after any other call
-    /// until there is not.
-    pub fn work(&mut self) -> bool {
+    /// [`Self::SLICE`] routes. Call it after any other call until there is nothing more to do.
+    pub fn work(&mut self) -> Work {
         match self {
             Self::Kernel(kernel) => kernel.work(),
-            Self::Report => false,
+            Self::Report => Work::Done,
         }
     }
 

@@ -68,14 +68,23 @@ impl Routes {
                 }
             })?;
         }
-        for (prefix, entry) in &mut self.entries {
-            entry.have = held.remove(prefix);
+        self.hold(held);
+        Ok(())
+    }
+
+    /// Notes that these are all routes of ours in the kernel, with what they refer to. Wishes that were
+    /// in hand may have come to nothing, so all that differ begin anew.
+    fn hold(&mut self, mut held: HashMap<IpNet, u32>) {
+        for (&prefix, entry) in &mut self.entries {
+            entry.have = held.remove(&prefix);
+            if entry.want != Want::Unsaid {
+                enqueue(&mut self.queue, prefix, entry);
+            }
         }
         for (prefix, object) in held {
             let entry = Entry { want: Want::Unsaid, have: Some(object), queued: false };
             self.entries.insert(prefix, entry);
         }
-        Ok(())
     }
 
     /// Notes a wish.
@@ -252,4 +261,26 @@ fn is_of_this_table(route: &Route) -> bool {
 
 fn is_ipv6(prefix: IpNet) -> bool {
     matches!(prefix, IpNet::V6(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_in_hand_when_the_kernel_was_lost_track_of_is_tried_again() {
+        let [gone, wanted, theirs] =
+            ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map(|net| net.parse().expect("a prefix"));
+        let mut routes = Routes::default();
+        routes.set(gone, None);
+        routes.set(wanted, Some(Via::Path(pathvane_engine::PathId(0))));
+        // Both were taken from the queue, and the batch was lost.
+        while let Some(prefix) = routes.queue.pop_front() {
+            routes.entries.get_mut(&prefix).expect("an entry").queued = false;
+        }
+        routes.hold(HashMap::from([(gone, 7), (theirs, 8)]));
+        let mut queued: Vec<_> = routes.queue.iter().copied().collect();
+        queued.sort();
+        assert_eq!(queued, [gone, wanted], "a removal too, and nothing that nobody spoke of");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::task::Poll;
 
 use ipnet::IpNet;
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
 use pathvane_engine::{Command, Engine, Event, Input, PathId, Report, ServiceId, Via};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use crate::alarm::now;
 use crate::checks::Outcome;
 use crate::config::ShellConfig;
 use crate::control::{Checked, Publisher, Reload, Request, Shell};
-use crate::fib::Fib;
+use crate::fib::{Fib, Work};
 use crate::links::Links;
 use crate::ready::{Class, ReadySet, Source};
 
@@ -58,9 +58,14 @@ pub(super) struct Channels {
     pub(super) follows_a_crash: bool,
 }
 
+/// How long after a failure the kernel's routes are tried again.
+const FIB_AGAIN: Duration = Duration::from_secs(1);
+
 /// The kernel, the checks and the operators, as the loop sees them.
 pub(super) struct Outside {
     fib: Fib,
+    /// When to try again what the kernel did not do.
+    fib_again: Option<Instant>,
     links: Links,
     bfd: Bfd,
     facts: Vec<Input<'static>>,
@@ -101,6 +106,7 @@ impl Outside {
         let line = source(Class::Urgent, Which::Bfd);
         Ok(Self {
             fib: Fib::open(config.fib, &config.paths)?,
+            fib_again: None,
             links: Links::open(&config.paths, &config.conditions)?,
             bfd: Bfd::new(config.bfd_socket.clone(), config.bfd.clone(), line),
             facts: Vec::new(),
@@ -151,8 +157,10 @@ impl Outside {
     }
 
     fn serve_routes(&mut self) {
-        if self.fib.work() {
-            self.sources.routes.wake();
+        match self.fib.work() {
+            Work::More => self.sources.routes.wake(),
+            Work::Failed => self.fib_again = Some(now() + FIB_AGAIN),
+            Work::Done => {}
         }
     }
 
@@ -252,12 +260,15 @@ impl Outside {
 
     /// When [`Self::tick`] has something to do.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.bfd.next()
+        [self.bfd.next(), self.fib_again].into_iter().flatten().min()
     }
 
-    /// Connects to the BFD process where that is due.
+    /// Connects to the BFD process, and tries routes again, where that is due.
     pub(super) fn tick(&mut self, at: Instant) {
         self.bfd.tick(at);
+        if self.fib_again.take_if(|again| *again <= at).is_some() {
+            self.sources.routes.wake();
+        }
     }
 
     /// The speaker has left.
