@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
+use pathvane_score::emodel::{Codec, rate};
 
 use crate::sim::Gilbert;
 
@@ -96,18 +97,23 @@ impl Link {
         Some(self.rtt + self.jitter.mul_f64(rng.f64()) + Duration::from_millis(spike))
     }
 
-    /// The share of a call's packets that would arrive within `playout` more than the least
-    /// delay, counted over `packets` of them.
-    pub(crate) fn delivers(&self, from: Instant, packets: u32, rng: &mut Rng) -> f64 {
+    /// What a call over this link would be like: the share of `packets` that arrive within [`PLAYOUT`]
+    /// of the least delay, and R of the E-model for what really is lost and late.
+    pub(crate) fn call(&self, from: Instant, packets: u32, rng: &mut Rng) -> (f64, f64) {
         // A call takes one member of a bundle; over many calls an eighth takes the broken one.
         let mut link = Self { silent_stream: None, ..self.clone() };
         let arrived = (0..packets).filter(|&nth| {
             let at = from + STEP * nth;
             link.answer(at, 0, rng).is_some_and(|rtt| rtt < self.rtt + PLAYOUT)
         });
-        arrived.count() as f64 / f64::from(packets)
+        let share = arrived.count() as f64 / f64::from(packets);
+        let mouth_to_ear = (self.rtt + self.jitter).as_secs_f64() * 500.0 + CODEC_MS;
+        (share, rate(&Codec::G711_PLC, mouth_to_ear, 100.0 * (1.0 - share), 1.0).r)
     }
 }
+
+/// Packetisation and a short buffer.
+const CODEC_MS: f64 = 60.0;
 
 /// A jitter buffer that holds a call together at any price.
 const PLAYOUT: Duration = Duration::from_millis(200);
