@@ -83,8 +83,17 @@ impl Default for Variation {
 }
 
 impl Variation {
-    /// Takes one delay; `roll` begins a new window for the least delay.
+    /// Whether `delay` is so far below the least one that it is another route, or another clock.
+    pub(crate) fn undercuts(&self, delay: i64) -> bool {
+        self.anchor != i64::MAX && self.least().saturating_sub(delay) > d::SHIFT_MIN_NS as i64
+    }
+
+    /// Takes one delay; `roll` begins a new window for the least delay. What was counted on a longer
+    /// route is no variation of a shorter one: then counting begins anew.
     pub(crate) fn record(&mut self, delay: i64, roll: bool) {
+        if self.undercuts(delay) {
+            *self = Self::default();
+        }
         if self.anchor == i64::MAX {
             self.anchor = delay;
         } else if roll {

@@ -63,7 +63,7 @@ impl LossLedger {
     /// ended may yet be an outage.
     pub(crate) fn settle(&mut self, now: Instant, gap: Duration, lost: bool) -> Option<u32> {
         self.recent.fade(now, d::LOSS_RECENT);
-        let weight = (gap.as_secs_f32() / d::LOSS_GAP_S).min(1.0);
+        let weight = weight(gap);
         self.recent.counts[TRIALS] += weight;
         self.recent.counts[LOSSES] += weight * f32::from(u8::from(lost));
         if lost {
@@ -115,9 +115,9 @@ impl LossLedger {
         true
     }
 
-    /// `count` of the losses happened on the way back.
-    pub(crate) fn attribute_reverse(&mut self, count: u32) {
-        self.recent.counts[LOSSES_REV] += count as f32;
+    /// `count` of the losses, of probes that were sent `gap` apart, happened on the way back.
+    pub(crate) fn attribute_reverse(&mut self, count: u32, gap: Duration) {
+        self.recent.counts[LOSSES_REV] += weight(gap) * count as f32;
     }
 
     /// Probes and losses of the last seconds, weighed by age.
@@ -158,6 +158,11 @@ impl LossLedger {
         let prior = d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT;
         (losses + prior) / (trials + d::LOSS_PRIOR_WEIGHT)
     }
+}
+
+/// What a probe that was sent `gap` after the one before it weighs in recent loss.
+fn weight(gap: Duration) -> f32 {
+    (gap.as_secs_f32() / d::LOSS_GAP_S).min(1.0)
 }
 
 fn take_one(count: &mut f32) {

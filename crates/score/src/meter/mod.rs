@@ -240,7 +240,7 @@ impl Meter {
         if let Some(number) = sample.reflector_seq {
             let reflected = number.wrapping_sub(self.reflector_seq);
             if self.numbered && (1..=ahead).contains(&reflected) {
-                self.loss.attribute_reverse(reflected - 1);
+                self.loss.attribute_reverse(reflected - 1, self.period());
             }
             self.reflector_seq = number;
         }
@@ -294,12 +294,27 @@ impl Meter {
             self.ipdv.record(difference as u64);
             self.jitter_cusum.update(now, difference, self.smooth.jitter(), gap_s);
         }
+        self.restart_after_clock_step(sample);
         self.round_trip.record(sample.rtt_ns as i64, roll);
         if let Some(delay) = sample.fwd_delay_ns {
             self.forward.record(delay, roll);
         }
         if let Some(delay) = sample.rev_delay_ns {
             self.reverse.record(delay, roll);
+        }
+    }
+
+    /// One direction got much shorter and the round trip did not: the reflector's clock was set, and
+    /// the other direction seems to be as much longer.
+    fn restart_after_clock_step(&mut self, sample: &Sample) {
+        let shorter = |variation: &Variation, delay: Option<i64>| {
+            delay.is_some_and(|delay| variation.undercuts(delay))
+        };
+        let either = shorter(&self.forward, sample.fwd_delay_ns)
+            || shorter(&self.reverse, sample.rev_delay_ns);
+        if either && !self.round_trip.undercuts(sample.rtt_ns as i64) {
+            self.forward = Variation::default();
+            self.reverse = Variation::default();
         }
     }
 

@@ -240,6 +240,72 @@ fn variation_is_per_direction_and_ignores_the_offset_of_clocks() {
     assert_eq!(p95(reverse), 0);
 }
 
+/// A sample of `seq` with a wobble towards the reflector, whose clock is `offset_ms` ahead.
+fn one_way(meter: &mut Meter, seq: u32, rtt_ms: u64, offset_ms: i64) {
+    let arrived = at(20 * u64::from(seq) + rtt_ms);
+    meter.sent(at(20 * u64::from(seq)), seq);
+    let (half, offset) = (rtt_ms as i64 / 2, offset_ms);
+    let sample = Sample {
+        fwd_delay_ns: Some((half + offset) * MS as i64),
+        rev_delay_ns: Some((half - offset) * MS as i64),
+        ..Sample::round_trip(seq, arrived, rtt_ms * MS)
+    };
+    meter.reply(arrived, &sample);
+}
+
+#[test]
+fn a_step_of_the_reflectors_clock_is_no_variation() {
+    for step in [200, -200, 40, -40] {
+        let mut meter = Meter::new(at(0));
+        (0..500).for_each(|seq| one_way(&mut meter, seq, 30, 0));
+        for seq in 500..1000 {
+            one_way(&mut meter, seq, 30, step);
+            let p95 = meter.variations().map(|it| it.unwrap().quantile(0.95) / MS);
+            assert_eq!(p95, [0, 0], "{step} ms, probe {seq}");
+        }
+        assert!(meter.variations()[0].unwrap().total() > 100.0, "counted anew");
+    }
+}
+
+#[test]
+fn a_shorter_way_is_no_variation() {
+    let mut meter = Meter::new(at(0));
+    (0..500).for_each(|seq| one_way(&mut meter, seq, 90, 5));
+    for seq in 500..1000 {
+        one_way(&mut meter, seq, 30, 5);
+        let p95 = meter.variations().map(|it| it.unwrap().quantile(0.95) / MS);
+        let round_trip = meter.round_trip_variation().unwrap().quantile(0.95) / MS;
+        assert_eq!((p95, round_trip), ([0, 0], 0), "probe {seq}");
+    }
+    assert_eq!(meter.least_rtt_ns(), 30 * MS);
+}
+
+/// Eight of ten lost there, two back, at 200 probes a second.
+#[test]
+fn the_direction_of_loss_is_told_right_however_fast_it_is_probed() {
+    let mut meter = Meter::new(at(0));
+    let mut reflected = 0;
+    for seq in 0..4000_u32 {
+        let sent = 5 * u64::from(seq);
+        meter.handle_timeout(at(sent));
+        meter.sent(at(sent), seq);
+        if seq % 20 < 8 {
+            continue;
+        }
+        reflected += 1;
+        if seq % 20 < 10 {
+            continue;
+        }
+        let arrived = at(sent + 4);
+        let sample =
+            Sample { reflector_seq: Some(reflected), ..Sample::round_trip(seq, arrived, 4 * MS) };
+        meter.reply(arrived, &sample);
+    }
+    let tally = meter.tally();
+    assert!((tally.share() - 0.5).abs() < 0.05);
+    assert!((tally.reverse / tally.losses - 0.2).abs() < 0.05, "{tally:?}");
+}
+
 #[test]
 fn whatever_arrives_the_meter_stands() {
     let mut rng = fastrand::Rng::with_seed(7);
