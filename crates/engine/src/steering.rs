@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_rib::{Directive, PeerId};
-use pathvane_score::{Reasons, Role as ProbeRole, State, Verdict};
+use pathvane_score::{Reasons, Role as ProbeRole, Verdict};
 use pathvane_wire::Community;
 
 use crate::config::{Ranking, Service};
@@ -150,16 +150,14 @@ impl Engine {
         self.busy = true;
     }
 
-    /// Tells the measuring what each path does, which sets probe rates: a path leads, is about to
-    /// have to (the leader is suspect), or stands by.
+    /// Tells the measuring what each path does, which sets probe rates: a path leads, may have to
+    /// soon (something is wrong with the leader), or stands by.
     fn set_probe_roles(&mut self, now: Instant) {
         let mut roles: Vec<_> = self.config.paths.iter().map(|_| ProbeRole::Standby).collect();
         for steer in &self.steers {
             let Some(leader) = steer.wanted() else { continue };
             roles[leader.index()] = roles[leader.index()].max(ProbeRole::Active);
-            if self.measure.verdict(leader).state == State::Suspect
-                && let Some(&next) = steer.decision().standbys.first()
-            {
+            if let Some(next) = steer.decision().alerted {
                 let next = path_of(next);
                 roles[next.index()] = roles[next.index()].max(ProbeRole::Alerted);
             }

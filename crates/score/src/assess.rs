@@ -1,23 +1,33 @@
 //! From loss, delay and its variation to a score for each class.
 
+use core::cmp::Reverse;
+
 use crate::emodel::{Codec, Playout, playout};
-use crate::meter::{Tally, wilson};
+use crate::meter::{Histogram, Tally, wilson};
 use crate::{Compliance, Meter, Sla, Violations, defaults as d};
 
 /// What is known about a path's quality: the pooled loss of its sound reflectors, and the
 /// delay to the nearest of them.
 pub(crate) struct Quality<'a> {
     pub(crate) loss: Tally,
-    /// The same over minutes.
+    /// The share lost on the stream that loses least.
+    pub(crate) least_lost: f64,
+    /// The same as `loss` over minutes.
     pub(crate) usual_loss: Tally,
     /// Design effect: how many bursty samples say as much as one independent sample.
     pub(crate) design: f64,
     pub(crate) burst_ratio: f64,
     pub(crate) nearest: &'a Meter,
+    /// What that is farther than the nearest of all, if the nearest is not sound.
+    pub(crate) beyond_ns: u64,
     /// The loss detectors have fired.
     pub(crate) loss_alarm: bool,
     /// Some reflectors were left out, because they lose more than others.
     pub(crate) unsound: bool,
+    /// Streams behind the loss.
+    pub(crate) streams: f64,
+    /// Probes a second that each of them gets on a path that may have to lead soon.
+    pub(crate) rate: f64,
 }
 
 /// A score with its bounds.
@@ -33,7 +43,7 @@ impl Quality<'_> {
     ///
     /// One-way delay is half of the least round trip: clocks are not synchronised.
     pub(crate) fn voice(&self, codec: &Codec) -> (Bounded, Playout) {
-        let owd_ms = self.nearest.least_rtt_ns() as f64 / 2e6;
+        let owd_ms = self.less_beyond(self.nearest.least_rtt_ns()) as f64 / 2e6;
         let heard = |loss: f64, direction: usize| {
             let late = |buffer_ms: f64| match self.nearest.variations()[direction] {
                 Some(variation) => variation.share_above((buffer_ms * 1e6) as u64),
@@ -58,7 +68,8 @@ impl Quality<'_> {
     /// [`d::KEYSTROKE_SCORES`].
     pub(crate) fn interactive(&self) -> Bounded {
         let variation = self.nearest.round_trip_variation();
-        let rtt95_ns = self.nearest.least_rtt_ns() + variation.map_or(0, |v| v.quantile(0.95));
+        let least_ns = self.less_beyond(self.nearest.least_rtt_ns());
+        let rtt95_ns = least_ns + variation.map_or(0, |v| v.quantile(0.95));
         let rto_ms = (self.nearest.patience().as_secs_f64() * 1e3).max(d::KEYSTROKE_RTO_MIN_MS);
         self.over_loss(|loss| {
             let again_ms = loss.min(0.99) / (1.0 - loss.min(0.99)) * rto_ms;
@@ -68,12 +79,17 @@ impl Quality<'_> {
 
     /// What one TCP connection can carry, `100 * log2(1 + X) / log2(1 + target)` in Mb/s.
     pub(crate) fn bulk(&self, target_bps: f64) -> Bounded {
-        let rtt_s = (self.nearest.srtt_ns() as f64 / 1e9).max(1e-6);
+        let rtt_s = (self.less_beyond(self.nearest.srtt_ns()) as f64 / 1e9).max(1e-6);
         let full = libm::log2(1.0 + target_bps / 1e6);
         self.over_loss(|loss| {
             let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(target_bps) / 1e6;
             (100.0 * libm::log2(1.0 + mbps) / full).min(100.0)
         })
+    }
+
+    /// A round trip less the way beyond the nearest reflector.
+    fn less_beyond(&self, rtt_ns: u64) -> u64 {
+        rtt_ns.saturating_sub(self.beyond_ns)
     }
 
     fn over_loss(&self, score: impl Fn(f64) -> f64) -> Bounded {
@@ -84,7 +100,7 @@ impl Quality<'_> {
     /// Which limits are broken beyond doubt, and whether all are kept.
     pub(crate) fn comply(&self, sla: &Sla, score: Bounded) -> (Violations, Compliance) {
         let max_loss = f64::from(sla.max_loss_ppm) / 1e6;
-        let srtt = self.nearest.srtt_ns();
+        let srtt = self.less_beyond(self.nearest.srtt_ns());
         let steady_rtt = srtt.saturating_sub(self.nearest.rttvar_ns());
         let exceeds = |limit: Option<core::time::Duration>, ns: u64| {
             limit.is_some_and(|limit| u128::from(ns) > limit.as_nanos())
@@ -92,15 +108,19 @@ impl Quality<'_> {
         let violations = Violations {
             score: score.ucb < sla.min_score,
             loss: self.surely_loses(max_loss) || self.steadily_loses(max_loss),
-            delay_variation: exceeds(sla.max_delay_variation, self.variation98(true)),
+            delay_variation: exceeds(sla.max_delay_variation, self.variation_surely()),
             rtt: exceeds(sla.max_rtt, steady_rtt),
             mtu: false,
             reported: false,
         };
-        let keeps = self.loss.effective() >= d::COMPLY_PROBES_MIN
+        let varies = match (sla.max_delay_variation, self.variation_seen()) {
+            (Some(_), None) => true,
+            (limit, seen) => exceeds(limit, seen.unwrap_or(0)),
+        };
+        let keeps = self.has_enough_probes()
             && score.value >= sla.min_score
             && self.loss.share() <= max_loss
-            && !exceeds(sla.max_delay_variation, self.variation98(false))
+            && !varies
             && !exceeds(sla.max_rtt, srtt);
         let compliance = match (violations.any(), keeps) {
             (true, _) => Compliance::Violates,
@@ -112,28 +132,47 @@ impl Quality<'_> {
 
     /// Whether more than `share` is lost now, beyond doubt. Where the loss detector says so as
     /// well, less doubt is in order. Where it does not, a few bursts close together may be chance:
-    /// at their peak all of them weigh one, so they count as so many of the weighed probes.
+    /// at their peak all of them weigh one, so they count as so many of the weighed probes. Nor is it the
+    /// path's loss if one stream does not show it.
     pub(crate) fn surely_loses(&self, share: f64) -> bool {
-        let lower = if self.loss_alarm {
-            self.loss.bounds(self.design, d::CONFIDENCE_Z).0
-        } else {
-            wilson(self.loss.share(), self.loss.trials / self.design, d::CERTAIN_Z).0
-        };
-        lower > share
+        if self.loss_alarm {
+            return self.loss.bounds(self.design, d::CONFIDENCE_Z).0 > share;
+        }
+        let trials = self.loss.trials / self.design;
+        self.least_lost > share && wilson(self.loss.share(), trials, d::CERTAIN_Z).0 > share
     }
 
     /// Whether more than `share` has been lost for minutes beyond doubt, and seems to be still.
     fn steadily_loses(&self, share: f64) -> bool {
-        self.loss.share() > share && self.usual_loss.bounds(self.design, d::CERTAIN_Z).0 > share
+        self.least_lost > share && self.usual_loss.bounds(self.design, d::CERTAIN_Z).0 > share
     }
 
-    /// The 98th percentile of delay variation in the worse direction; with `certain` the
-    /// percentile that it is at least, as far as the number of samples says.
-    fn variation98(&self, certain: bool) -> u64 {
-        let of = |variation: &crate::meter::Histogram| {
-            let n = variation.total();
-            let q = if certain { wilson(0.98, n, d::CERTAIN_Z).0 } else { 0.98 };
-            if n < d::VARIATION_SAMPLES_MIN { 0 } else { variation.quantile(q) }
+    /// Whether enough probes are behind the loss to say that a limit is kept: if the rates are
+    /// low, most of what a path can show that may have to lead soon.
+    fn has_enough_probes(&self) -> bool {
+        let weighed = d::LOSS_RECENT.as_secs_f64() / core::f64::consts::LN_2;
+        let reach = Tally { trials: self.rate * weighed * self.streams, ..Tally::default() };
+        let needed = d::COMPLY_PROBES_MIN.min(d::COMPLY_REACH * reach.effective());
+        self.loss.effective() >= needed
+    }
+
+    /// The 98th percentile of delay variation in the worse direction as it was seen; `None`
+    /// while too little was seen.
+    fn variation_seen(&self) -> Option<u64> {
+        // Just after half of them were forgotten.
+        let reach = self.rate * d::VARIATION_HALF_LIFE.as_secs_f64();
+        let needed = d::COMPLY_SAMPLES_MIN.min(d::COMPLY_REACH * reach);
+        let of = |it: &Histogram| (it.total() >= needed).then(|| it.quantile(0.98));
+        self.nearest.variations().into_iter().flatten().map(of).min_by_key(|it| it.map(Reverse))?
+    }
+
+    /// The 98th percentile of delay variation in the worse direction that there is at least, as
+    /// far as the number of samples says.
+    fn variation_surely(&self) -> u64 {
+        let of = |it: &Histogram| {
+            let n = it.total();
+            let q = wilson(0.98, n, d::CERTAIN_Z).0;
+            if n < d::VARIATION_SAMPLES_MIN { 0 } else { it.quantile(q) }
         };
         self.nearest.variations().into_iter().flatten().map(of).max().unwrap_or(0)
     }

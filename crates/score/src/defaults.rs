@@ -26,6 +26,11 @@ pub const RATES_VOICE: (u32, u32, u32) = (50_000, 10_000, 200_000);
 pub const RATES_INTERACTIVE: (u32, u32, u32) = (10_000, 2_000, 50_000);
 /// Bulk: seconds do not matter.
 pub const RATES_BULK: (u32, u32, u32) = (1_000, 500, 10_000);
+/// A path that may have to lead soon is probed at least this often, if the boosted rate is not
+/// lower: enough to say within seconds that it keeps the limits.
+pub const RATE_ALERTED: u32 = 10_000;
+/// What streams that probe seldom by their nature (TCP) reach, in probes a second.
+pub const RATE_SLOW: f64 = 2.0;
 
 // ---- Limits by class ----
 
@@ -182,6 +187,10 @@ pub const DAY_S: f64 = 86_400.0;
 
 /// A limit counts as kept after this many probes (weighed): no loss in 100 bounds loss to 4 %.
 pub const COMPLY_PROBES_MIN: f64 = 100.0;
+/// ... and a limit of delay variation after this many samples. Both only so far as ...
+pub const COMPLY_SAMPLES_MIN: f64 = 40.0;
+/// ... this share of what the rates allow on a path that may have to lead soon.
+pub const COMPLY_REACH: f64 = 0.8;
 /// A 98th percentile needs this many samples to exist with 95 % confidence.
 pub const VARIATION_SAMPLES_MIN: f64 = 149.0;
 /// A path that broke a limit keeps it again only after this time without doubt.
@@ -246,7 +255,8 @@ pub const LOSS_BOTH: f32 = 1.1;
 pub const LOSS_TOGETHER: f32 = 0.85;
 /// Faster probing of a path that is known to be bad ends after this.
 pub const BOOST_MAX: Duration = Duration::from_secs(2);
-/// A series of misses longer than this does not make any path be probed faster.
+/// A series of misses longer than this is known: it does not make any path be probed faster, nor is it
+/// evidence of loss or of the path's silence while other reflectors answer.
 pub const BOOST_MISSES_MAX: u32 = 64;
 /// What is known is old when no probe was sent for this long, and for as many ...
 pub const STALE_AFTER: Duration = Duration::from_secs(3);

@@ -13,7 +13,7 @@ pub enum Role {
     Standby,
     /// Carries traffic.
     Active,
-    /// The leader is suspect: this path may have to lead in a moment.
+    /// Something is wrong with the leader: this path may have to lead soon.
     Alerted,
 }
 
@@ -54,7 +54,8 @@ impl ProbeRates {
         let mpps = match role {
             _ if boost => self.boost_mpps.max(self.active_mpps),
             Role::Standby => self.standby_mpps,
-            Role::Active | Role::Alerted => self.active_mpps,
+            Role::Active => self.active_mpps,
+            Role::Alerted => self.active_mpps.max(self.boost_mpps.min(defaults::RATE_ALERTED)),
         };
         Duration::from_nanos(1_000_000_000_000 / u64::from(mpps.max(1)))
     }
@@ -71,6 +72,9 @@ mod tests {
         assert_eq!(rates.interval(Role::Standby, false), Duration::from_millis(100));
         assert_eq!(rates.interval(Role::Alerted, false), Duration::from_millis(20));
         assert_eq!(rates.interval(Role::Standby, true), Duration::from_millis(5));
+        let bulk = ProbeRates::of(Class::Bulk);
+        assert_eq!(bulk.interval(Role::Active, false), Duration::from_secs(1));
+        assert_eq!(bulk.interval(Role::Alerted, false), Duration::from_millis(100));
         let none = ProbeRates { active_mpps: 0, standby_mpps: 0, boost_mpps: 0 };
         assert_eq!(none.interval(Role::Active, false), Duration::from_secs(1000));
     }

@@ -80,6 +80,75 @@ fn one_silent_reflector_of_two_is_the_reflectors_fault() {
     assert_eq!(path.monitor.score(Class::Voice).compliance, Compliance::Complies);
 }
 
+/// It is known to be silent: no path is probed faster for it, and what the other one loses is the path's.
+#[test]
+fn a_reflector_that_is_dead_for_good_costs_no_probes_and_blinds_no_detector() {
+    for ever_answered in [true, false] {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], 42);
+        path.run_for(secs(60), &mut |_, stream, rng| {
+            (stream == 0 || ever_answered).then(|| wobble(ms(20), rng))
+        });
+        path.run_for(secs(60), &mut |_, stream, rng| (stream == 0).then(|| wobble(ms(20), rng)));
+        assert_eq!(path.state(), State::Up);
+        assert_eq!(path.monitor.probe_interval(Role::Standby), ms(100));
+        assert_eq!(path.monitor.probe_interval(Role::Active), ms(20));
+        // Two misses are a suspicion again, and a fault that runs may be the path's.
+        path.run_for(ms(75), &mut |_, _, _| None);
+        assert_eq!(path.state(), State::Suspect);
+        assert!(path.monitor.verdict().evidence.missing);
+        path.run_for(secs(40), &mut |_, stream, rng| (stream == 0).then(|| wobble(ms(20), rng)));
+        assert_eq!(path.state(), State::Up);
+        let fault = path.now;
+        let mut loss = Gilbert::random(0.1);
+        path.run_for(secs(10), &mut |_, stream, rng| {
+            (stream == 0 && !loss.loses(rng)).then(|| wobble(ms(20), rng))
+        });
+        let (at, verdict) = path.first(fault, |it| it.state == State::Degraded).unwrap();
+        assert!(at.since(fault) < secs(2), "{:?}", at.since(fault));
+        assert!(verdict.reasons.contains(Reasons::LOSS));
+    }
+}
+
+#[test]
+fn a_route_that_gets_shorter_breaks_no_limit() {
+    let mut path = up(70);
+    let shorter = path.now;
+    path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    assert_eq!(path.state(), State::Up);
+    assert_eq!(path.first(shorter, |it| it.state != State::Up), None);
+    let mut path = up(70);
+    for _ in 0..300 {
+        path.run_for(ms(200), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        let score = path.monitor.score(Class::Voice);
+        assert_ne!(score.compliance, Compliance::Violates, "{score:?}");
+    }
+    assert!(path.monitor.call().buffer_ms <= 40.0, "{:?}", path.monitor.call());
+}
+
+/// Whatever one reflector does, be it silent or lossy, the other's longer way is not the path's delay.
+#[test]
+fn the_death_of_the_nearest_reflector_is_no_delay_of_the_path() {
+    let rtt = |stream: usize, rng: &mut fastrand::Rng| Some(wobble(ms([20, 120][stream]), rng));
+    for lossy in [false, true] {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], 42);
+        path.run_for(secs(60), &mut |_, stream, rng| rtt(stream, rng));
+        assert_eq!(path.monitor.score(Class::Voice).compliance, Compliance::Complies);
+        let before = path.monitor.score(Class::Voice).value;
+        for _ in 0..300 {
+            path.run_for(ms(200), &mut |_, stream, rng| {
+                let lost = stream == 0 && (!lossy || rng.f64() < 0.3);
+                if lost { None } else { rtt(stream, rng) }
+            });
+            let score = path.monitor.score(Class::Voice);
+            assert_ne!(score.compliance, Compliance::Violates, "{score:?}");
+        }
+        assert!((path.monitor.score(Class::Voice).value - before).abs() < 1.0);
+        // A delay of the path shows on the reflector that is left.
+        path.run_for(secs(10), &mut |_, stream, rng| (stream == 1).then(|| wobble(ms(220), rng)));
+        assert!(path.monitor.score(Class::Voice).violations.rtt);
+    }
+}
+
 #[test]
 fn a_lone_reflectors_silence_re_ranks_but_does_not_withdraw() {
     let mut path = settled(20, &[0], MonitorConfig::default());

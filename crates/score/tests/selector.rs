@@ -241,6 +241,13 @@ fn health_moves_on_a_majority_of_two_and_only_to_a_served_region() {
         let candidates = [served(path(0, 93.0), healthy, all), served(path(1, 60.0), 2, 2)];
         assert!(!selector.decide(s(1), &candidates).moved, "{healthy} of {all}");
     }
+    // All that is known of the other region is that it does not serve.
+    for all in [1, 2] {
+        let sick = [served(path(0, 93.0), 1, 3), served(path(1, 60.0), 0, all)];
+        assert!(!selector.decide(s(2), &sick).moved, "0 of {all}");
+        let lossy = [served(violating(path(0, 50.0)), 1, 1), served(path(1, 60.0), 0, all)];
+        assert!(!selector.decide(s(2), &lossy).moved, "0 of {all}");
+    }
     let sick = [served(path(0, 93.0), 1, 3), served(path(1, 60.0), 0, 2)];
     assert!(!selector.decide(s(2), &sick).moved, "the other region serves no better");
     let sick = [served(path(0, 93.0), 1, 3), served(path(1, 60.0), 1, 2)];
@@ -390,6 +397,7 @@ fn paths_that_share_a_fate_are_given_time_to_degrade_together() {
     let mut selector = led_by_first(exact(), &[path(0, 93.0), path(1, 90.0)]);
     assert!(!selector.decide(s(10), &[bad, grouped(path(1, 90.0))]).moved);
     let both = [bad, grouped(violating(path(1, 50.0)))];
+    assert!(!selector.decide(s(10) + ms(300), &[bad, grouped(path(1, 90.0))]).moved, "too early");
     assert!(!selector.decide(s(10) + ms(400), &both).moved, "it showed");
     assert!(selector.decide(s(12), &[bad, grouped(path(1, 90.0))]).moved, "it did not");
 }

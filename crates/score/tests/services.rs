@@ -11,8 +11,9 @@ use pathvane_score::{
 };
 use sim::{Gilbert, Path, ms, secs, wobble};
 
-/// Some paths and a voice service that may use them all.
+/// Some paths and a service that may use them all.
 struct Service {
+    class: Class,
     paths: Vec<Path>,
     selector: Selector,
     next_check: Option<Instant>,
@@ -25,6 +26,7 @@ impl Service {
         let path = |i| Path::new(config.clone(), &[0, 1], seed * 100 + i as u64);
         let now = Instant::from_secs(1);
         let mut service = Self {
+            class: config.class,
             paths: (0..paths).map(path).collect(),
             selector: Selector::new(now, SelectorConfig::default(), seed),
             next_check: None,
@@ -58,22 +60,22 @@ impl Service {
     }
 
     fn decide(&mut self) {
-        let candidates: Vec<Candidate> = (0..).zip(&self.paths).map(candidate).collect();
+        let candidates: Vec<Candidate> =
+            (0..).zip(&self.paths).map(|it| candidate(it, self.class)).collect();
         let decision = self.selector.decide(self.now, &candidates);
         self.next_check = decision.next_check;
         if decision.moved {
             self.moves.push((self.now, decision.clone()));
         }
         let leader = self.selector.decision().leader;
-        let suspect = (0..)
-            .zip(&self.paths)
-            .any(|(i, path)| Some(PathId(i)) == leader && path.state() == State::Suspect);
+        let alerted = self.selector.decision().alerted;
         for (i, path) in (0..).zip(&mut self.paths) {
-            path.role = match (Some(PathId(i)) == leader, suspect) {
-                (true, _) => Role::Active,
-                (false, true) => Role::Alerted,
-                (false, false) => Role::Standby,
+            path.role = match Some(PathId(i)) {
+                it if it == leader => Role::Active,
+                it if it == alerted => Role::Alerted,
+                _ => Role::Standby,
             };
+            path.monitor.set_role(path.role);
         }
     }
 
@@ -82,11 +84,11 @@ impl Service {
     }
 }
 
-fn candidate((i, path): (u32, &Path)) -> Candidate {
+fn candidate((i, path): (u32, &Path), class: Class) -> Candidate {
     Candidate {
         path: PathId(i),
         verdict: *path.monitor.verdict(),
-        score: path.monitor.score(Class::Voice),
+        score: path.monitor.score(class),
         shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
@@ -223,4 +225,50 @@ fn a_class_of_ones_own_has_its_own_limits_and_codec() {
     assert!(narrow.value < voice.value - 9.0, "G.729A sounds worse");
     path.run_for(secs(1), &mut |_, _, _| None);
     assert_eq!(path.monitor.own_score(0, Class::Voice).compliance, Compliance::Violates);
+}
+
+/// Jitter that both paths have since they exist is usual on both: neither is a refuge from the other.
+#[test]
+fn two_paths_with_the_same_jitter_are_not_swapped_for_ever() {
+    let mut service = Service::new(2, &MonitorConfig::default(), 7);
+    service.run_for(secs(600), &mut |_, _, _, rng| Some(ms(20 + rng.u64(0..80))));
+    assert!(service.moves.len() <= 1, "{:?}", service.moves);
+    assert!(service.paths.iter().all(|path| path.monitor.score(Class::Voice).value > 60.0));
+}
+
+/// Classes whose paths are probed seldom leave a leader that breaks their limits, too, and stay on one
+/// that breaks none. Nothing is probed faster while nothing is wrong.
+#[test]
+fn every_class_leaves_a_lossy_leader() {
+    for class in Class::ALL {
+        for seed in 0..5 {
+            let mut service = Service::new(2, &MonitorConfig::of(class), seed);
+            service.run_for(secs(300), &mut |_, _, _, rng| Some(wobble(ms(20), rng)));
+            assert!(service.moves.is_empty() && service.leader() == 0);
+            assert_eq!(service.paths[1].role, Role::Standby);
+            let fault = service.now;
+            let mut loss = [Gilbert::random(0.2); 2];
+            service.run_for(secs(300), &mut |path, _, stream, rng| {
+                (path == 1 || !loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+            });
+            assert_eq!(service.moves.len(), 1, "{class} {seed}: {:?}", service.moves);
+            let took = service.moves[0].0.since(fault);
+            assert!(took < secs(30), "{class} {seed}: {took:?}");
+        }
+    }
+}
+
+/// Both paths lose as much: a standby does not seem to be well for want of probes.
+#[test]
+fn no_class_flees_to_a_path_that_is_as_lossy() {
+    for class in Class::ALL {
+        for seed in 0..3 {
+            let mut service = Service::new(2, &MonitorConfig::of(class), seed);
+            let mut loss = [Gilbert::random(0.15); 4];
+            service.run_for(secs(1800), &mut |path, _, stream, rng| {
+                (!loss[2 * path + stream].loses(rng)).then(|| wobble(ms(20), rng))
+            });
+            assert!(service.moves.len() <= 2, "{class} {seed}: {:?}", service.moves);
+        }
+    }
 }

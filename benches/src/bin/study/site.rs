@@ -91,9 +91,13 @@ impl Site {
         if decision.moved && decision.previous.is_some() {
             self.moves.push((self.now, decision.cause));
         }
-        let leader = self.leader();
-        for (at, way) in self.ways.iter_mut().enumerate() {
-            way.path.role = if at == leader { Role::Active } else { Role::Standby };
+        let (leader, alerted) = (decision.leader, decision.alerted);
+        for (id, way) in (0..).map(PathId).zip(&mut self.ways) {
+            way.path.role = match Some(id) {
+                it if it == leader => Role::Active,
+                it if it == alerted => Role::Alerted,
+                _ => Role::Standby,
+            };
             way.path.monitor.set_role(way.path.role);
         }
     }

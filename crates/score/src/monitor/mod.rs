@@ -397,11 +397,13 @@ impl PathMonitor {
     fn limits(&self) -> Limits {
         // What is silent already stays so: a stall voids only what is about to be said.
         let silent = self.joint.silent > 0;
+        // Nor is it taken back because the path, being down, is no candidate any more.
+        let told = self.joint.silence == Silence::Certain;
         let within = match self.role {
-            Role::Standby => {
+            Role::Standby if !told => {
                 self.config.rates.interval(Role::Standby, false) * d::SILENCE_MISSES_MIN
             }
-            Role::Alerted | Role::Active => Duration::ZERO,
+            _ => Duration::ZERO,
         };
         Limits {
             after: self.config.down_after,
@@ -485,7 +487,9 @@ impl PathMonitor {
     }
 
     fn assess(&mut self, now: Instant) {
-        let quality = self.streams.quality();
+        let alerted = self.config.rates.interval(Role::Alerted, false);
+        self.streams.note_distances();
+        let quality = self.streams.quality(1.0 / alerted.as_secs_f64());
         let direction =
             quality.as_ref().map_or(Reasons::NONE, |it| self.streams.loss_direction(&it.loss));
         self.changed |= self.assessment.refresh(now, &self.config, quality.as_ref(), direction);

@@ -35,6 +35,8 @@ struct Stream {
     missed_until: Instant,
     /// What it showed during the path's fault, if it probes the first hop.
     hop: FirstHop,
+    /// How much farther its reflector was than the nearest when all of them were last well.
+    beyond_ns: u64,
 }
 
 /// All streams of a path.
@@ -44,6 +46,8 @@ pub(super) struct Streams {
     reflectors: u8,
     /// Further ones, which only witnesses probe; their numbers follow.
     witnessed: u8,
+    /// Every stream probes seldom, whatever the rate of the path.
+    slow: bool,
     /// The loss alarm holds until the evidence is nearly gone.
     loss_alarm: bool,
     /// Series of missed probes, fading, and how many of them met another stream's.
@@ -118,11 +122,13 @@ impl Streams {
             meter: Meter::with_ports(now, spec.ports),
             missed_until: Instant::ZERO,
             hop: FirstHop::default(),
+            beyond_ns: 0,
         };
         Self {
             list: specs.iter().map(stream).collect(),
             reflectors,
             witnessed,
+            slow: !prompt,
             loss_alarm: false,
             series: d::TOGETHER_PRIOR_WEIGHT,
             shared_series: d::TOGETHER_PRIOR_WEIGHT * d::TOGETHER_PRIOR,
@@ -158,14 +164,18 @@ impl Streams {
         Some(arrival)
     }
 
-    /// Notes whether another stream missed probes during the series that began at `since`.
+    /// Notes whether another stream missed probes during the series that began at `since`. What has
+    /// been silent for long misses probes with everybody.
     fn learn_series(&mut self, stream: usize, since: Instant) {
-        let met = |(i, other): (usize, &Stream)| {
-            i != stream
-                && other.part == Part::Path
-                && (other.meter.missed_run() > 0 || other.missed_until >= since)
+        let other = |&(i, other): &(usize, &Stream)| {
+            i != stream && other.part == Part::Path && !is_long_silent(&other.meter)
         };
-        let met = self.list.iter().enumerate().any(met);
+        let mut others = self.list.iter().enumerate().filter(other).peekable();
+        if others.peek().is_none() {
+            return;
+        }
+        let met =
+            others.any(|(_, other)| other.meter.missed_run() > 0 || other.missed_until >= since);
         self.series = self.series * d::TOGETHER_KEEP + 1.0;
         self.shared_series = self.shared_series * d::TOGETHER_KEEP + f64::from(u8::from(met));
     }
@@ -196,6 +206,13 @@ impl Streams {
     /// The meters that measure the path.
     pub(super) fn meters(&self) -> impl Iterator<Item = &Meter> {
         self.part(Part::Path)
+    }
+
+    /// Those of them that say something of this moment: not those that have been silent for long,
+    /// unless all have. Why they are silent is known, or the path's silence is.
+    fn watched(&self) -> impl Iterator<Item = &Meter> {
+        let all = self.meters().all(is_long_silent);
+        self.meters().filter(move |meter| all || !is_long_silent(meter))
     }
 
     /// The meters whose probes go to far ends.
@@ -232,7 +249,7 @@ impl Streams {
         if self.is_in_gap() {
             limits.patience = limits.patience.min(self.gaps.patience(now));
         }
-        let mut silence = judge(now, self.meters(), limits, self.together());
+        let mut silence = judge(now, self.watched(), limits, self.together());
         if silence != Silence::No && self.is_contradicted(now) {
             silence = Silence::No;
         }
@@ -303,19 +320,22 @@ impl Streams {
         joint.notes = joint.notes.with_if(some, Reasons::REFLECTOR);
     }
 
-    /// Loss that two reflectors show (or the only one): the path's. One alone: its own.
+    /// Loss that two reflectors show (or the only one that is heard of): the path's. One alone: its own.
     fn look_for_loss(&mut self, joint: &mut Joint) {
-        let (mut first, mut second) = (0.0_f32, 0.0_f32);
+        let (mut first, mut second, mut heard) = (0.0_f32, 0.0_f32, 0_u8);
+        let all = self.meters().all(is_long_silent);
         for reflector in 0..self.reflectors {
-            let evidence = self.of(reflector).map(|meter| {
+            let watched = self.of(reflector).filter(|meter| all || !is_long_silent(meter));
+            let evidence = watched.map(|meter| {
                 let (sum, threshold) = meter.loss_evidence();
                 sum / threshold
             });
-            let evidence = evidence.fold(0.0, f32::max);
+            let Some(evidence) = evidence.reduce(f32::max) else { continue };
+            heard += 1;
             (first, second) =
                 if evidence > first { (evidence, first) } else { (first, second.max(evidence)) };
         }
-        let alone = self.reflectors == 1;
+        let alone = heard == 1;
         let alarm = if alone {
             first >= 1.0
         } else {
@@ -326,7 +346,7 @@ impl Streams {
         joint.degraded = joint.degraded.with_if(self.loss_alarm, Reasons::LOSS);
         let lonely = !alone && first >= 1.0 && !self.loss_alarm;
         joint.notes = joint.notes.with_if(lonely, Reasons::REFLECTOR);
-        let missed = self.meters().map(Meter::missed_run).max().unwrap_or(0);
+        let missed = self.watched().map(Meter::missed_run).max().unwrap_or(0);
         joint.suspicious = missed >= d::SUSPECT_MISSES || first >= d::SUSPECT_EVIDENCE;
         joint.curious = missed > 0 || first > 0.0;
         joint.missing = (1..=d::BOOST_MISSES_MAX).contains(&missed);
@@ -344,18 +364,42 @@ impl Streams {
         joint.notes = joint.notes.with_if(remarked, Reasons::REMARKED);
     }
 
-    /// The path's quality by its sound reflectors: those whose loss may be that of the best
-    /// one. `None` before the first reply.
-    pub(super) fn quality(&self) -> Option<Quality<'_>> {
-        let heard = |meter: &&Meter| meter.missed_run() < d::SILENCE_MISSES_MIN;
-        let answered = || self.meters().filter(|meter| meter.last_reply().is_some());
-        let silent = answered().all(|meter| !heard(&meter));
-        let candidates = || answered().filter(move |meter| silent || heard(meter));
-        let bounds = |meter: &Meter| meter.tally().bounds(meter.design_effect(), d::CERTAIN_Z);
-        let best = candidates().map(|meter| bounds(meter).1).fold(1.0, f64::min);
-        let sound =
-            || candidates().filter(|meter| bounds(meter).0 <= best + d::REFLECTOR_LOSS_APART);
-        let nearest = sound().min_by_key(|meter| meter.srtt_ns())?;
+    /// The streams of the path that were ever answered.
+    fn answered(&self) -> impl Iterator<Item = &Stream> {
+        self.list.iter().filter(|it| it.part == Part::Path && it.meter.last_reply().is_some())
+    }
+
+    /// Those of them that are heard of; all of them if none is.
+    fn heard(&self) -> impl Iterator<Item = &Stream> {
+        let heard = |it: &Stream| it.meter.missed_run() < d::SILENCE_MISSES_MIN;
+        let silent = !self.answered().any(heard);
+        self.answered().filter(move |it| silent || heard(it))
+    }
+
+    /// Those of them whose loss may be that of the best one.
+    fn sound(&self) -> impl Iterator<Item = &Stream> {
+        let bounds = |it: &Stream| it.meter.tally().bounds(it.meter.design_effect(), d::CERTAIN_Z);
+        let best = self.heard().map(|it| bounds(it).1).fold(1.0, f64::min);
+        self.heard().filter(move |it| bounds(it).0 <= best + d::REFLECTOR_LOSS_APART)
+    }
+
+    /// Notes how far the reflectors are from each other, while nothing is wrong with any.
+    pub(super) fn note_distances(&mut self) {
+        if self.sound().count() < self.answered().count() {
+            return;
+        }
+        let nearest = self.answered().map(|it| it.meter.srtt_ns()).min().unwrap_or(0);
+        for stream in &mut self.list {
+            stream.beyond_ns = stream.meter.srtt_ns().saturating_sub(nearest);
+        }
+    }
+
+    /// The path's quality by its sound reflectors. `None` before the first reply.
+    ///
+    /// `rate` is how many probes a second each stream gets on a path that may have to lead soon.
+    pub(super) fn quality(&self, rate: f64) -> Option<Quality<'_>> {
+        let sound = || self.sound().map(|it| &it.meter);
+        let nearest = self.sound().min_by_key(|it| it.meter.srtt_ns())?;
         let (mut loss, mut usual_loss) = (Tally::default(), Tally::default());
         sound().for_each(|meter| {
             loss.add(meter.tally());
@@ -365,12 +409,21 @@ impl Streams {
         let alike = 1.0 + self.together() * (sound().count() - 1) as f64;
         Some(Quality {
             loss,
+            least_lost: sound().map(|meter| meter.tally().share()).fold(1.0, f64::min),
             usual_loss,
             design: sound().map(Meter::design_effect).fold(1.0, f64::max) * alike,
             burst_ratio: sound().map(Meter::burst_ratio).fold(1.0, f64::max),
-            nearest,
+            nearest: &nearest.meter,
+            // A farther reflector is asked: its way beyond the nearest is not the path's.
+            beyond_ns: if sound().count() < self.answered().count() {
+                nearest.beyond_ns
+            } else {
+                0
+            },
             loss_alarm: self.loss_alarm,
-            unsound: sound().count() < candidates().count(),
+            unsound: sound().count() < self.heard().count(),
+            streams: sound().count() as f64,
+            rate: if self.slow { rate.min(d::RATE_SLOW) } else { rate },
         })
     }
 
@@ -394,4 +447,9 @@ impl Streams {
 /// Time in which a stream misses enough probes to count as silent.
 fn apart(meter: &Meter) -> Duration {
     meter.period() * (d::SILENCE_MISSES_MIN + 1)
+}
+
+/// Whether a stream has missed so many probes in a row that they are no news.
+fn is_long_silent(meter: &Meter) -> bool {
+    meter.missed_run() > d::BOOST_MISSES_MAX
 }

@@ -172,6 +172,9 @@ pub struct Decision {
     pub standbys: Vec<PathId>,
     /// The paths that cannot.
     pub out: Vec<PathId>,
+    /// The standby that may have to lead soon, because the leader is suspect, degraded or breaks a
+    /// limit: it should be probed as one, so that it is known whether it keeps the limits.
+    pub alerted: Option<PathId>,
     /// The leader changed with this decision.
     pub moved: bool,
     /// Why.
@@ -232,6 +235,7 @@ impl Selector {
             leader: None,
             standbys: Vec::new(),
             out: Vec::new(),
+            alerted: None,
             moved: false,
             cause: Cause::Kept,
             previous: None,
@@ -329,8 +333,10 @@ impl Selector {
         let doubtful = self.best(all, fled, takes_over);
         self.doubted_since = doubtful.and(self.doubted_since.or(Some(now)));
         let waited = now.since(self.doubted_since.unwrap_or(now));
+        // A leader that still passes traffic can wait for longer.
+        let patience = if leader.verdict.passes() { d::SHARED_SETTLE } else { d::SHARED_WAIT };
         match doubtful {
-            Some(to) if waited >= d::SHARED_WAIT => Some(Wish::Move(to, cause)),
+            Some(to) if waited >= patience => Some(Wish::Move(to, cause)),
             Some(_) => Some(Wish::Wait(Cause::Waiting)),
             None if standing == Standing::Out && all.len() > 1 => {
                 Some(Wish::Keep(Cause::SharedFault))
@@ -479,7 +485,7 @@ impl Selector {
     /// Sorts the paths that do not lead, in storage that is kept. A standby that shares the
     /// leader's fate counts for less.
     fn sort(&mut self, candidates: &[Candidate]) {
-        let Decision { leader, standbys, out, moved, previous, .. } = &mut self.decision;
+        let Decision { leader, standbys, out, alerted, moved, previous, .. } = &mut self.decision;
         standbys.clear();
         out.clear();
         let led = candidates.iter().find(|it| Some(it.path) == *leader);
@@ -500,6 +506,7 @@ impl Selector {
         };
         standbys
             .sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(core::cmp::Ordering::Equal));
+        *alerted = standbys.first().copied().filter(|_| led.is_some_and(Candidate::ails));
         let points = |path: Option<PathId>| {
             candidates.iter().find(|it| Some(it.path) == path).map(Candidate::points)
         };

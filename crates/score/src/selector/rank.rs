@@ -69,12 +69,18 @@ impl Candidate {
     pub(super) fn standing(&self) -> Standing {
         if !self.verdict.passes() {
             Standing::Out
-        } else if !self.is_served() {
+        } else if self.region_is_dead() || !self.is_served() {
             Standing::Unserved
-        } else if self.verdict.usable() && !self.is_frozen() {
-            Standing::Usable
         } else {
-            Standing::Waived
+            self.standing_of_path()
+        }
+    }
+
+    /// The same of a path whose region serves.
+    fn standing_of_path(&self) -> Standing {
+        match self.verdict.usable() && !self.is_frozen() {
+            true => Standing::Usable,
+            false => Standing::Waived,
         }
     }
 
@@ -82,15 +88,33 @@ impl Candidate {
     pub(super) fn standing_as_leader(&self) -> Standing {
         let young = matches!(self.verdict.state, State::Init | State::Recovering);
         let damped = self.verdict.reasons.contains(Reasons::DAMPED);
-        match self.standing() {
+        let standing = match self.standing() {
+            // A lone check is no majority: it keeps nobody in, and drives nobody out.
+            Standing::Unserved if self.is_served() => self.standing_of_path(),
+            standing => standing,
+        };
+        match standing {
             Standing::Waived if self.is_frozen() || (young && !damped) => Standing::Usable,
             standing => standing,
         }
     }
 
+    /// No instance is healthy of all that are known, be it one: nobody has to go there.
+    fn region_is_dead(&self) -> bool {
+        let (healthy, all) = self.instances;
+        all > 0 && healthy == 0
+    }
+
+    /// A majority of at least two instances decides.
     fn is_served(&self) -> bool {
         let (healthy, all) = self.instances;
         is_served(healthy, all)
+    }
+
+    /// Something is wrong with it: as a leader it may have to be left.
+    pub(super) fn ails(&self) -> bool {
+        let restless = matches!(self.verdict.state, State::Suspect | State::Degraded);
+        (restless || self.score.compliance == Compliance::Violates) && !self.is_frozen()
     }
 
     /// Nothing is measured at present.
