@@ -10,9 +10,11 @@ extern crate alloc;
 
 mod alarms;
 mod instant;
+mod roster;
 mod timers;
 
 pub use alarms::Alarms;
 pub use core::time::Duration;
 pub use instant::Instant;
+pub use roster::Roster;
 pub use timers::{TimerKey, Timers};

@@ -93,6 +93,10 @@ pub struct Engine {
     pub(crate) look_again: Option<Instant>,
     /// Something that steering depends on changed.
     pub(crate) dirty: bool,
+    /// Services whose selector has to decide again, though nothing changed that concerns all.
+    pub(crate) reviews: Vec<ServiceId>,
+    /// Verdicts changed since peers were last told.
+    pub(crate) verdicts_changed: bool,
     /// Routes wait for [`Engine::work`].
     pub(crate) busy: bool,
     /// Chance for the sessions of peers to come.
@@ -148,6 +152,8 @@ impl Engine {
             fib_synced: false,
             look_again: None,
             dirty: true,
+            reviews: Vec::new(),
+            verdicts_changed: false,
             busy: false,
             changed: Vec::new(),
             rng,
@@ -181,6 +187,15 @@ impl Engine {
             }
             Input::Timeout => self.handle_timeout(now),
             Input::Command(command) => self.handle_command(now, command),
+            probe @ (Input::ProbeSent { .. }
+            | Input::ProbeStamped { .. }
+            | Input::ProbeReceived { .. }) => {
+                self.handle_fact(now, probe);
+                // Thousands a second change no verdict, and nothing follows from them.
+                if self.changed.is_empty() {
+                    return;
+                }
+            }
             other => self.handle_fact(now, other),
         }
         self.settle(now);
@@ -251,7 +266,8 @@ impl Engine {
                 Alarm::Reopen(peer) => {
                     self.reopen(now, peer);
                 }
-                Alarm::Check(_) | Alarm::Signals => self.dirty = true,
+                Alarm::Check(service) => self.reviews.push(service),
+                Alarm::Signals => self.dirty = true,
                 Alarm::Prune => self.sync_fib(),
                 Alarm::Drain => self.drain_step(now),
                 Alarm::Deferral => self.end_deferral(),
@@ -346,6 +362,7 @@ impl Engine {
         if core::mem::take(&mut self.dirty) {
             self.steer(now);
         }
+        self.review(now);
         self.follow_routes(now);
         self.hurry_drain(now);
         self.ask_transmits();

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use pathvane_clock::{Alarms, Duration, Instant};
+use pathvane_clock::{Duration, Instant, Roster};
 use pathvane_probe::icmp::Version;
 use pathvane_probe::{Kind, Seen, Sender, Timestamp};
 use pathvane_score::{
@@ -58,12 +58,60 @@ pub(crate) struct Arrival {
     pub(crate) stamped: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Alarm {
     Stream(StreamId),
     Path(PathId),
     FullSize(StreamId),
     Reports(PathId),
+}
+
+/// The alarms, numbered by what they are for: every stream, every path, every stream of full size,
+/// every path's reports. What is due at the same instant comes in that order.
+#[derive(Debug)]
+struct Schedule {
+    roster: Roster,
+    streams: usize,
+    paths: usize,
+    full_size: usize,
+}
+
+impl Schedule {
+    fn new(config: &Config) -> Self {
+        Self {
+            roster: Roster::default(),
+            streams: config.paths.iter().map(|path| path.probes.len()).sum(),
+            paths: config.paths.len(),
+            full_size: config.full_size_streams().count(),
+        }
+    }
+
+    fn set(&mut self, alarm: Alarm, at: Option<Instant>) {
+        let number = match alarm {
+            Alarm::Stream(stream) => stream.index(),
+            Alarm::Path(path) => self.streams + path.index(),
+            // Their numbers go on where those of the other streams end.
+            Alarm::FullSize(stream) => self.paths + stream.index(),
+            Alarm::Reports(path) => self.streams + self.paths + self.full_size + path.index(),
+        };
+        self.roster.set(number, at);
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.roster.next()
+    }
+
+    fn expire(&mut self, now: Instant) -> Option<Alarm> {
+        let number = self.roster.expire(now)?;
+        let full_size = self.streams + self.paths;
+        let reports = full_size + self.full_size;
+        Some(match number {
+            _ if number < self.streams => Alarm::Stream(stream_id(number)),
+            _ if number < full_size => Alarm::Path(path_id(number - self.streams)),
+            _ if number < reports => Alarm::FullSize(stream_id(number - self.paths)),
+            _ => Alarm::Reports(path_id(number - reports)),
+        })
+    }
 }
 
 /// All measuring of a speaker.
@@ -73,7 +121,7 @@ pub(crate) struct Measure {
     paths: Vec<Measured>,
     /// Streams of their own, behind the others.
     full_size: Vec<FullSize>,
-    alarms: Alarms<Alarm>,
+    alarms: Schedule,
     budget: RateBudget,
     /// Reports may degrade a path.
     trusting: bool,
@@ -90,7 +138,7 @@ impl Measure {
             streams: Vec::new(),
             paths: Vec::new(),
             full_size: Vec::new(),
-            alarms: Alarms::default(),
+            alarms: Schedule::new(config),
             budget: RateBudget::new(config.probe_rate),
             trusting: config.trust_reports,
             mutes: Vec::new(),

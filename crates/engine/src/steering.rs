@@ -49,12 +49,48 @@ pub(crate) fn neutral(service: &Service) -> Acting {
 impl Engine {
     /// Decides for every service and carries the decisions out.
     pub(crate) fn steer(&mut self, now: Instant) {
+        self.reviews.clear();
+        self.verdicts_changed = false;
         for service in self.config.service_ids() {
             let move_id = self.decide(now, service);
             self.carry_out(now, service, move_id);
         }
         self.set_probe_roles(now);
         self.send_signals(now, None);
+    }
+
+    /// Lets the selectors decide again that wanted to by now, or that use a path whose verdict
+    /// changed. No other service is concerned, unless something comes of it.
+    pub(crate) fn review(&mut self, now: Instant) {
+        let mut reviews = core::mem::take(&mut self.reviews);
+        // In the order of the configuration, as when all decide: who is first gets the room.
+        reviews.sort_unstable();
+        reviews.dedup();
+        for service in reviews.drain(..) {
+            let before = self.probed_for(service);
+            let move_id = self.decide(now, service);
+            let changed = self.carry_out(now, service, move_id);
+            if changed || self.probed_for(service) != before {
+                self.steer(now);
+                break;
+            }
+        }
+        self.reviews = reviews;
+        if core::mem::take(&mut self.verdicts_changed) {
+            self.set_probe_roles(now);
+            if self.acts() {
+                // Whether a dead way may be withdrawn depends on what is known of the others.
+                self.send_signals(now, None);
+            }
+        }
+    }
+
+    /// Which paths are probed more because of a service: the one that leads and, while something is
+    /// wrong with that one, the one that would take over.
+    fn probed_for(&self, service: ServiceId) -> (Option<PathId>, Option<PathId>) {
+        let steer = &self.steers[service.index()];
+        let leader = steer.wanted();
+        (leader, leader.and_then(|_| steer.decision().alerted.map(path_of)))
     }
 
     /// Asks the service's selector. Returns the number of the move, if one is to be carried out.
@@ -103,12 +139,13 @@ impl Engine {
     }
 
     /// Brings next hops, roles and preferences in line with what the service's selector wants.
-    fn carry_out(&mut self, now: Instant, service: ServiceId, move_id: Option<u64>) {
+    /// Returns whether a role changed.
+    fn carry_out(&mut self, now: Instant, service: ServiceId, move_id: Option<u64>) -> bool {
         if !self.acts() || self.frozen || !self.life.steers() {
-            return;
+            return false;
         }
         let steer = &self.steers[service.index()];
-        let Some(leader) = steer.wanted() else { return };
+        let Some(leader) = steer.wanted() else { return false };
         let facts = Facts {
             config: &self.config,
             measure: &self.measure,
@@ -127,6 +164,7 @@ impl Engine {
         if let Some(id) = move_id {
             self.send_signals(now, Some((service, id)));
         }
+        changed
     }
 
     /// Points the service's next-hop group at its leader.
@@ -154,12 +192,12 @@ impl Engine {
     /// soon (something is wrong with the leader), or stands by.
     fn set_probe_roles(&mut self, now: Instant) {
         let mut roles: Vec<_> = self.config.paths.iter().map(|_| ProbeRole::Standby).collect();
-        for steer in &self.steers {
-            let Some(leader) = steer.wanted() else { continue };
-            roles[leader.index()] = roles[leader.index()].max(ProbeRole::Active);
-            if let Some(next) = steer.decision().alerted {
-                let next = path_of(next);
-                roles[next.index()] = roles[next.index()].max(ProbeRole::Alerted);
+        for service in self.config.service_ids() {
+            let (leader, alerted) = self.probed_for(service);
+            for (path, role) in [(leader, ProbeRole::Active), (alerted, ProbeRole::Alerted)] {
+                if let Some(path) = path {
+                    roles[path.index()] = roles[path.index()].max(role);
+                }
             }
         }
         for (path, role) in self.config.path_ids().zip(roles) {
@@ -375,7 +413,10 @@ impl Engine {
 
     /// A path's verdict changed.
     pub(crate) fn report_verdict(&mut self, now: Instant, path: PathId, verdict: &Verdict) {
-        self.dirty = true;
+        self.verdicts_changed = true;
+        let services = &self.config.services;
+        let uses = |service: &ServiceId| services[service.index()].paths.contains(&path);
+        self.reviews.extend(self.config.service_ids().filter(uses));
         // A first hop shows its side of a fault a moment after the fault itself.
         let sides = [Reasons::LAST_MILE, Reasons::TRANSIT];
         let side = sides.into_iter().find(|side| verdict.reasons.contains(*side));

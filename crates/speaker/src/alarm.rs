@@ -67,6 +67,8 @@ impl Alarm {
             let read = readable.try_io(|fd| Ok(nix::unistd::read(fd.get_ref(), &mut count)?));
             match read {
                 Ok(Ok(_)) => {
+                    // One reading empties it.
+                    readable.clear_ready();
                     self.at = None;
                     return Poll::Ready(Ok(()));
                 }

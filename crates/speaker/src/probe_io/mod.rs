@@ -20,5 +20,5 @@ pub use clock::{KernelClock, Stamp};
 pub(crate) use message::{Inbox, Message, send_from};
 pub use open::{Carrier, Spec};
 pub(crate) use open::{apply, enable_stamps, receive_class, receive_details};
-pub use socket::{Counters, Datagram, ProbeSocket};
+pub use socket::{Counters, Datagram, ProbeSocket, SharedInbox};
 pub use watch::{Waiting, Watch};

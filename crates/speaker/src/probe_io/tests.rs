@@ -2,6 +2,9 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Instant as Monotonic;
 
 use pathvane_clock::{Duration, Instant};
@@ -184,6 +187,47 @@ async fn a_watch_tells_what_waits_where_until_it_is_read() {
     assert_eq!(watch.ready().count(), 0);
 }
 
+/// Counts how often a task would have been woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_watch_at_rest_wakes_nobody_and_loses_nothing() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut watch = Watch::new().unwrap();
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    watch.add(&socket, 0).unwrap();
+    let to = socket.local_addr().unwrap();
+    let peer = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    let a_moment = || tokio::time::sleep(Duration::from_millis(20));
+    for turn in 0..3 {
+        assert!(watch.poll_any(&mut cx).is_pending());
+        watch.rest().unwrap();
+        peer.send_to(&[1], to).unwrap();
+        a_moment().await;
+        assert_eq!(wakes.0.load(Ordering::Relaxed), turn, "at rest");
+        assert!(watch.poll_any(&mut cx).is_ready(), "what came meanwhile is there");
+        assert_eq!(socket.recv_batch(8, |_| ()), 1);
+        assert!(watch.poll_any(&mut cx).is_pending());
+        peer.send_to(&[1], to).unwrap();
+        a_moment().await;
+        assert_eq!(wakes.0.load(Ordering::Relaxed), turn + 1, "awake again");
+        assert!(watch.poll_any(&mut cx).is_ready());
+        // Read by who looks anyway, and at rest with that news untold.
+        watch.rest().unwrap();
+        assert_eq!(socket.recv_batch(8, |_| ()), 1);
+    }
+}
+
 #[tokio::test]
 async fn datagrams_too_large_are_counted_and_dropped() {
     let spec = Spec::new(Carrier::Udp, (V4, 0).into());
@@ -213,6 +257,35 @@ async fn a_failed_send_does_not_shift_the_stamps_of_later_ones() {
     assert!(told.iter().all(|&(tag, ..)| tag < 20));
     assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
     assert_eq!(socket.counters().send_errors, 7);
+}
+
+/// The kernel tells a connected socket that nobody listens there, instead of sending the next one.
+#[tokio::test]
+async fn a_far_end_that_refuses_costs_no_later_probe() {
+    let spec = Spec::new(Carrier::Udp, (V4, 0).into());
+    let mut socket = ProbeSocket::open(&spec, origin()).unwrap();
+    let mut watch = Watch::new().unwrap();
+    watch.add(&socket, 0).unwrap();
+    let far = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    let to = far.local_addr().unwrap();
+    drop(far);
+    socket.connect(to).unwrap();
+    for tag in 0..5 {
+        socket.try_send(&[0; 44], to, tag).expect("what is refused is the probe before");
+        assert_eq!(socket.drain_sent(64, |_, _| ()), 1);
+    }
+    // A refusal that waits is told until it is read, and then no more.
+    let refused = watch.ready().collect::<Vec<_>>();
+    assert!(refused.iter().all(|waiting| waiting.departures), "{refused:?}");
+    socket.recv_batch(8, |_| panic!("an answer of nobody"));
+    assert_eq!(watch.ready().count(), 0);
+
+    let far = std::net::UdpSocket::bind(to).unwrap();
+    socket.try_send(&[7; 44], to, 5).unwrap();
+    let (len, from) = far.recv_from(&mut [0; 64]).unwrap();
+    far.send_to(&[8; 44], from).unwrap();
+    assert_eq!((len, socket.recv_batch(8, |it| assert_eq!(it.from, to))), (44, 1));
+    assert_eq!(socket.counters().send_errors, 0);
 }
 
 #[tokio::test]

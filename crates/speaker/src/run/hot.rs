@@ -28,6 +28,11 @@ const STALL: Duration = Duration::from_millis(10);
 /// An alarm further away than this may be set too early. Above the time between two probes, whose
 /// deadlines move with each reply: an alarm that rings in vain costs more than setting it does.
 const FAR: Duration = Duration::from_millis(100);
+/// Replies to probes wait this long for the loop to wake by itself. Their times are the kernel's, and
+/// whatever is due is due after they were read: only what a reply says to our face is told that much
+/// later. With hundreds of paths probes are due every half millisecond, and being woken for each
+/// reply would cost more than all the rest of measuring.
+const SOON: Duration = Duration::from_millis(1);
 /// Routes that are worked on in one turn.
 const ROUTES: Pace = Pace::new(64, 8192);
 /// Slices that peers are told for one that is read or worked on, where both wait, if fewer peers are
@@ -45,6 +50,8 @@ pub(super) struct Hot {
     alarm_source: Source,
     /// What the alarm is set to: when something is due, or earlier.
     armed: Option<Instant>,
+    /// Whether replies wake the loop; unknown after they did.
+    listening: Option<bool>,
     /// Ready while routes wait for their turn.
     work: Source,
     working: Pace,
@@ -75,6 +82,7 @@ impl Hot {
             alarm,
             alarm_source,
             armed: None,
+            listening: None,
             work,
             working: ROUTES,
             tellings: 0,
@@ -134,7 +142,10 @@ impl Hot {
         match token {
             Token::Alarm => self.ring()?,
             Token::Work => self.do_work(),
-            Token::Probes => probes.serve(engine)?,
+            Token::Probes => {
+                probes.read_all(engine);
+                self.listening = None;
+            }
             Token::Dial(peer) => peers.serve_dial(ready, engine, peer),
             Token::Listener(at) => peers.serve_listener(ready, engine, at),
             Token::Conn(conn) => peers.serve(ready, engine, conn),
@@ -203,7 +214,18 @@ impl Hot {
             self.work.wake();
         }
         let due = [wake, peers.next(), outside.next()].into_iter().flatten().min();
-        self.arm(due)
+        self.arm(due)?;
+        self.listen()
+    }
+
+    /// Lets replies wake the loop, unless it wakes soon by itself.
+    fn listen(&mut self) -> Result<(), Failure> {
+        let listening = self.armed.is_none_or(|armed| armed > now() + SOON);
+        if self.listening != Some(listening) {
+            self.listening = Some(listening);
+            self.probes.listen(!listening)?;
+        }
+        Ok(())
     }
 
     /// Sets the alarm. One that is set for earlier, and still far, stays: each message moves a

@@ -14,7 +14,7 @@ use super::full_size::FullSize;
 use crate::alarm::now;
 use crate::config::{PathLink, ShellConfig, StreamSocket};
 use crate::os_error::OsError;
-use crate::probe_io::{Carrier, Datagram, ProbeSocket, Spec, Waiting, Watch};
+use crate::probe_io::{Carrier, Datagram, ProbeSocket, SharedInbox, Spec, Waiting, Watch};
 use crate::ready::{Class, ReadySet, Source};
 
 /// Departures taken from one socket at a time.
@@ -28,13 +28,14 @@ struct Lane {
     socket: ProbeSocket,
     /// Whose replies come from where.
     streams: Vec<(SocketAddr, StreamId)>,
-    /// Errors of the network are told by it, and wait until it is read.
-    connected: bool,
+    /// It may be connected to the one far end that its probes go to.
+    connects: bool,
 }
 
 /// Every probe socket of the speaker.
 pub(super) struct Probes {
     lanes: Vec<Lane>,
+    inbox: SharedInbox,
     watch: Watch,
     source: Source,
     /// By [`StreamId`].
@@ -73,6 +74,7 @@ impl Probes {
     ) -> Result<Self, OsError> {
         let mut probes = Self {
             lanes: Vec::new(),
+            inbox: SharedInbox::default(),
             watch: Watch::new()?,
             source: ready.add(Class::Urgent, Token::Probes),
             streams: Vec::new(),
@@ -95,7 +97,7 @@ impl Probes {
                     None => probes.add_lane(&spec(&key, &config.paths[path]), origin)?,
                 };
                 by_key.insert(key, lane);
-                probes.lanes[lane].streams.push((target, id));
+                probes.lanes[lane].add(target, id);
                 lanes.push(lane);
             }
             probes.streams.push(Stream { lanes, target, failing: false });
@@ -108,9 +110,12 @@ impl Probes {
     }
 
     fn add_lane(&mut self, spec: &Spec, origin: Monotonic) -> Result<usize, OsError> {
-        let (lane, socket) = (self.lanes.len(), ProbeSocket::open(spec, origin)?);
+        let lane = self.lanes.len();
+        let socket = ProbeSocket::open_sharing(spec, origin, &self.inbox)?;
         self.watch.add(&socket, lane)?;
-        self.lanes.push(Lane { socket, streams: Vec::new(), connected: spec.dont_fragment });
+        // Full-size probes see to that themselves.
+        let connects = spec.carrier == Carrier::Udp && !spec.dont_fragment;
+        self.lanes.push(Lane { socket, streams: Vec::new(), connects });
         Ok(lane)
     }
 
@@ -131,7 +136,7 @@ impl Probes {
         let key = Key { source: stream.source, path: index, dscp: stream.dscp, icmp, tcp, port };
         let spec = Spec { dont_fragment: true, ..spec(&key, path) };
         let lane = self.add_lane(&spec, origin)?;
-        self.lanes[lane].streams.push((target, id));
+        self.lanes[lane].add(target, id);
         self.full_size.push((lane, FullSize::new(stream.path, target)));
         Ok(())
     }
@@ -145,7 +150,7 @@ impl Probes {
         }
         let Stream { lanes, target, failing } = &mut self.streams[stream.index()];
         let lane = lanes[*seq as usize % lanes.len()];
-        let sent = self.lanes[lane].socket.try_send(packet.bytes(), *target, tag(probe));
+        let sent = self.lanes[lane].send(packet.bytes(), *target, tag(probe));
         let (stream, seq) = (*stream, *seq);
         match sent {
             Ok(()) => {
@@ -167,9 +172,12 @@ impl Probes {
         self.lanes[lane].socket.local_addr().ok().map(|at| at.port())
     }
 
-    /// Some socket may have something.
-    pub(super) fn serve(&mut self, engine: &mut Engine) -> io::Result<()> {
-        self.read_all(engine);
+    /// Sees to it that the loop is woken by what arrives, unless it wakes `soon` by itself and reads
+    /// then. Call it after [`Self::read_all`], and when `soon` changed.
+    pub(super) fn listen(&mut self, soon: bool) -> io::Result<()> {
+        if soon {
+            return self.watch.rest();
+        }
         if let Poll::Ready(any) = self.watch.poll_any(&mut self.source.context()) {
             self.source.wake();
             any?;
@@ -194,15 +202,31 @@ impl Probes {
 }
 
 impl Lane {
+    /// Adds a stream, whose probes go to `target`.
+    fn add(&mut self, target: SocketAddr, id: StreamId) {
+        self.connects &= self.streams.iter().all(|(other, _)| *other == target);
+        self.streams.push((target, id));
+    }
+
+    fn send(&mut self, bytes: &[u8], to: SocketAddr, tag: u64) -> io::Result<()> {
+        // Not before there is something to send: there may be no way there when the speaker starts.
+        if self.connects && !self.socket.is_connected() {
+            self.socket.connect(to)?;
+        }
+        self.socket.try_send(bytes, to, tag)
+    }
+
     /// Departures, then one datagram: if there are more, the socket is told again.
     fn read(&mut self, engine: &mut Engine, waiting: Waiting) {
+        let mut departed = 0;
         if waiting.departures {
-            self.socket.drain_sent(DEPARTURES, |tag, at| {
+            departed = self.socket.drain_sent(DEPARTURES, |tag, at| {
                 let (stream, seq) = (StreamId((tag >> 32) as u16), tag as u32);
                 engine.handle(now(), Input::ProbeStamped { stream, seq, at });
             });
         }
-        if !waiting.arrivals && !self.connected {
+        // Without a departure it is an error of the network, which waits until the socket is read.
+        if !waiting.arrivals && departed > 0 {
             return;
         }
         let streams = &self.streams;
