@@ -23,6 +23,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("tshark", "tshark"),
     ("bgpdump", "bgpdump"),
     ("ip", "iproute2"),
+    ("nft", "nftables"),
     ("ping", "iputils-ping"),
     ("turnserver", "coturn"),
 ];

@@ -56,6 +56,15 @@ pub(crate) fn try_ip(arguments: &str) -> Result<String, String> {
     }
 }
 
+/// Runs `nft` in this thread's namespace and returns what it prints.
+pub(crate) fn nft(arguments: &str) -> String {
+    let output = Command::new("nft").arg(arguments).output();
+    let output = output.expect("the nft command: `cargo xtask setup` installs it");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "nft {arguments}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Makes a pair of connected interfaces, `NAME` with `address` and `NAME-far`, both up.
 pub(crate) fn veth(name: &str, address: &str) {
     ip(&format!("link add {name} type veth peer name {name}-far"));

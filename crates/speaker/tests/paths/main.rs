@@ -1,5 +1,6 @@
 //! Paths measured by a whole speaker on real sockets, as `/v1/paths` shows them.
 
+mod connects;
 mod first_hop;
 mod full_size;
 mod members;
@@ -7,4 +8,5 @@ mod members;
 mod netns;
 mod options;
 mod ports;
+mod remarking;
 mod site;

@@ -26,8 +26,18 @@ impl Site {
     /// A site whose path `east` has these keys besides, and whose service is of class voice. The
     /// folder of its files is written `FOLDER`.
     pub(crate) fn start(folder: TempDir, path: &str) -> Self {
+        Self::start_with(folder, path, "report")
+    }
+
+    /// The same, with rules and routing tables of its own in the kernel, which probes follow.
+    pub(crate) fn start_in_kernel(folder: TempDir, path: &str) -> Self {
+        Self::start_with(folder, path, "kernel")
+    }
+
+    fn start_with(folder: TempDir, path: &str, fib: &str) -> Self {
         let place = folder.path().to_str().expect("a name").to_owned();
         let text = CONFIGURATION.replace("PATH", path).replace("FOLDER", &place);
+        let text = text.replace("FIB", fib);
         let outcome = config::parse("test.toml", &text);
         let loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)));
         let file = folder.path().join("test.toml");
@@ -66,7 +76,7 @@ const CONFIGURATION: &str = r#"
 [speaker]
 asn = 65010
 bgp_identifier = "10.255.0.1"
-fib = "report"
+fib = "FIB"
 listen = []
 log = "off"
 control = "FOLDER/control"
