@@ -25,6 +25,7 @@ impl Engine {
     ) {
         let before = match user {
             BfdUser::Path(path) => self.measure.bfd(path),
+            BfdUser::Peer(peer) if !self.peers[peer.index()].present => return,
             BfdUser::Peer(peer) => self.peers[peer.index()].bfd,
         };
         if before == state {
@@ -41,9 +42,21 @@ impl Engine {
         self.peers[id.index()].bfd = state;
         match state {
             BfdState::Up if self.config.peers[id.index()].bfd_strict => self.start(now, id),
-            BfdState::Down => self.lose_by_bfd(now, id, independent),
+            BfdState::Up => {}
+            BfdState::Down => {
+                self.lose_by_bfd(now, id, independent);
+                self.rest_without_bfd(now, id);
+            }
             // An operator's wish at either end takes no session down (RFC 5882 section 4.2).
-            BfdState::Up | BfdState::Off => {}
+            BfdState::Off => self.rest_without_bfd(now, id),
+        }
+    }
+
+    /// The operator changed whether the session waits for BFD.
+    pub(crate) fn obey_strictness(&mut self, now: Instant, id: PeerId) {
+        match self.waits_for_bfd(id) {
+            true => self.rest_without_bfd(now, id),
+            false => self.start(now, id),
         }
     }
 
@@ -60,10 +73,22 @@ impl Engine {
         self.config.peers[id.index()].bfd_strict && self.peers[id.index()].bfd != BfdState::Up
     }
 
-    /// A session that ended does not start again by itself while it has to wait for BFD.
+    /// A session that is not open does not open while it has to wait for BFD. One that is stays.
     pub(crate) fn rest_without_bfd(&mut self, now: Instant, id: PeerId) {
+        if self.waits_for_bfd(id) && self.peers[id.index()].established().is_none() {
+            self.with_session(now, id, |session| session.handle_stop(now, Farewell::Silent));
+        }
+    }
+
+    /// A session ended. The next one waits for BFD if it has to, even where the peer opened it
+    /// already (RFC 4724 section 5).
+    pub(crate) fn end_without_bfd(&mut self, now: Instant, id: PeerId) {
         if self.waits_for_bfd(id) {
-            self.peers[id.index()].session.handle_stop(now, Farewell::Silent);
+            let farewell = match self.peers[id.index()].established() {
+                Some(_) => Farewell::Notify(Notification::cease(cease::BFD_DOWN)),
+                None => Farewell::Silent,
+            };
+            self.peers[id.index()].session.handle_stop(now, farewell);
         }
     }
 

@@ -349,7 +349,11 @@ impl Engine {
     /// The next thing to do; [`Output::Timeout`] when there is nothing more.
     pub fn poll(&mut self) -> Output {
         let next = || [self.measure.poll_timeout(), self.alarms.next()].into_iter().flatten().min();
-        self.record.next().unwrap_or_else(|| Output::Timeout(next()))
+        let output = self.record.next().unwrap_or_else(|| Output::Timeout(next()));
+        if let Output::Gone(peer) = output {
+            self.peers[peer.index()].going = false;
+        }
+        output
     }
 
     /// Draws the consequences of what was told.

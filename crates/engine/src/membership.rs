@@ -1,7 +1,7 @@
 //! Peers that come, change and go while the speaker runs.
 //!
 //! A peer's number is its place; the place of one that went is given to another as soon as nothing
-//! is left of it: no connection, no route, nothing that it may still hold of ours.
+//! is left of it: no connection, no route, nothing that the shell has yet to do for it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -68,9 +68,7 @@ impl Engine {
         self.rib.add_peer(id, PeerConfig::default());
         self.apply_policies(id);
         self.record.event(now, EventKind::PeerAdded { peer: id });
-        if self.life.steers() {
-            self.with_session(now, id, |session| session.handle_start(now));
-        }
+        self.start(now, id);
         self.settle(now);
         id
     }
@@ -91,6 +89,7 @@ impl Engine {
             || (old.next_hop_v4, old.next_hop_v6, old.address, old.client)
                 != (new.next_hop_v4, new.next_hop_v6, new.address, new.client);
         let more_room = old.max_in != new.max_in;
+        let other_rule = old.bfd_strict != new.bfd_strict;
         let (session, changed) = (new.session.clone(), old.session != new.session);
         self.apply_policies(id);
         if changed {
@@ -103,6 +102,9 @@ impl Engine {
         }
         if more_room {
             self.apply_limits(now, id);
+        }
+        if other_rule {
+            self.obey_strictness(now, id);
         }
         self.settle(now);
         other_terms || reconnect
@@ -129,7 +131,8 @@ impl Engine {
         let alarms = [Alarm::Stale(id), Alarm::Refresh(id), Alarm::Held(id), Alarm::Reopen(id)];
         alarms.into_iter().for_each(|alarm| self.alarms.set(alarm, None));
         let known = &mut self.peers[id.index()];
-        (known.present, known.retained, known.held_until) = (false, Retained::default(), None);
+        (known.present, known.going) = (false, true);
+        (known.retained, known.held_until) = (Retained::default(), None);
         self.rib.remove_peer(id);
         self.ledger.purge(id);
         self.dirty = true;
@@ -142,7 +145,7 @@ impl Engine {
         let known = &self.peers[id.index()];
         let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
         let routes = families.map(|family| self.rib.counts(id, family).received);
-        !known.present && !known.connected() && routes == [0, 0]
+        !known.present && !known.going && !known.connected() && routes == [0, 0]
     }
 
     /// A connection is gone, or kept routes are. A peer that came by its range goes with the last.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use bytes::BytesMut;
 use ipnet::IpNet;
@@ -58,10 +59,15 @@ pub(crate) struct Peer {
     pub(crate) refreshing: bool,
     /// Probe sources were told before everything else.
     pub(crate) told_ahead: bool,
+    /// How long the peer may keep what it is told on the session once that is lost without a word;
+    /// `None`: until it hears from us again.
+    pub(crate) keeps: Option<Duration>,
     /// Until when the peer may hold what we told it on the lost session.
     pub(crate) held_until: Option<Instant>,
     /// Whether it is configured; what is left of one that is not is on its way out.
     pub(crate) present: bool,
+    /// It was taken out, and the shell has yet to hear so: its number still means this peer.
+    pub(crate) going: bool,
     /// Where it stands with its limits of prefixes.
     pub(crate) standing: Standing,
     /// How much of what it says goes before bulk.
@@ -78,8 +84,10 @@ impl Peer {
             retained: Retained::default(),
             refreshing: false,
             told_ahead: false,
+            keeps: None,
             held_until: None,
             present: true,
+            going: false,
             standing: Standing::default(),
             allowance: Allowance::default(),
             conns: Vec::new(),

@@ -6,7 +6,9 @@ use core::time::Duration;
 
 use pathvane_clock::Instant;
 use pathvane_rib::{PeerId, Pending};
-use pathvane_session::{Action, DownCause, DownReason, Farewell, Negotiated, Session};
+use pathvane_session::{
+    Action, Config as SessionConfig, DownCause, DownReason, Farewell, Negotiated, Session,
+};
 use pathvane_wire::cease;
 
 use crate::drain::said;
@@ -109,7 +111,7 @@ impl Engine {
                 Action::Down(reason) => {
                     self.session_down(now, peer, &reason);
                     self.close_for_limit(now, peer, &reason);
-                    self.rest_without_bfd(now, peer);
+                    self.end_without_bfd(now, peer);
                 }
                 Action::Failed(reason) => {
                     let reason = format!("{reason}");
@@ -127,6 +129,7 @@ impl Engine {
         let handed = peer.handed(conn);
         let local = peer.local(conn);
         peer.delivery.up(conn, handed);
+        peer.keeps = keeps(&self.config.peers[id.index()].session, terms);
         peer.held_until = None;
         peer.told_ahead = false;
         self.alarms.set(Alarm::Held(id), None);
@@ -165,18 +168,12 @@ impl Engine {
         theirs && ours.is_some_and(|gr| gr.notification && !gr.families.is_empty())
     }
 
-    /// Until when a peer that lost us without a word may hold our routes: its HoldTimer, and our
-    /// restart time if it helps us restart (`docs/adr/0003-what-a-peer-may-hold.md`).
+    /// Until when a peer that lost us without a word may hold our routes, by the terms of the
+    /// session that it lost: the configuration may be another one by now.
     fn expect_purge(&mut self, now: Instant, id: PeerId) {
-        let config = &self.config.peers[id.index()].session;
-        let hold = Duration::from_secs(u64::from(config.hold_time));
-        let restart = config
-            .graceful_restart
-            .filter(|gr| !gr.families.is_empty())
-            .map_or(Duration::ZERO, |gr| Duration::from_secs(u64::from(gr.restart_time)));
-        let until = now + hold + restart + HELD_SLACK;
-        self.peers[id.index()].held_until = Some(until);
-        self.alarms.set(Alarm::Held(id), Some(until));
+        let peer = &mut self.peers[id.index()];
+        peer.held_until = peer.keeps.map(|keeps| now + keeps);
+        self.alarms.set(Alarm::Held(id), peer.held_until);
     }
 
     /// The peer holds nothing of ours any more.
@@ -249,6 +246,17 @@ impl Engine {
             }
         }
     }
+}
+
+/// How long a peer that loses us without a word keeps our routes: its HoldTimer, and our restart
+/// time if it helps us restart (`docs/adr/0003-what-a-peer-may-hold.md`). `None` if its HoldTimer
+/// does not run: it never notices.
+fn keeps(ours: &SessionConfig, terms: &Negotiated) -> Option<Duration> {
+    let restart = ours
+        .graceful_restart
+        .filter(|gr| !gr.families.is_empty())
+        .map_or(Duration::ZERO, |gr| Duration::from_secs(u64::from(gr.restart_time)));
+    (!terms.hold_time.is_zero()).then(|| terms.hold_time + restart + HELD_SLACK)
 }
 
 /// What was negotiated, for people.

@@ -331,6 +331,13 @@ impl World {
         self.follow_engine();
     }
 
+    /// Lets an operator change the engine, as a reload does.
+    pub fn with_engine<T>(&mut self, act: impl FnOnce(&mut Engine, Instant) -> T) -> T {
+        let done = act(&mut self.site.engine, self.now);
+        self.follow_engine();
+        done
+    }
+
     /// Whether the site's own route for the announced prefix is there (law 4).
     pub fn condition(&mut self, holds: bool) {
         self.tell(Input::Condition { service: ServiceId(0), announce: 0, holds });

@@ -1,7 +1,7 @@
 //! What BFD says (RFC 5882): a reason of a verdict for a path, the end of the session for a peer
 //! whose operator said so, and nothing at all where an operator took it down.
 
-use pathvane_engine::{BfdUser, EventKind, Input, PathId, PeerId};
+use pathvane_engine::{BfdUser, ConnId, Direction, EventKind, Input, PathId, PeerId};
 use pathvane_score::{BfdState, Reasons, State};
 use pathvane_sim::world::{Setup, World};
 
@@ -111,6 +111,72 @@ fn a_strict_session_outlives_an_operators_wish_but_does_not_come_back_without_bf
     assert!(!is_up(&world, 0));
     peer_says(&mut world, 0, BfdState::Up, true);
     assert!(world.run_until(30 * SECOND, |world| is_up(world, 0)).is_some());
+}
+
+#[test]
+fn a_strict_session_that_ends_before_bfd_says_why_waits_for_it_all_the_same() {
+    for late in [BfdState::Down, BfdState::Off] {
+        let mut world = strict();
+        peer_says(&mut world, 0, BfdState::Up, true);
+        world.run_until(30 * SECOND, |world| is_up(world, 0)).expect("up");
+        world.cut_sessions(0);
+        world.run_for(100 * MS);
+        peer_says(&mut world, 0, late, true);
+        world.run_for(120 * SECOND);
+        assert!(!is_up(&world, 0), "{late:?}: not before BFD is up");
+        peer_says(&mut world, 0, BfdState::Up, true);
+        assert!(world.run_until(30 * SECOND, |world| is_up(world, 0)).is_some(), "{late:?}");
+    }
+}
+
+#[test]
+fn a_second_connection_that_comes_to_nothing_costs_a_strict_session_nothing() {
+    let mut world = strict();
+    peer_says(&mut world, 0, BfdState::Up, true);
+    world.run_until(30 * SECOND, |world| is_up(world, 0)).expect("up");
+    peer_says(&mut world, 0, BfdState::Off, true);
+    let (peer, conn, direction) = (PeerId(0), ConnId(1_000_000), Direction::Inbound);
+    let local = ([169, 254, 10, 2], 179).into();
+    world.tell(Input::Connected { peer, conn, direction, local });
+    world.tell(Input::Closed { peer, conn });
+    world.run_for(10 * SECOND);
+    assert!(is_up(&world, 0), "{}", world.story(world.now() - 20 * SECOND));
+}
+
+#[test]
+fn a_reload_that_asks_for_strictness_or_no_more_is_obeyed_at_once() {
+    let (mut world, _, _) = settled();
+    let change = |world: &mut World, strict: bool| {
+        let mut peer = world.engine().config().peers[0].clone();
+        peer.bfd_strict = strict;
+        let reopened =
+            world.with_engine(|engine, now| engine.change_peer(now, PeerId(0), peer, false));
+        assert!(!reopened);
+    };
+    change(&mut world, true);
+    assert!(is_up(&world, 0), "what is open stays");
+    world.cut_sessions(0);
+    world.run_for(120 * SECOND);
+    assert!(!is_up(&world, 0), "what is not waits");
+    change(&mut world, false);
+    assert!(world.run_until(30 * SECOND, |world| is_up(world, 0)).is_some());
+}
+
+#[test]
+fn a_strict_peer_that_a_reload_adds_waits_for_bfd_and_one_that_went_hears_nothing_more() {
+    let mut world = World::settled(Setup::two_regions());
+    let mut peer = world.engine().config().peers[0].clone();
+    (peer.bfd_strict, peer.session.passive) = (true, true);
+    let id = world.with_engine(|engine, now| engine.add_peer(now, peer));
+    let state = |world: &World| world.engine().peer(id).session.state_name();
+    assert_eq!(state(&world), "Idle");
+    peer_says(&mut world, id.index(), BfdState::Up, true);
+    assert_eq!(state(&world), "Active");
+    world.with_engine(|engine, now| engine.remove_peer(now, id));
+    let told = |world: &World| count(world, |kind| matches!(kind, EventKind::Bfd { .. }));
+    let before = told(&world);
+    peer_says(&mut world, id.index(), BfdState::Down, true);
+    assert_eq!(told(&world), before, "its number means nothing any more");
 }
 
 #[test]

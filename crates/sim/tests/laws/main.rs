@@ -18,6 +18,7 @@ mod measuring;
 mod noise;
 mod outside;
 mod recovering;
+mod reloading;
 mod room;
 mod scenes;
 mod sessions;

@@ -3,7 +3,8 @@
 
 use pathvane_clock::Instant;
 use pathvane_engine::{Command, Input, Signal};
-use pathvane_sim::world::Setup;
+use pathvane_sim::world::{Setup, World};
+use pathvane_wire::FamilySet;
 
 use crate::scenes::{next_signal, peer_of, reflectors, way_back, worsen};
 use crate::{MS, SECOND, settled, settled_as};
@@ -55,15 +56,50 @@ fn an_undercut_outlives_the_session_that_left_the_dead_route_behind() {
     world.run_for(SECOND);
     // Our end of the session goes; the NOTIFICATION drowns in the same hole.
     world.tell(Input::Command(Command::Reset { peer: peer_of(leader), text: String::new() }));
+    assert!(forgets(&mut world, leader, other), "its router never forgot");
+}
+
+/// Whether the dead path's router forgets its route within 100 s; until then nothing may go there.
+fn forgets(world: &mut World, dead: usize, survivor: usize) -> bool {
     for _ in 0..200 {
-        if world.held(leader).is_none() {
-            return;
+        if world.held(dead).is_none() {
+            return true;
         }
         world.run_for(500 * MS);
-        assert_eq!(world.held(other), Some(10_000));
-        assert_eq!(way_back(&world, leader), Some(other), "never back into the hole");
+        assert_eq!(world.held(survivor), Some(10_000));
+        assert_eq!(way_back(world, dead), Some(survivor), "never back into the hole");
     }
-    panic!("its router never forgot");
+    false
+}
+
+#[test]
+fn an_undercut_outlives_a_reload_that_shortens_what_the_lost_session_had_agreed_on() {
+    let (mut world, leader, other) = settled();
+    world.impair(leader, |link| link.blackhole = true);
+    world.run_for(SECOND);
+    let mut peer = world.engine().config().peers[leader].clone();
+    peer.session.hold_time = 3;
+    peer.session.graceful_restart.as_mut().expect("offered").families = FamilySet::EMPTY;
+    let reopened =
+        world.with_engine(|engine, now| engine.change_peer(now, peer_of(leader), peer, false));
+    assert!(reopened, "the NOTIFICATION drowns");
+    assert!(forgets(&mut world, leader, other), "its router never forgot");
+}
+
+#[test]
+fn a_router_without_a_hold_timer_never_forgets_and_the_undercut_stays() {
+    // Zero from either side is zero for both (RFC 4271 section 4.2).
+    let mut setup = Setup::two_regions();
+    setup.routers.iter_mut().for_each(|router| router.hold_time = 0);
+    let (mut world, leader, other) = settled_as(setup);
+    world.impair(leader, |link| link.blackhole = true);
+    world.run_for(SECOND);
+    world.tell(Input::Command(Command::Reset { peer: peer_of(leader), text: String::new() }));
+    assert!(!forgets(&mut world, leader, other), "nothing tells it");
+    world.impair(leader, |link| link.blackhole = false);
+    world.run_for(120 * SECOND);
+    let held = [world.held(leader), world.held(other)];
+    assert!(!held.contains(&Some(10_000)), "given back once it has heard from us: {held:?}");
 }
 
 #[test]
