@@ -143,6 +143,27 @@ fn a_stranger_is_turned_away_and_counted() {
     });
 }
 
+#[test]
+fn a_crowd_of_strangers_is_turned_away_a_few_at_a_time() {
+    in_namespace_async(|| async {
+        let roster = Roster::default();
+        let mut listener = Listener::bind(address("127.0.0.1:0"), &roster).expect("a listener");
+        let crowd: Vec<_> = (0..50).map(|_| TcpStream::connect(listener.address())).collect();
+        assert!(crowd.iter().all(Result::is_ok));
+        let mut turns = 0;
+        std::future::poll_fn(|cx| {
+            turns += 1;
+            assert!(listener.poll_accept(cx, &roster).is_pending(), "nobody gets in");
+            match listener.unknown() {
+                50 => std::task::Poll::Ready(()),
+                _ => std::task::Poll::Pending,
+            }
+        })
+        .await;
+        assert!(turns > 3, "{turns}");
+    });
+}
+
 /// A range in front of a listener: who gets in, if anybody.
 async fn enters(ours: Options, range: &str, theirs: Options) -> Option<Who> {
     let mut roster = Roster::default();

@@ -128,7 +128,8 @@ impl Process {
     fn turn(&mut self) -> io::Result<()> {
         let due = [self.table.poll_timeout(), self.retry_at, self.refresh_at, self.abandoned_at];
         let due = due.into_iter().flatten().min();
-        self.wait(due)?;
+        let asked = self.visitors.iter().any(Visitor::has_asked);
+        self.wait(if asked { Some(now()) } else { due })?;
         let lag = due.map_or(Duration::ZERO, |due| now().since(due));
         // What has arrived is read before anybody counts as lost.
         self.receive();
@@ -154,8 +155,10 @@ impl Process {
         let reading = fixed.into_iter().chain(self.sockets.watched());
         let mut fds: Vec<_> = reading.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         for visitor in &self.visitors {
-            let writing = if visitor.waits() { PollFlags::POLLOUT } else { PollFlags::empty() };
-            fds.push(PollFd::new(visitor.fd(), PollFlags::POLLIN | writing));
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::POLLOUT, visitor.waits());
+            events.set(PollFlags::POLLIN, visitor.listens());
+            fds.push(PollFd::new(visitor.fd(), events));
         }
         let timeout = due.map(|due| TimeSpec::from_duration(due.since(now())));
         match ppoll(&mut fds, timeout, None) {
@@ -194,7 +197,7 @@ impl Process {
         let mut visitors = std::mem::take(&mut self.visitors);
         for at in 0..visitors.len() {
             visitors[at].write();
-            for request in visitors[at].read() {
+            if let Some(request) = visitors[at].next() {
                 let claimed =
                     visitors.iter().enumerate().any(|(n, v)| n != at && v.claims && !v.is_gone());
                 self.serve(&mut visitors[at], request, claimed);

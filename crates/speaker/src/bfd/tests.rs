@@ -267,6 +267,20 @@ fn what_cannot_be_served_is_refused_with_a_word() {
 }
 
 #[test]
+fn questions_that_come_together_are_all_answered() {
+    let process = Running::start(LONG);
+    let mut visit = process.visit();
+    let show = serde_json::to_string(&Request::Show).expect("text") + "\n";
+    visit.reader.get_mut().write_all(show.repeat(20).as_bytes()).expect("written");
+    for _ in 0..20 {
+        assert_eq!(visit.hear(), Some(Reply::Complete { version: VERSION }));
+    }
+    let mut at = process.claim(&[]);
+    at.say(&Request::Release);
+    process.ends();
+}
+
+#[test]
 fn an_address_in_use_is_told_and_tried_again() {
     let process = Running::start(LONG);
     let occupied = UdpSocket::bind(("127.88.6.1", PORT)).expect("bind");

@@ -1,16 +1,16 @@
 //! What another configuration changes on a running speaker, and what it cannot change there.
 //!
-//! Peers, groups, ranges and policies may come, change and go. Everything else is compared by how it
+//! Peers, groups, ranges, policies and BFD sessions may come, change and go. Everything else is compared by how it
 //! prints, so that a key that is added later is not forgotten here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pathvane_engine::{Config, PeerId};
+use pathvane_engine::{BfdUser, Config, PeerId};
 use pathvane_rib::Policy;
 
 use super::shell::PeerTcp;
-use super::{Loaded, ShellConfig};
+use super::{BfdSession, Loaded, ShellConfig};
 
 /// One change of a peer, by name.
 #[derive(Clone, Debug)]
@@ -76,6 +76,20 @@ pub fn policies(loaded: &Loaded, number: impl Fn(&str) -> Option<PeerId>) -> Vec
     policies.iter().map(renumbered).collect()
 }
 
+/// The BFD sessions of a configuration for a speaker that numbers its peers in another way.
+pub fn bfd(loaded: &Loaded, number: impl Fn(&str) -> Option<PeerId>) -> Vec<BfdSession> {
+    let renumbered = |user: &BfdUser| match *user {
+        BfdUser::Peer(id) => number(&loaded.engine.peers[id.index()].name).map(BfdUser::Peer),
+        // Paths keep their places, or a restart is needed.
+        path @ BfdUser::Path(_) => Some(path),
+    };
+    let of = |session: &BfdSession| BfdSession {
+        wanted: session.wanted.clone(),
+        users: session.users.iter().filter_map(renumbered).collect(),
+    };
+    loaded.shell.bfd.iter().map(of).filter(|session| !session.users.is_empty()).collect()
+}
+
 /// What a restart is needed for, by its name in the file.
 fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     let Loaded { engine, shell } = loaded;
@@ -90,6 +104,8 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     put("`steering`".into(), format!("{:?}", engine.mode));
     put("`listen`".into(), format!("{listen:?}"));
     put("`control`".into(), format!("{control:?}"));
+    put("`bfd_socket`".into(), format!("{:?}", shell.bfd_socket));
+    put("`probe_rate`".into(), format!("{}", engine.probe_rate));
     put("`fib`".into(), format!("{fib:?}"));
     put("`log`".into(), format!("{log:?}"));
     put(

@@ -200,6 +200,29 @@ fn a_reload_touches_what_changed_and_refuses_what_it_cannot() {
         differences("steering = \"act\"", "steering = \"observe\""),
         restart(&["`steering`"])
     );
+    let with = |key: &str| differences("[speaker]", &format!("[speaker]\n{key}"));
+    assert_eq!(with("probe_rate = 1000"), restart(&["`probe_rate`"]));
+    assert_eq!(with("bfd_socket = \"/run/other.sock\""), restart(&["`bfd_socket`"]));
+}
+
+#[test]
+fn bfd_informs_the_peers_of_a_running_speaker_whatever_their_place_in_the_file() {
+    use pathvane_engine::{BfdUser, PeerId};
+    let loaded = good("bfd.toml");
+    // `provider` is not there; `lan` and `cr-west` have the places of peers that went.
+    let number = |name: &str| match name {
+        "lan" => Some(PeerId(9)),
+        "cr-west" => Some(PeerId(4)),
+        _ => None,
+    };
+    let users: Vec<_> =
+        reload::bfd(&loaded, number).into_iter().map(|session| session.users).collect();
+    let expect = [
+        vec![BfdUser::Peer(PeerId(9))],
+        vec![BfdUser::Peer(PeerId(4)), BfdUser::Path(PathId(1))],
+        vec![BfdUser::Path(PathId(0))],
+    ];
+    assert_eq!(users, expect);
 }
 
 #[test]

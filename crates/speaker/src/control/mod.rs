@@ -126,8 +126,8 @@ pub fn requests() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
 /// What the shell knows and the engine does not.
 #[derive(Clone, Copy)]
 pub struct Shell<'a> {
-    /// Routes in the kernel.
-    pub fib: fib::Stats,
+    /// Routes in the kernel; a walk over all of them.
+    pub fib: &'a dyn Fn() -> fib::Stats,
     /// What TCP has seen of a connection's way.
     pub tcp: &'a dyn Fn(ConnId) -> Option<TcpFacts>,
     /// The UDP port that is a stream's source port number so and so.

@@ -54,7 +54,7 @@ impl Speaker {
             let mut engine = engine();
             while let Some(request) = asked.recv().await {
                 let stats = fib::Stats::default();
-                if let Some(command) = request.answer(&engine, shell(stats), Vec::new) {
+                if let Some(command) = request.answer(&engine, shell(&|| stats), Vec::new) {
                     engine.handle(Instant::from_secs(1), Input::Command(command));
                     while !matches!(engine.poll(), Output::Timeout(_)) {}
                 }
@@ -287,6 +287,6 @@ fn event_lines_have_the_shape_that_readers_rely_on() {
 }
 
 /// A shell that knows nothing but its routes.
-fn shell(fib: crate::fib::Stats) -> Shell<'static> {
+fn shell(fib: &dyn Fn() -> crate::fib::Stats) -> Shell<'_> {
     Shell { fib, tcp: &|_| None, source_port: &|_, _| None, checked: &|_, _| None }
 }

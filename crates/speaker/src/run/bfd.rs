@@ -1,6 +1,6 @@
 //! The speaker's line to the BFD process: claims sessions, hears of changes, starts the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
@@ -19,6 +19,9 @@ use crate::bfd::protocol::{Key, LINE_MAX, Liveness, Reply, Request, Session, VER
 use crate::config::BfdSession;
 use crate::control::{dto, path_name, peer_name};
 use crate::ready::Source;
+
+#[cfg(test)]
+mod tests;
 
 /// How soon a process that was just started is tried, and one that did not answer.
 const SOON: Duration = Duration::from_millis(20);
@@ -91,9 +94,41 @@ impl Bfd {
         let stream = StdStream::connect(&self.socket)?;
         stream.set_nonblocking(true)?;
         let open = Open { stream: UnixStream::from_std(stream)?, inbox: Vec::new() };
-        let sessions = self.sessions.iter().map(|session| session.wanted.clone()).collect();
-        open.say(&Request::Claim { version: VERSION, sessions })?;
+        open.say(&self.claim())?;
         Ok(open)
+    }
+
+    fn claim(&self) -> Request {
+        let sessions = self.sessions.iter().map(|session| session.wanted.clone()).collect();
+        Request::Claim { version: VERSION, sessions }
+    }
+
+    /// Wants these sessions from now on, and no others; false if nothing changes. Those that were
+    /// wanted before go on. Whom one informed and does not any more hears that BFD says nothing.
+    pub(super) fn follow(&mut self, engine: &mut Engine, sessions: Vec<BfdSession>) -> bool {
+        if self.sessions == sessions {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.sessions, sessions);
+        for (key, user) in users(&before) {
+            if !users(&self.sessions).any(|now| now == (key, user)) {
+                let (state, independent) = (BfdState::Off, false);
+                engine.handle(now(), Input::Bfd { user, state, independent });
+            }
+        }
+        let wanted: BTreeSet<&Key> = self.sessions.iter().map(|it| &it.wanted.key).collect();
+        self.heard.retain(|key, _| wanted.contains(key));
+        self.impossible.retain(|key, _| wanted.contains(key));
+        if self.sessions.is_empty() {
+            self.release();
+        } else if let Some(open) = &self.open {
+            if let Err(error) = open.say(&self.claim()) {
+                self.lose(engine, &error);
+            }
+        } else {
+            self.retry = self.retry.or_else(|| Some(now()));
+        }
+        true
     }
 
     /// Starts the process unless one that we started runs.
@@ -135,7 +170,10 @@ impl Bfd {
             Reply::Session(session) => {
                 self.impossible.remove(&session.key);
                 self.tell(engine, &session.key, session.liveness, session.independent);
-                self.heard.insert(session.key.clone(), session);
+                // One that is not wanted any more is told of until its peer knows.
+                if users(&self.sessions).any(|(key, _)| *key == session.key) {
+                    self.heard.insert(session.key.clone(), session);
+                }
             }
             Reply::Impossible { key, reason } => {
                 tracing::warn!(remote = %key.remote, "no BFD session: {reason}");
@@ -219,6 +257,11 @@ impl Bfd {
             problem,
         }
     }
+}
+
+/// Whom sessions inform, and of which.
+fn users(sessions: &[BfdSession]) -> impl Iterator<Item = (&Key, BfdUser)> {
+    sessions.iter().flat_map(|it| it.users.iter().map(|&user| (&it.wanted.key, user)))
 }
 
 fn shown(session: &Session) -> dto::BfdSession {

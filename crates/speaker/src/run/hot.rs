@@ -151,7 +151,7 @@ impl Hot {
             Token::Conn(conn) => peers.serve(ready, engine, conn),
             Token::Outside(Which::Reload) => {
                 if let Some(reload) = outside.reload() {
-                    running.reload(engine, peers, reload);
+                    running.reload(engine, (peers, outside), reload);
                 }
             }
             Token::Outside(which) => outside.serve(engine, (peers, probes), which)?,

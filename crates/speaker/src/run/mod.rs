@@ -7,6 +7,7 @@
 mod bfd;
 mod full_size;
 mod hot;
+mod leaving;
 mod open;
 mod outside;
 mod pace;
@@ -14,6 +15,9 @@ mod peers;
 mod probes;
 mod reload;
 mod slow;
+
+#[cfg(test)]
+mod fixtures;
 
 use std::fmt;
 use std::io;

@@ -33,8 +33,8 @@ pub(super) struct Open {
     /// The socket takes no more until it says so. Nothing is encoded meanwhile, so that what it is
     /// told next is what is most urgent then.
     pub(super) blocked: bool,
-    /// Close as soon as `out` is written.
-    pub(super) closing: bool,
+    /// Close as soon as `out` is written, and then in any case.
+    pub(super) closing: Option<Instant>,
     /// When to ask for progress, and the wait after that.
     pub(super) progress: Option<(Instant, Duration)>,
 }
@@ -49,14 +49,14 @@ impl Open {
             wants: false,
             lined_up: false,
             blocked: false,
-            closing: false,
+            closing: None,
             progress: None,
         }
     }
 
     /// Encodes what is urgent; whether there is something to write.
     pub(super) fn hasten(&mut self, engine: &mut Engine, conn: ConnId) -> bool {
-        if self.blocked || self.closing || !self.wants {
+        if self.blocked || self.closing.is_some() || !self.wants {
             return false;
         }
         while self.out.len() < CHUNK && engine.urgent(self.peer) {
@@ -70,7 +70,7 @@ impl Open {
 
     /// Encodes a slice of what waits.
     pub(super) fn tell(&mut self, engine: &mut Engine, conn: ConnId, pace: &mut Pace) {
-        if self.blocked || self.closing || !self.wants {
+        if self.blocked || self.closing.is_some() || !self.wants {
             return;
         }
         let (begin, limit) = (now(), pace.amount() as usize);

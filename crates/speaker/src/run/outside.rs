@@ -15,7 +15,7 @@ use super::probes::Probes;
 use super::{Failure, Token};
 use crate::alarm::now;
 use crate::checks::Outcome;
-use crate::config::ShellConfig;
+use crate::config::{BfdSession, ShellConfig};
 use crate::control::{Checked, Publisher, Reload, Request, Shell};
 use crate::fib::{Fib, Work};
 use crate::links::Links;
@@ -188,7 +188,7 @@ impl Outside {
         if let Poll::Ready(Some(request)) = self.channels.requests.poll_recv(&mut cx) {
             self.sources.control.wake();
             let shell = Shell {
-                fib: self.fib.stats(),
+                fib: &|| self.fib.stats(),
                 tcp: &|conn| peers.facts(conn),
                 source_port: &|stream, nth| probes.source_port(stream, nth),
                 checked: &|service, check| self.checked.get(&(service, check)).cloned(),
@@ -210,6 +210,11 @@ impl Outside {
             }
             Poll::Pending => None,
         }
+    }
+
+    /// Wants these BFD sessions from now on; false if nothing changes.
+    pub(super) fn claim_bfd(&mut self, engine: &mut Engine, sessions: Vec<BfdSession>) -> bool {
+        self.bfd.follow(engine, sessions)
     }
 
     /// The first signal drains (law 10), the second ends at once.

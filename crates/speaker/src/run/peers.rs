@@ -2,6 +2,9 @@
 
 mod ranges;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::task::Poll;
 use std::time::Duration;
@@ -10,13 +13,14 @@ use pathvane_clock::Instant;
 use pathvane_engine::{ConnId, Direction, Engine, Input, PeerId};
 
 use super::Token;
+use super::leaving::{LINGER, Leaving};
 use super::open::{CHUNK, Open};
 use super::pace::Pace;
 use crate::alarm::now;
 use crate::config::{PeerTcp, Range};
 use crate::os_error::OsError;
 use crate::ready::{Class, ReadySet, Source};
-use crate::tcp::{Closing, Connection, Dialing, Listener, Options, Roster, TcpFacts, Who};
+use crate::tcp::{Connection, Dialing, Listener, Options, Roster, TcpFacts, Who};
 
 /// Octets that one peer is read per turn: a bulky one starves nobody.
 const READ: Pace = Pace::new(1024, READ_MOST);
@@ -30,8 +34,6 @@ const BULK_HAS: Duration = Duration::from_micros(500);
 /// other progress only after that.
 const PROGRESS_MIN: Duration = Duration::from_micros(500);
 const PROGRESS_MAX: Duration = Duration::from_millis(250);
-/// How long a closed connection waits for the peer's FIN.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Every TCP socket of the speaker.
 pub(super) struct Peers {
@@ -44,7 +46,7 @@ pub(super) struct Peers {
     listeners: Vec<(Listener, Source)>,
     dialing: HashMap<PeerId, (Dialing, Source)>,
     open: BTreeMap<ConnId, Open>,
-    leaving: BTreeMap<ConnId, (Closing, Source, Instant)>,
+    leaving: Leaving,
     last_conn: u32,
     /// Why the last attempt to dial failed.
     refusals: HashMap<PeerId, String>,
@@ -76,7 +78,7 @@ impl Peers {
             listeners: Vec::new(),
             dialing: HashMap::new(),
             open: BTreeMap::new(),
-            leaving: BTreeMap::new(),
+            leaving: Leaving::default(),
             last_conn: 0,
             refusals: HashMap::new(),
             buffer: vec![0; READ_MOST as usize],
@@ -266,16 +268,17 @@ impl Peers {
     /// Bulk is told in turns, but not to a socket that takes no more.
     fn line_up(&mut self, conn: ConnId, since: Instant) {
         let Some(open) = self.open.get_mut(&conn) else { return };
-        if open.wants && !open.blocked && !open.closing && !open.lined_up {
+        if open.wants && !open.blocked && open.closing.is_none() && !open.lined_up {
             open.lined_up = true;
             self.bulk.push_back((since, conn));
         }
     }
 
-    /// Closes a connection once everything handed out for it is written.
+    /// Closes a connection once everything handed out for it is written, or the peer has had time
+    /// enough to take it.
     pub(super) fn close(&mut self, ready: &mut ReadySet<Token>, engine: &mut Engine, conn: ConnId) {
         if let Some(open) = self.open.get_mut(&conn) {
-            open.closing = true;
+            open.closing = Some(now() + LINGER);
         }
         self.write(ready, engine, conn);
     }
@@ -289,15 +292,12 @@ impl Peers {
             self.hasten(ready, engine, conn);
             self.line_up(conn, now());
         }
-        if let Some((closing, source, _)) = self.leaving.get_mut(&conn)
-            && closing.poll(&mut source.context()).is_ready()
-        {
-            self.leaving.remove(&conn);
-        }
+        self.leaving.serve(conn);
     }
 
     fn read(&mut self, engine: &mut Engine, conn: ConnId) {
-        let Some(open) = self.open.get_mut(&conn).filter(|open| !open.closing) else { return };
+        let open = self.open.get_mut(&conn).filter(|open| open.closing.is_none());
+        let Some(open) = open else { return };
         let peer = open.peer;
         let room = self.reading.amount() as usize;
         match open.connection.poll_read(&mut open.source.context(), &mut self.buffer[..room]) {
@@ -323,7 +323,7 @@ impl Peers {
         let Some(open) = self.open.get_mut(&conn) else { return };
         let before = open.connection.written();
         match open.write() {
-            Ok(()) if open.closing && open.out.is_empty() => self.leave(ready, conn),
+            Ok(()) if open.closing.is_some() && open.out.is_empty() => self.leave(ready, conn),
             Ok(()) if engine.wants_progress(open.peer) => {
                 open.progress = None;
                 self.report_progress(engine, conn);
@@ -346,7 +346,7 @@ impl Peers {
     fn leave(&mut self, ready: &mut ReadySet<Token>, conn: ConnId) {
         if let Some(open) = self.open.remove(&conn) {
             let source = ready.add(Class::Bulk, Token::Conn(conn));
-            self.leaving.insert(conn, (open.connection.close(), source, now() + LINGER));
+            self.leaving.add(now(), (open.peer, conn), open.connection.close(), source);
         }
     }
 
@@ -365,12 +365,15 @@ impl Peers {
     /// When [`Self::tick`] has something to do.
     pub(super) fn next(&self) -> Option<Instant> {
         let progress = self.open.values().filter_map(|open| open.progress.map(|(at, _)| at));
-        progress.chain(self.leaving.values().map(|&(_, _, until)| until)).min()
+        let closing = self.open.values().filter_map(|open| open.closing);
+        progress.chain(closing).chain(self.leaving.next()).min()
     }
 
     /// Asks again for progress that is waited for, and drops connections whose peer never closes.
     pub(super) fn tick(&mut self, engine: &mut Engine, at: Instant) {
-        self.leaving.retain(|_, (_, _, until)| *until > at);
+        self.leaving.tick(at);
+        // The kernel goes on with what it has taken.
+        self.open.retain(|_, open| open.closing.is_none_or(|until| until > at));
         let due = |open: &Open| open.progress.is_some_and(|(due, _)| due <= at);
         let conns: Vec<_> =
             self.open.iter().filter(|(_, open)| due(open)).map(|(conn, _)| *conn).collect();

@@ -2,10 +2,11 @@
 
 use pathvane_engine::{Engine, PeerId};
 
+use super::outside::Outside;
 use super::peers::Peers;
 use crate::alarm::now;
 use crate::config::Loaded;
-use crate::config::reload::{PeerChange, changes, policies};
+use crate::config::reload::{PeerChange, bfd, changes, policies};
 use crate::control::Reload;
 use crate::control::dto::Refused;
 
@@ -14,11 +15,20 @@ pub(super) struct Running(pub(super) Loaded);
 
 impl Running {
     /// Does what a new configuration changes, or says why that cannot be.
-    pub(super) fn reload(&mut self, engine: &mut Engine, peers: &mut Peers, reload: Reload) {
+    pub(super) fn reload(
+        &mut self,
+        engine: &mut Engine,
+        (peers, outside): (&mut Peers, &mut Outside),
+        reload: Reload,
+    ) {
         let Reload { loaded: new, reply } = reload;
         let outcome = match changes(&self.0, &new) {
             Ok(changes) => {
-                let done = apply(engine, peers, &new, changes);
+                let mut done = apply(engine, peers, &new, changes);
+                let sessions = bfd(&new, |name| find(engine, name));
+                if outside.claim_bfd(engine, sessions) {
+                    done.push_str("; BFD sessions claimed anew");
+                }
                 self.0 = *new;
                 Ok(done)
             }

@@ -21,6 +21,9 @@ use crate::sys;
 /// Connections that the kernel keeps for us between two turns.
 const BACKLOG: i32 = 128;
 
+/// Strangers that are turned away before everybody else has a turn.
+const STRANGERS: usize = 16;
+
 /// How long a listener that lacks descriptors or memory leaves those to others.
 const REST: Duration = Duration::from_secs(1);
 
@@ -199,7 +202,7 @@ impl Listener {
             ready!(rest.as_mut().poll(cx));
             self.rest = None;
         }
-        loop {
+        for _ in 0..STRANGERS {
             let failed = |error| OsError::new(format!("accept at {}", self.address), error);
             let accepted = ready!(self.socket.poll_accept(cx));
             if accepted.as_ref().is_err_and(is_shortage) {
@@ -214,6 +217,9 @@ impl Listener {
                 None => self.refuse(remote),
             }
         }
+        // There may be more.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Counts a stranger; says so at the 1st, 2nd, 4th, 8th...

@@ -20,7 +20,7 @@ pub(super) use overview::said;
 pub(super) fn read(engine: &Engine, shell: Shell<'_>, query: &Query) -> Reply {
     let now = alarm::now();
     match query {
-        Query::Status => Ok(Answer::Status(overview::status(engine, shell.fib))),
+        Query::Status => Ok(Answer::Status(overview::status(engine, (shell.fib)()))),
         Query::Peers => Ok(Answer::Peers(overview::peers(engine, shell, now))),
         Query::Paths => Ok(Answer::Paths(overview::paths(engine, shell, now))),
         Query::Services => Ok(Answer::Services(services::services(engine, shell, now))),
