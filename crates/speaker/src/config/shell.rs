@@ -122,7 +122,7 @@ pub struct StreamSocket {
     pub path: PathId,
     /// The protocol.
     pub kind: ProbeKind,
-    /// The source address.
+    /// The source address; unspecified: that of the interface by which the kernel sends.
     pub source: IpAddr,
     /// The far end; the port is unused by ICMP.
     pub target: SocketAddr,

@@ -118,7 +118,9 @@ fn a_first_hop_is_the_next_hop_unless_told_and_no_reflector() {
     let west = &engine.paths[1];
     assert!(west.probes[5].first_hop && !west.probes[4].first_hop);
     assert_eq!(west.probes[5].target.ip(), west.next_hop);
-    assert_eq!((shell.streams[7].kind, shell.streams[7].ports), (ProbeKind::Icmp, 1));
+    let socket = &shell.streams[7];
+    assert_eq!((socket.kind, socket.ports), (ProbeKind::Icmp, 1));
+    assert!(socket.source.is_unspecified() && socket.source.is_ipv4(), "the interface's own");
     let engine = config(&room("", "").replacen(
         "probes = [",
         "mtu_probe = \"auto\"\nprobes = [\n  { kind = \"icmp\", target = \"192.0.2.9\", first_hop = true },",

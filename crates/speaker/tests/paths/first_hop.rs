@@ -29,6 +29,8 @@ fn a_fault_is_told_on_its_side_of_a_real_router() {
             "addr add 10.1.0.2/24 dev one-far",
             "link set one-far up",
             "route add 10.255.1.1/32 via 10.1.0.1",
+            // The router itself has no way to the probe source, as a carrier's has none.
+            "rule add from 10.1.0.2/32 to 10.255.1.1/32 blackhole",
         ];
         far.start(&lines, "10.255.1.1", FAR[0]);
 
