@@ -2,11 +2,12 @@
 //!
 //! What one path knows of itself (a reflector, a member of a bundle, the last mile, what lies beyond
 //! it) is in its verdict's reasons. This compares paths: those to one region with each other, and
-//! one region with the others; and what probes say with what instance checks say of the region. It
-//! informs people and moves nothing.
+//! one region with the others, those that share a risk with those that do not; and what probes say
+//! with what instance checks say of the region. It informs people and moves nothing.
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use pathvane_score::{Reasons, State, Verdict, is_served};
 
@@ -22,6 +23,9 @@ pub enum Place {
     /// not or most instances there are unhealthy; or the way works, and most instances there are
     /// unhealthy.
     Region,
+    /// In what this path shares with others that ail and with none that is well
+    /// ([`crate::config::Path::shared_risk`]).
+    Risk,
     /// In what all paths share: every one of them ails, and they lead to two regions at least.
     Common,
 }
@@ -50,13 +54,27 @@ impl Engine {
                 None => {}
             }
         }
+        let risky = here.well + elsewhere.well > 0 && !self.guilty_risks(path).is_empty();
         match (here, elsewhere) {
+            (Count { well: 0, ailing: 1.. }, Count { well: 1.., ailing: 0 }) => Some(Place::Region),
+            _ if risky => Some(Place::Risk),
             (Count { well: 1.., .. }, _) => Some(Place::Path),
-            (Count { ailing: 1.., .. }, Count { well: 1.., ailing: 0 }) => Some(Place::Region),
             (_, Count { well: 0, ailing: 1.. }) => Some(Place::Common),
             (Count { ailing: 1.., .. }, _) if sick => Some(Place::Region),
             _ => None,
         }
+    }
+
+    /// The risks that `path` shares with others that ail and with none that is well.
+    fn guilty_risks(&self, path: PathId) -> Vec<&String> {
+        let config = self.config();
+        let named = |ailing: bool, name: &String| {
+            let others = config.path_ids().filter(|id| *id != path);
+            let mut others = others.filter(|id| ails(self.measure.verdict(*id)) == Some(ailing));
+            others.any(|id| config.paths[id.index()].shared_risk.contains(name))
+        };
+        let own = config.paths[path.index()].shared_risk.iter();
+        own.filter(|name| named(true, name) && !named(false, name)).collect()
     }
 
     /// How many of how many instances in a region are unhealthy, if that is the majority of at
@@ -82,6 +100,11 @@ impl Engine {
             (Place::Region, Some(sick)) => format!("the way to region {region} works, but {sick}"),
             (Place::Region, None) => {
                 format!("every path to region {region} ails, other regions do not")
+            }
+            (Place::Risk, _) => {
+                let risks = self.guilty_risks(path).into_iter().map(|name| format!("`{name}`"));
+                let risks = risks.collect::<Vec<_>>().join(" and ");
+                format!("other paths that share {risks} ail too, and none that shares it is well")
             }
             (Place::Common, _) => "every path ails: look at what they share".into(),
         })

@@ -38,6 +38,21 @@ fn a_lone_path_to_a_region_says_nothing_of_the_region() {
 }
 
 #[test]
+fn a_fault_of_paths_that_share_a_risk_is_put_down_to_it() {
+    let mut setup = Setup::regions(&[("east", 10), ("west", 12), ("south", 20)]);
+    for (path, risks) in [(0, ["conduit", "x"]), (1, ["y", "conduit"]), (2, ["x", "y"])] {
+        setup.engine.paths[path].shared_risk = risks.map(str::to_owned).to_vec();
+    }
+    let mut world = World::settled(setup);
+    assert_eq!(places(&mut world, &[0]), [None; 3], "a lone path says nothing");
+    let risk = Some(Place::Risk);
+    assert_eq!(places(&mut world, &[1]), [risk, risk, None]);
+    let told = "other paths that share `conduit` ail too, and none that shares it is well";
+    assert_eq!(world.engine().place_text(PathId(0)).as_deref(), Some(told));
+    assert_eq!(places(&mut world, &[2]), [Some(Place::Common); 3]);
+}
+
+#[test]
 fn the_verdict_tells_where_the_fault_is() {
     let mut world = two_ways_east();
     let since = world.now();
