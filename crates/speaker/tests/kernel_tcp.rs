@@ -246,6 +246,81 @@ fn ttl_security_drops_what_may_have_come_from_afar() {
     });
 }
 
+/// A listener for a peer with TTL security, one without, and a range with it in which there is one without.
+fn mixed(wildcard: &str, addresses: [&str; 4]) -> (Listener, Roster) {
+    let [near, far, range, inside] = addresses;
+    let theirs = |peer: &str, hops| Options {
+        peer: SocketAddr::new(peer.parse().expect("an address"), 179),
+        local: None,
+        hops,
+        ..options("127.0.0.1:0", "127.0.0.1")
+    };
+    let mut roster = Roster::default();
+    roster.add(PeerId(7), theirs(near, Hops::Security(1)));
+    roster.add(PeerId(8), theirs(far, Hops::Limit(64)));
+    roster.add(PeerId(9), theirs(inside, Hops::Limit(64)));
+    let net: ipnet::IpNet = range.parse().expect("a prefix");
+    roster.add_range(net, theirs(&net.addr().to_string(), Hops::Security(2)));
+    (Listener::bind(address(wildcard), &roster).expect("a listener"), roster)
+}
+
+#[test]
+fn ttl_security_guards_the_handshakes_of_its_peers_beside_others() {
+    in_namespace_async(|| async {
+        for extra in
+            ["2001:db8:1::4/128", "2001:db8:1::5/128", "2001:db8::2/128", "2001:db8::3/128"]
+        {
+            netns::ip(&format!("-6 address add {extra} dev lo nodad"));
+        }
+        let v4 = ["127.0.0.2", "127.0.0.3", "127.0.3.0/24", "127.0.3.4"];
+        let v6 = ["2001:db8::2", "2001:db8::3", "2001:db8:1::/48", "2001:db8:1::4"];
+        for (wildcard, to, known, other) in
+            [("0.0.0.0:0", "127.0.0.1", v4, "127.0.3.5"), ("[::]:0", "::1", v6, "2001:db8:1::5")]
+        {
+            let (listener, mut roster) = mixed(wildcard, known);
+            let port = listener.address().port();
+            let reaches = async |from: &str, ttl| {
+                let peer = SocketAddr::new(to.parse().expect("an address"), port);
+                let dialler = options(&peer.to_string(), from);
+                let dialler = Options { hops: Hops::Limit(ttl), ..dialler };
+                matches!(timeout(NO_HANDSHAKE, dial(&dialler)).await, Ok(Ok(_)))
+            };
+            let [near, far, _, inside] = known;
+            assert!(reaches(near, 255).await && !reaches(near, 254).await);
+            assert!(reaches(far, 1).await, "others come from where they like");
+            assert!(reaches(other, 254).await && !reaches(other, 253).await, "a range");
+            assert!(reaches(inside, 1).await, "one of its own address counts before a range");
+            let gone = roster.remove(PeerId(7)).expect("it was there");
+            listener.follow(&gone, &roster).expect("followed");
+            assert!(reaches(near, 1).await, "nobody asks for more any longer");
+        }
+    });
+}
+
+#[test]
+fn ttl_security_guards_octets_that_come_before_the_connection_is_accepted() {
+    in_namespace_async(|| async {
+        let (mut listener, roster) =
+            mixed("127.0.0.1:0", ["127.0.0.2", "127.0.0.3", "127.0.3.0/24", "127.0.3.4"]);
+        let near = options(&listener.address().to_string(), "127.0.0.2");
+        let near = Options { hops: Hops::Limit(255), ..near };
+        let mut dialled = timeout(HANDSHAKE, dial(&near)).await.expect("in time").expect("dialled");
+        SockRef::from(&dialled.as_fd()).set_ttl_v4(254).expect("an option");
+        dialled.try_write(b"OPEN").expect("open");
+        tokio::time::sleep(NO_HANDSHAKE).await;
+        let mut accepted = accept(&mut listener, &roster).await;
+        let read = async |accepted: &mut Connection, time| {
+            let mut buffer = [0; 9];
+            let read = poll_fn(|cx| accepted.poll_read(cx, &mut buffer));
+            timeout(time, read).await.ok().map(|len| len.expect("open"))
+        };
+        assert_eq!(read(&mut accepted, NO_HANDSHAKE).await, None, "from afar");
+        SockRef::from(&dialled.as_fd()).set_ttl_v4(255).expect("an option");
+        // TCP sends it again.
+        assert_eq!(read(&mut accepted, HANDSHAKE).await, Some(4));
+    });
+}
+
 #[test]
 fn both_ends_get_all_options() {
     in_namespace_async(|| async {

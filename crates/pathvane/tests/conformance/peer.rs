@@ -49,13 +49,23 @@ pub(crate) fn fresh(class: Class) -> Ipv4Addr {
 
 /// Connects from one of our addresses.
 pub(crate) fn dial(from: IpAddr, to: SocketAddr, ttl: Option<u32>) -> TcpStream {
+    try_dial(from, to, ttl, PATIENCE).expect("connect")
+}
+
+/// The same, unless there is no answer for so long.
+pub(crate) fn try_dial(
+    from: IpAddr,
+    to: SocketAddr,
+    ttl: Option<u32>,
+    patience: Duration,
+) -> Option<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
     if let Some(ttl) = ttl {
         socket.set_ttl_v4(ttl).expect("set the TTL");
     }
     socket.bind(&SocketAddr::new(from, 0).into()).expect("bind to our address");
-    socket.connect_timeout(&to.into(), PATIENCE).expect("connect");
-    socket.into()
+    socket.connect_timeout(&to.into(), patience).ok()?;
+    Some(socket.into())
 }
 
 impl Peer {

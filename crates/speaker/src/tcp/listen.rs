@@ -1,5 +1,6 @@
 //! Inbound connections, matched to configured peers.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
+use super::near::{self, Rule};
 use super::{Connection, Options};
 use crate::os_error::OsError;
 use crate::sys;
@@ -95,6 +97,25 @@ impl Roster {
         let peers = peers.chain(self.ranges.iter().map(|(_, options)| options));
         peers.filter(move |options| options.peer.is_ipv6() == ipv6)
     }
+
+    /// What packets of a family need, in the order in which [`Self::find`] looks.
+    fn rules(&self, ipv6: bool) -> Vec<Rule> {
+        let known = self.peers.values().flatten().map(|(_, options)| options);
+        let (here, anywhere): (Vec<_>, Vec<_>) = known.partition(|options| options.local.is_some());
+        let peers = here.into_iter().chain(anywhere);
+        let peers = peers.map(|options| (IpNet::from(options.peer.ip()), options));
+        let mut ranges: Vec<_> = self.ranges.iter().map(|(net, options)| (*net, options)).collect();
+        // Of several of one length the last counts.
+        ranges.reverse();
+        ranges.sort_by_key(|(net, _)| Reverse(net.prefix_len()));
+        let rule = |(from, options): (IpNet, &Options)| Rule {
+            from,
+            to: options.local,
+            least: options.hops.min_ttl(),
+        };
+        let all = peers.chain(ranges).map(rule);
+        all.filter(|rule| rule.from.addr().is_ipv6() == ipv6).collect()
+    }
 }
 
 /// One listening socket.
@@ -133,7 +154,7 @@ impl Listener {
                 options.apply_password_to(&socket, Some(net.prefix_len()))?;
             }
         }
-        secure_handshake(&socket, ipv6, roster).map_err(failed)?;
+        secure_handshake(&socket, address, roster).map_err(failed)?;
         socket.bind(&address.into()).map_err(failed)?;
         socket.listen(BACKLOG).map_err(failed)?;
         let socket = TcpListener::from_std(socket.into()).map_err(failed)?;
@@ -157,7 +178,7 @@ impl Listener {
             None if changed.password.is_some() => changed.remove_password(&self.socket)?,
             None => {}
         }
-        secure_handshake(&SockRef::from(&self.socket), ipv6, roster).map_err(failed)
+        secure_handshake(&SockRef::from(&self.socket), self.address, roster).map_err(failed)
     }
 
     /// Follows a change of the roster's ranges, which were `old`: their keys, and TTL security.
@@ -176,7 +197,7 @@ impl Listener {
         for (net, options) in roster.ranges.iter().filter(ours) {
             options.apply_password_to(&self.socket, Some(net.prefix_len()))?;
         }
-        secure_handshake(&SockRef::from(&self.socket), ipv6, roster).map_err(failed)
+        secure_handshake(&SockRef::from(&self.socket), self.address, roster).map_err(failed)
     }
 
     /// Where it listens, with the real port if zero was asked for.
@@ -240,23 +261,39 @@ fn is_shortage(error: &io::Error) -> bool {
 
 fn open(stream: TcpStream, options: &Options) -> Result<Connection, OsError> {
     options.apply(&stream)?;
-    Connection::new(stream)
-        .map_err(|error| OsError::new(format!("accept from {}", options.peer), error))
+    let failed = |error| OsError::new(format!("accept from {}", options.peer), error);
+    unguarded(&SockRef::from(&stream)).map_err(failed)?;
+    Connection::new(stream).map_err(failed)
 }
 
-/// Prepares the listener for peers with TTL security: SYN-ACKs leave with TTL 255, and where
-/// every peer of the family is secured, even the handshake must have come from near enough.
-fn secure_handshake(socket: &Socket, ipv6: bool, roster: &Roster) -> io::Result<()> {
-    let limits: Vec<_> = roster.family(ipv6).map(|options| options.hops.min_ttl()).collect();
-    if limits.iter().all(Option::is_none) {
-        return Ok(());
+/// Prepares the listener for peers with TTL security: SYN-ACKs leave with TTL 255, and whatever comes
+/// before a connection is accepted must have come from near enough for its peer. Where every peer of
+/// the family is secured, strangers are held to that as well.
+fn secure_handshake(socket: &Socket, address: SocketAddr, roster: &Roster) -> io::Result<()> {
+    let ipv6 = address.is_ipv6();
+    let limits = roster.family(ipv6).map(|options| options.hops.min_ttl());
+    // Zero lets everything in.
+    sys::set_min_ttl(socket.as_fd(), ipv6, limits.min().flatten().unwrap_or(0))?;
+    let program = near::program(&roster.rules(ipv6));
+    if program.is_empty() {
+        return unguarded(socket);
     }
     match ipv6 {
         true => socket.set_unicast_hops_v6(u8::MAX.into())?,
         false => socket.set_ttl_v4(u8::MAX.into())?,
     }
-    match limits.into_iter().min().flatten() {
-        Some(least) => sys::set_min_ttl(socket.as_fd(), ipv6, least),
-        None => Ok(()),
+    if program.len() > near::MOST {
+        tracing::warn!(listener = %address, instructions = program.len(), most = near::MOST,
+            "too many peers for a filter: TTL security of some begins when they are accepted");
+        return unguarded(socket);
+    }
+    socket.attach_filter(&program)
+}
+
+/// Takes the filter off, if there is one.
+fn unguarded(socket: &Socket) -> io::Result<()> {
+    match socket.detach_filter() {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        outcome => outcome,
     }
 }

@@ -9,6 +9,7 @@
 mod connection;
 mod dial;
 mod listen;
+mod near;
 mod options;
 
 pub use crate::sys::TcpFacts;

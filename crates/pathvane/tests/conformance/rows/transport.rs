@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use crate::octets::{KEEPALIVE, OPEN};
-use crate::peer::{Heard, Peer, dial, fresh};
+use crate::peer::{Heard, Peer, dial, fresh, try_dial};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
 use crate::world::{CLOSING, NEAR, STRANGER, World};
 
+/// A handshake with TTL 255, and an OPEN right behind it with another one.
 fn near(world: &World, ttl: u32) -> Peer {
     let address = fresh(NEAR);
-    let mut peer =
-        Peer::on(dial(address.into(), world.speaker.address(), Some(ttl)), NEAR, address);
-    // Octets that arrive before the connection is accepted are not guarded.
-    peer.message(OPEN);
+    let stream = dial(address.into(), world.speaker.address(), Some(255));
+    stream.set_ttl(ttl).expect("set the TTL");
+    let mut peer = Peer::on(stream, NEAR, address);
     let open = peer.open(&[]);
     peer.send(&open);
+    peer.message(OPEN);
     peer
 }
 
@@ -34,7 +35,12 @@ pub(super) fn rows() -> Vec<Row> {
             let mut peer = near(w, 255);
             peer.message(KEEPALIVE);
         }),
-        row("5082-3-far", Must, "... and others are not heard", |w| {
+        row("5082-3-handshake", Must, "... and no connection is opened from further away", |w| {
+            let (to, patience) = (w.speaker.address(), Duration::from_secs(2));
+            let far = try_dial(fresh(NEAR).into(), to, Some(254), patience);
+            assert!(far.is_none(), "a handshake from further away");
+        }),
+        row("5082-3-far", Must, "... nor are others heard, be they early", |w| {
             let mut peer = near(w, 254);
             assert!(peer.quiet(KEEPALIVE, Duration::from_secs(2)), "our OPEN must not be heard");
         }),
