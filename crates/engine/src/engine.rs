@@ -285,6 +285,9 @@ impl Engine {
             Command::Drain { text } => self.drain(now, text),
             Command::Freeze => self.freeze(now, true),
             Command::Unfreeze => self.freeze(now, false),
+            Command::Refresh { peer, families } => self.with_session(now, peer, |session| {
+                families.iter().for_each(|family| session.handle_refresh(now, family));
+            }),
             Command::Reset { peer, text } => self.reset(now, peer, &text),
         }
     }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_score::BfdState;
 pub use pathvane_session::Direction;
+use pathvane_wire::FamilySet;
 
 use crate::event::Event;
 use crate::ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
@@ -189,6 +190,13 @@ pub enum Command {
     Freeze,
     /// Move again.
     Unfreeze,
+    /// Ask a peer for its routes again (RFC 2918); nothing happens unless it can be asked.
+    Refresh {
+        /// Whom.
+        peer: PeerId,
+        /// Routes of which families.
+        families: FamilySet,
+    },
     /// Close and reopen one session with an administrative reset (RFC 4486).
     Reset {
         /// Whose.

@@ -13,7 +13,7 @@ use pathvane_rib::{PeerId, Pending, Rib};
 use pathvane_score::BfdState;
 use pathvane_session::{Session, Sink};
 use pathvane_wire::{
-    DecodeContext, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
+    DecodeContext, Kind, Notification, Octets, RefreshSubtype, RouteRefresh, UpdateView,
 };
 
 use crate::allowance::Allowance;
@@ -179,9 +179,9 @@ impl Peer {
                     rib.poll_transmit(id, out, limit - (first - before));
                 }
             }
-            let updates = count_messages(&out[first..]);
-            if updates > 0 {
-                self.session.handle_sent(now, updates, 0);
+            let (updates, refreshes) = count_messages(&out[first..]);
+            if updates + refreshes > 0 {
+                self.session.handle_sent(now, updates, refreshes);
             }
         }
         let bytes = out.len() - before;
@@ -194,16 +194,19 @@ impl Peer {
     }
 }
 
-/// How many BGP messages lie back to back in `bytes` (RFC 4271 section 4.1: the length is in
-/// octets 16 and 17).
-fn count_messages(mut bytes: &[u8]) -> u64 {
-    let mut count = 0;
-    while let Some(&[high, low]) = bytes.get(16..18) {
+/// How many UPDATE and how many ROUTE-REFRESH messages lie back to back in `bytes` (RFC 4271 section
+/// 4.1: octets 16 and 17 are the length, 18 the type).
+fn count_messages(mut bytes: &[u8]) -> (u64, u64) {
+    let (mut updates, mut refreshes) = (0, 0);
+    while let Some(&[high, low, kind]) = bytes.get(16..19) {
         let length = usize::from(u16::from_be_bytes([high, low])).max(1);
         bytes = bytes.get(length..).unwrap_or_default();
-        count += 1;
+        match kind == Kind::RouteRefresh.code() {
+            true => refreshes += 1,
+            false => updates += 1,
+        }
     }
-    count
+    (updates, refreshes)
 }
 
 /// Takes a session's UPDATEs to the routes.

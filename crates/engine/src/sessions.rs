@@ -249,14 +249,16 @@ impl Engine {
 }
 
 /// How long a peer that loses us without a word keeps our routes: its HoldTimer, and our restart
-/// time if it helps us restart (`docs/adr/0003-what-a-peer-may-hold.md`). `None` if its HoldTimer
+/// time if it helps us restart, and our stale time if it knows such routes (RFC 9494) (`docs/adr/0003-what-a-peer-may-hold.md`). `None` if its HoldTimer
 /// does not run: it never notices.
 fn keeps(ours: &SessionConfig, terms: &Negotiated) -> Option<Duration> {
     let restart = ours
         .graceful_restart
         .filter(|gr| !gr.families.is_empty())
         .map_or(Duration::ZERO, |gr| Duration::from_secs(u64::from(gr.restart_time)));
-    (!terms.hold_time.is_zero()).then(|| terms.hold_time + restart + HELD_SLACK)
+    let stale = if terms.knows_long_lived { ours.stale_time } else { 0 };
+    let longer = restart + Duration::from_secs(u64::from(stale));
+    (!terms.hold_time.is_zero()).then(|| terms.hold_time + longer + HELD_SLACK)
 }
 
 /// What was negotiated, for people.

@@ -110,6 +110,14 @@ pub(crate) enum Question {
     Freeze,
     /// Move again.
     Unfreeze,
+    /// Ask one peer for its routes again (RFC 2918).
+    Refresh {
+        /// The peer's name.
+        peer: String,
+        /// Routes of this family alone.
+        #[arg(value_parser = ["ipv4", "ipv6"])]
+        family: Option<String>,
+    },
     /// Close and reopen the session with one peer.
     Reset {
         /// The peer's name.
@@ -595,6 +603,8 @@ mod tests {
             "pathvane drain --wait --socket /tmp/x.sock",
             "pathvane reset cr-east",
             "pathvane reload",
+            "pathvane refresh cr-east",
+            "pathvane refresh cr-east ipv6",
             "pathvane reset cr-east --text maintenance",
             "pathvane drain --text maintenance --wait",
             "pathvane show bfd --json",
@@ -612,6 +622,7 @@ mod tests {
             "pathvane",
             "pathvane show routes --table in",
             "pathvane show neighbors",
+            "pathvane refresh cr-east vpnv4",
             "pathvane probe",
             "pathvane probe x --interval 20",
             "pathvane probe x --interval 1us",

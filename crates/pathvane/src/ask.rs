@@ -47,6 +47,10 @@ async fn answer(client: &Client, question: Question) -> Result<(), Error> {
         Question::Reload => command(client, "/v1/reload").await,
         Question::Freeze => command(client, "/v1/freeze").await,
         Question::Unfreeze => command(client, "/v1/unfreeze").await,
+        Question::Refresh { peer, family } => {
+            let family = family.map(|family| format!("?family={family}")).unwrap_or_default();
+            command(client, &format!("/v1/peers/{}/refresh{family}", encode(&peer))).await
+        }
         Question::Reset { peer, text } => {
             let (peer, text) = (encode(&peer), encode(&text));
             command(client, &format!("/v1/peers/{peer}/reset?text={text}")).await

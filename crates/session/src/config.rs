@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pathvane_wire::{Asn, BgpId, FamilySet, Invalid, Role};
+use pathvane_wire::{Asn, BgpId, FamilySet, Invalid, LongLivedFamily, Role};
 
 /// One session's attributes and the capabilities it offers.
 ///
@@ -40,8 +40,11 @@ pub struct Config {
     /// Offer to restart gracefully, or only to help peers that do (RFC 4724).
     pub graceful_restart: Option<GracefulRestart>,
     /// Keep the peer's stale routes beyond its restart time, for as long as it asks and at most this
-    /// long (RFC 9494); `None`: not offered. We ask nobody to keep ours.
+    /// long (RFC 9494); `None`: they are not.
     pub long_lived: Option<Duration>,
+    /// Ask the peer to keep our routes, of the families of `graceful_restart`, so many seconds beyond our
+    /// restart time (RFC 9494); zero: not at all. 24 bits.
+    pub stale_time: u32,
     /// What we are to the peer, if it is external (RFC 9234).
     pub role: Option<Role>,
     /// Refuse a peer that does not say its role (RFC 9234 section 4.2).
@@ -113,6 +116,7 @@ impl Config {
             extended_messages: false,
             graceful_restart: None,
             long_lived: None,
+            stale_time: 0,
             role: None,
             role_strict: false,
             add_path_receive: FamilySet::EMPTY,
@@ -147,6 +151,13 @@ impl Config {
         }
         if self.long_lived.is_some() && self.graceful_restart.is_none() {
             return refuse("long_lived", "needs graceful restart (RFC 9494 section 4.1)");
+        }
+        let restarts = self.graceful_restart.is_some_and(|gr| !gr.families.is_empty());
+        if self.stale_time > 0 && !restarts {
+            return refuse("stale_time", "needs a graceful restart of ours (RFC 9494 section 4.1)");
+        }
+        if self.stale_time > LongLivedFamily::MOST {
+            return refuse("stale_time", "has 24 bits");
         }
         Ok(())
     }

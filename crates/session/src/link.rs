@@ -1,6 +1,7 @@
 //! One TCP connection as the session sees it: who dialled, bytes in, bytes out.
 
 use bytes::BytesMut;
+use pathvane_wire::FamilySet;
 
 use crate::inbox::Inbox;
 
@@ -27,6 +28,8 @@ pub(crate) struct Link {
     pub(crate) outbox: BytesMut,
     /// Whether the last message in `outbox` is a KEEPALIVE: one waiting is enough.
     pub(crate) keepalive_waits: bool,
+    /// Families for which a request of ours for a refresh is in `outbox`: one waiting is enough.
+    pub(crate) refresh_waits: FamilySet,
 }
 
 impl Link {
@@ -37,6 +40,7 @@ impl Link {
             inbox: Inbox::default(),
             outbox: BytesMut::new(),
             keepalive_waits: false,
+            refresh_waits: FamilySet::EMPTY,
         }
     }
 
@@ -46,6 +50,7 @@ impl Link {
         out.extend_from_slice(&self.outbox);
         self.outbox.clear();
         self.keepalive_waits = false;
+        self.refresh_waits = FamilySet::EMPTY;
         taken
     }
 }

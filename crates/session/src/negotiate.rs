@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use pathvane_wire::{
     AddPathMode, Asn, BgpId, Capability, DecodeContext, EncodeContext, Family, FamilySet, GrFamily,
-    GracefulRestart, MAX_LEN, MAX_LEN_EXTENDED, NextHopEncoding, Notification, Open, PeerKind,
-    Role, cease, code,
+    GracefulRestart, LongLivedFamily, MAX_LEN, MAX_LEN_EXTENDED, NextHopEncoding, Notification,
+    Open, PeerKind, Role, cease, code,
 };
 
 use crate::action::{DownCause, Farewell};
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// The terms of a session, from the two OPEN messages.
 #[derive(Clone, PartialEq, Debug)]
@@ -174,12 +174,22 @@ fn our_capabilities(config: &Config) -> Vec<Capability> {
             restart_time: gr.restart_time,
             families: gr.families.iter().map(family).collect(),
         }));
-        if config.long_lived.is_some() {
-            // We only help: our own routes are not to be kept for long.
-            offer.push(Capability::LongLived(Vec::new()));
+        if config.long_lived.is_some() || config.stale_time > 0 {
+            offer.push(Capability::LongLived(our_long_lived(config, gr)));
         }
     }
     offer
+}
+
+/// The families whose routes the peer is asked to keep for long; none if we only help.
+fn our_long_lived(config: &Config, gr: &config::GracefulRestart) -> Vec<LongLivedFamily> {
+    let kept = if config.stale_time > 0 { gr.families } else { FamilySet::EMPTY };
+    let listed = |family| LongLivedFamily {
+        family,
+        forwarding: gr.forwarding.contains(family),
+        stale_time: config.stale_time,
+    };
+    kept.iter().map(listed).collect()
 }
 
 fn our_add_path(config: &Config) -> Vec<(Family, AddPathMode)> {

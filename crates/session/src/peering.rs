@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
-use pathvane_wire::{Notification, encode_keepalive};
+use pathvane_wire::{Family, Notification, RefreshSubtype, RouteRefresh, encode_keepalive};
 
 use crate::action::Action;
 use crate::config::Config;
@@ -97,6 +97,16 @@ impl Peering {
         encode_keepalive(&mut link.outbox);
         link.keepalive_waits = true;
         self.stats.sent.keepalive += 1;
+    }
+
+    /// Asks for a family's routes again, unless that still waits to be taken.
+    pub(crate) fn send_refresh(&mut self, link: &mut Link, family: Family) {
+        if link.refresh_waits.contains(family) {
+            return;
+        }
+        RouteRefresh { family, subtype: RefreshSubtype::Request }.encode(&mut link.outbox);
+        link.refresh_waits.insert(family);
+        self.stats.sent.route_refresh += 1;
     }
 
     pub(crate) fn send_notification(&mut self, link: &mut Link, notification: &Notification) {

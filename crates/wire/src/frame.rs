@@ -41,7 +41,8 @@ impl Kind {
         })
     }
 
-    const fn code(self) -> u8 {
+    /// The type octet (RFC 4271 section 4.1).
+    pub const fn code(self) -> u8 {
         match self {
             Kind::Open => 1,
             Kind::Update => 2,

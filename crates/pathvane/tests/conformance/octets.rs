@@ -150,22 +150,22 @@ fn be16(octets: &[u8]) -> usize {
     usize::from(u16::from_be_bytes([octets[0], octets[1]]))
 }
 
+/// The three fields of an UPDATE's body: withdrawn routes, attributes, NLRI.
+pub(crate) fn fields(body: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let (withdrawn, rest) = body[2..].split_at(be16(body));
+    let (attributes, nlri) = rest[2..].split_at(be16(rest));
+    (withdrawn, attributes, nlri)
+}
+
 /// Cuts the body of an UPDATE apart; panics where it is not well-formed, since we send no such thing.
 pub(crate) fn read_update(body: &[u8]) -> Told {
-    let (withdrawn, rest) = body[2..].split_at(be16(body));
-    let (mut list, nlri) = rest[2..].split_at(be16(rest));
+    let (withdrawn, attributes, nlri) = fields(body);
     let mut told = Told::default();
     told.withdrawn.extend(read_nlri(1, withdrawn));
     told.announced.extend(read_nlri(1, nlri));
-    while let [flags, code, after @ ..] = list {
-        let (length, after) = match flags & 0x10 {
-            0 => (usize::from(after[0]), &after[1..]),
-            _ => (be16(after), &after[2..]),
-        };
-        let (value, after) = after.split_at(length);
-        list = after;
-        let mut value = value.to_vec();
-        match code {
+    for mut attribute in read_attributes(attributes) {
+        let value = &mut attribute.value;
+        match attribute.code {
             14 => {
                 let end = 5 + usize::from(value[3]);
                 told.announced.extend(read_nlri(value[1], &value[end..]));
@@ -174,10 +174,38 @@ pub(crate) fn read_update(body: &[u8]) -> Told {
             15 => told.withdrawn.extend(read_nlri(value[1], &value[3..])),
             _ => {}
         }
-        // Whether a length takes one octet or two is the sender's choice.
-        told.attributes.push(Attribute { flags: *flags & 0xef, code: *code, value });
+        told.attributes.push(attribute);
     }
     told
+}
+
+/// The attributes of an UPDATE.
+pub(crate) fn read_attributes(mut list: &[u8]) -> Vec<Attribute> {
+    let mut all = Vec::new();
+    while let [flags, code, after @ ..] = list {
+        let (length, after) = match flags & 0x10 {
+            0 => (usize::from(after[0]), &after[1..]),
+            _ => (be16(after), &after[2..]),
+        };
+        let (value, after) = after.split_at(length);
+        list = after;
+        // Whether a length takes one octet or two is the sender's choice.
+        all.push(Attribute { flags: *flags & 0xef, code: *code, value: value.to_vec() });
+    }
+    all
+}
+
+/// IPv4 prefixes with path identifiers (RFC 7911).
+pub(crate) fn read_numbered(mut field: &[u8]) -> Vec<(u32, IpNet)> {
+    let mut all = Vec::new();
+    while let [a, b, c, d, rest @ ..] = field {
+        let (prefix, after) = rest.split_at(1 + usize::from(rest[0].div_ceil(8)));
+        all.extend(
+            read_nlri(1, prefix).into_iter().map(|net| (u32::from_be_bytes([*a, *b, *c, *d]), net)),
+        );
+        field = after;
+    }
+    all
 }
 
 fn read_nlri(afi: u8, mut field: &[u8]) -> Vec<IpNet> {

@@ -52,6 +52,15 @@ pub(crate) fn dial(from: IpAddr, to: SocketAddr, ttl: Option<u32>) -> TcpStream 
     try_dial(from, to, ttl, PATIENCE).expect("connect")
 }
 
+/// The same with the smallest receive buffer: what is not read soon waits at the sender.
+pub(crate) fn dial_narrow(from: IpAddr, to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(1).expect("a small buffer");
+    socket.bind(&SocketAddr::new(from, 0).into()).expect("bind to our address");
+    socket.connect_timeout(&to.into(), PATIENCE).expect("connect");
+    socket.into()
+}
+
 /// The same, unless there is no answer for so long.
 pub(crate) fn try_dial(
     from: IpAddr,

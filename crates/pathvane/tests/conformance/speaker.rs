@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,18 +27,23 @@ fn free_port() -> u16 {
     probe.local_addr().expect("its number").port()
 }
 
+/// Writes the configuration file.
+fn write(folder: &Path, configuration: &str, port: u16, dialled_port: u16) -> PathBuf {
+    let text = configuration
+        .replace("PORT", &port.to_string())
+        .replace("DIALLED", &dialled_port.to_string())
+        .replace("CONTROL", &folder.join("control.sock").display().to_string());
+    let file = folder.join("pathvane.toml");
+    fs::write(&file, text).expect("write the configuration");
+    file
+}
+
 impl Speaker {
     /// Starts it with `configuration`, in which PORT, DIALLED and CONTROL are filled in.
     pub(crate) fn start(configuration: &str) -> Speaker {
         let folder = tempfile::tempdir().expect("a folder");
         let (port, dialled_port) = (free_port(), free_port());
-        let socket = folder.path().join("control.sock");
-        let text = configuration
-            .replace("PORT", &port.to_string())
-            .replace("DIALLED", &dialled_port.to_string())
-            .replace("CONTROL", &socket.display().to_string());
-        let file = folder.path().join("pathvane.toml");
-        fs::write(&file, text).expect("write the configuration");
+        let file = write(folder.path(), configuration, port, dialled_port);
         let log = File::create(folder.path().join("log")).expect("create the log");
         let child = Command::new(BINARY)
             .arg("run")
@@ -60,6 +65,12 @@ impl Speaker {
             assert!(Instant::now() < end, "the speaker does not start:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Has it read another configuration.
+    pub(crate) fn reload(&self, configuration: &str) -> Output {
+        write(self.folder.path(), configuration, self.port, self.dialled_port);
+        self.ask(&["reload"])
     }
 
     /// Where peers of IPv4 find it.

@@ -48,6 +48,13 @@ pub(crate) const LONG: Class = class(22, 65022);
 pub(crate) const MANY: Class = class(23, 65023);
 pub(crate) const PATIENT: Class = class(24, 65024);
 pub(crate) const CLIENT: Class = class(25, OUR_AS);
+/// TCP MD5; up to three routes per prefix are told; a limit that only warns; a SendHoldTime of 4 s.
+pub(crate) const KEYED: Class = class(26, 65026);
+pub(crate) const SEVERAL: Class = class(27, 65027);
+pub(crate) const WARNED: Class = class(28, 65028);
+pub(crate) const DEAF: Class = class(29, 65029);
+/// All routes of a prefix are told.
+pub(crate) const EVERY: Class = class(30, 65030);
 /// Nobody.
 pub(crate) const STRANGER: Class = class(99, 65099);
 /// Observers: external, and external with two-octet AS numbers.
@@ -62,6 +69,11 @@ pub(crate) const DIALLED: Class = class(100, 65100);
 /// Their routes are kept for long: 3 s, and a minute.
 pub(crate) const KEPT: Class = class(113, 65113);
 pub(crate) const KEPT_LONG: Class = class(114, 65114);
+
+/// Asked to keep our routes for an hour beyond our restart time.
+pub(crate) const LASTING: Class = class(116, 65116);
+/// Closed for its prefixes, for 2 s.
+pub(crate) const REOPENED: Class = class(115, 65115);
 
 /// How many of each there are.
 const OF_EACH: u8 = 12;
@@ -113,6 +125,11 @@ export = "accept-all"
         ("long", LONG, "extended_messages = true"),
         ("many", MANY, "add_path_receive = true"),
         ("patient", PATIENT, "long_lived_stale_time = \"5s\""),
+        ("keyed", KEYED, "password = \"sesame\""),
+        ("several", SEVERAL, "add_path_send = 3"),
+        ("every", EVERY, "add_path_send = \"all\""),
+        ("warned", WARNED, "max_prefixes = { ipv4 = 1, beyond = \"warn\" }"),
+        ("deaf", DEAF, "hold_time = \"3s\"\nsend_hold_time = \"4s\"\nuser_timeout = \"60s\""),
         ("observer", OBSERVER, ""),
         ("old", OLD_OBSERVER, ""),
     ];
@@ -144,6 +161,12 @@ export = "accept-all"
         ("closing", CLOSING, "passive = true\nmax_prefixes = { ipv4 = 1 }"),
         ("kept", KEPT, "passive = true\nlong_lived_stale_time = \"3s\""),
         ("kept-long", KEPT_LONG, "passive = true\nlong_lived_stale_time = \"1m\""),
+        (
+            "lasting",
+            LASTING,
+            "passive = true\ngraceful_restart = \"full\"\nlong_lived_restart_time = \"1h\"",
+        ),
+        ("reopened", REOPENED, "passive = true\nmax_prefixes = { ipv4 = 1, restart = \"2s\" }"),
         ("dialled", DIALLED, "connect_retry = \"1s\""),
     ];
     for (name, Class { net, asn }, more) in singles {

@@ -6,7 +6,7 @@ mod messages;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
-use pathvane_wire::Kind;
+use pathvane_wire::{Family, Kind};
 
 use crate::action::{Action, Farewell, Sink};
 use crate::config::Config;
@@ -111,6 +111,19 @@ impl Session {
     pub fn handle_stop(&mut self, now: Instant, farewell: Farewell) {
         self.step(now, Which::Second, Event::ManualStop(farewell.clone()));
         self.step(now, Which::Main, Event::ManualStop(farewell));
+    }
+
+    /// Asks the peer for its routes of a family again (RFC 2918 section 3). Nothing happens unless both
+    /// sides offered route refresh and the family.
+    pub fn handle_refresh(&mut self, now: Instant, family: Family) {
+        let able = |terms: &Negotiated| terms.refresh && terms.families.contains(family);
+        if !self.established().is_some_and(|(_, terms)| able(terms)) {
+            return;
+        }
+        if let Some(link) = self.main.link_mut() {
+            self.peering.send_refresh(link, family);
+            self.main.sent(now, &mut self.peering);
+        }
     }
 
     /// Ends the session and lets it start again after the idle hold time (Event 8).
@@ -258,7 +271,7 @@ impl Session {
     }
 
     /// Appends to `out` what waits to be sent on `conn` and returns how many bytes that
-    /// were. Never more than an OPEN, a KEEPALIVE and a NOTIFICATION; between messages of
+    /// were. Never more than an OPEN, a KEEPALIVE, a NOTIFICATION and a ROUTE-REFRESH for each family; between messages of
     /// the caller's, and before any that wait.
     pub fn poll_transmit(&mut self, conn: ConnId, out: &mut BytesMut) -> usize {
         match self.link_mut(conn) {

@@ -150,6 +150,25 @@ fn only_refreshes_that_were_offered_are_passed_on() {
 }
 
 #[test]
+fn a_peer_is_asked_for_its_routes_once_until_that_is_taken() {
+    let mut lone = established(config(1, 2));
+    for _ in 0..3 {
+        lone.session.handle_refresh(lone.now, Family::IPV4_UNICAST);
+        lone.session.handle_refresh(lone.now, Family::IPV6_UNICAST);
+    }
+    assert_eq!(lone.sent().0, [Kind::RouteRefresh], "IPv6 was not negotiated");
+    lone.session.handle_refresh(lone.now, Family::IPV4_UNICAST);
+    assert_eq!(lone.sent().0, [Kind::RouteRefresh]);
+    assert_eq!(lone.session.stats().sent.route_refresh, 2);
+
+    let mut without = config(1, 2);
+    without.route_refresh = false;
+    let mut lone = established(without);
+    lone.session.handle_refresh(lone.now, Family::IPV4_UNICAST);
+    assert_eq!(lone.sent().0, []);
+}
+
+#[test]
 fn a_peer_that_takes_nothing_is_left_after_the_send_hold_time() {
     let mut impatient = config(1, 2);
     impatient.send_hold = Some(20 * SECOND);

@@ -184,6 +184,12 @@ fn long_lived_restart_is_capped_by_family_and_needs_graceful_restart() {
     let terms = agreed(silent, &open(&[&gr, &long]));
     assert!(terms.knows_long_lived);
     assert!(terms.graceful_restart.expect("both know it").long_lived.families().is_empty());
+    ours.stale_time = 3600;
+    assert_eq!(ours.check().expect_err("nothing is kept at first").field, "stale_time");
+    if let Some(restart) = &mut ours.graceful_restart {
+        restart.families = FamilySet::IPV4;
+    }
+    assert!(ours.check().is_ok());
     ours.graceful_restart = None;
     assert_eq!(ours.check().expect_err("it needs graceful restart").field, "long_lived");
 }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use pathvane_session::GracefulRestart;
 use pathvane_wire::{Asn, Family, FamilySet, Role};
 use toml::Spanned;
+use toml::de::DeValue;
 
 use super::bfd::Bfd;
 use super::limits::{Limits, MaxOut};
@@ -18,7 +19,7 @@ use super::read::Section;
 use super::secret::Secret;
 use super::shell::{PeerTcp, Range};
 use super::speaker::{BGP_PORT, Speaker};
-use super::value::{Interface, Number, words};
+use super::value::{FromToml, Interface, Number, Refusal, words};
 use crate::tcp::{Hops, Options};
 
 words!(
@@ -69,6 +70,37 @@ impl Restart {
     }
 }
 
+/// How many routes of a prefix a peer is told (RFC 7911).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    /// One of each peer that has one.
+    All,
+    /// So many at most.
+    Most(Number<2, 32>),
+}
+
+impl Told {
+    fn most(self) -> u8 {
+        match self {
+            Self::All => u8::MAX,
+            Self::Most(most) => most.small(),
+        }
+    }
+}
+
+impl FromToml for Told {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Refusal> {
+        match value {
+            DeValue::String(word) if word == "all" => Ok(Self::All),
+            DeValue::String(word) => Err(Refusal::new(
+                format!("`{word}` is no number of routes"),
+                "write a whole number from 2 to 32, or \"all\"",
+            )),
+            number => Number::from_toml(number).map(Self::Most),
+        }
+    }
+}
+
 /// The table as read.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -96,9 +128,10 @@ pub(super) struct Peer {
     pub(super) graceful_restart: Restart,
     pub(super) restart_time: Spanned<Duration>,
     pub(super) long_lived_stale_time: Option<Spanned<Duration>>,
+    pub(super) long_lived_restart_time: Option<Spanned<Duration>>,
     pub(super) extended_messages: bool,
     pub(super) add_path_receive: bool,
-    pub(super) add_path_send: Option<Number<2, 32>>,
+    pub(super) add_path_send: Option<Told>,
     pub(super) import: Option<Spanned<String>>,
     pub(super) export: Option<Spanned<String>>,
     pub(super) next_hop_self: bool,
@@ -110,6 +143,7 @@ pub(super) struct Peer {
     pub(super) role: Option<Spanned<Role>>,
     pub(super) role_strict: bool,
     pub(super) restart_after_notification: bool,
+    pub(super) send_hold_time: Option<Spanned<Duration>>,
     pub(super) user_timeout: Option<Spanned<Duration>>,
     pub(super) bfd: Option<Bfd>,
 }
@@ -142,6 +176,7 @@ impl Peer {
             graceful_restart: section.or("graceful_restart", Restart::Helper),
             restart_time: section.spanned_or("restart_time", RESTART_TIME),
             long_lived_stale_time: section.optional("long_lived_stale_time"),
+            long_lived_restart_time: section.optional("long_lived_restart_time"),
             extended_messages: section.or("extended_messages", false),
             add_path_receive: section.or("add_path_receive", false),
             add_path_send: section.optional("add_path_send").map(Spanned::into_inner),
@@ -156,6 +191,7 @@ impl Peer {
             role: section.optional("role"),
             role_strict: section.or("role_strict", false),
             restart_after_notification: section.or("restart_after_notification", false),
+            send_hold_time: section.optional("send_hold_time"),
             user_timeout: section.optional("user_timeout"),
             bfd: Bfd::of_peer(section),
         }
@@ -199,7 +235,7 @@ impl Peer {
             export: policy(&self.export),
             next_hop_self: self.next_hop_self,
             client: self.client,
-            paths: self.add_path_send.map_or(0, Number::small),
+            paths: self.add_path_send.map_or(0, Told::most),
             bfd_strict: self.bfd.as_ref().is_some_and(|bfd| bfd.strict),
             domain: self.domain.clone(),
             max_in: self.max_prefixes.engine(),
@@ -228,6 +264,9 @@ impl Peer {
             restart.notification = self.restart_after_notification;
         }
         config.long_lived = self.long_lived_stale_time.as_ref().map(|time| *time.get_ref());
+        let stale_time = self.long_lived_restart_time.as_ref().map(|time| time.get_ref().as_secs());
+        config.stale_time = stale_time.map_or(0, |time| u32::try_from(time).unwrap_or(u32::MAX));
+        config.send_hold = self.send_hold_time.as_ref().map(|time| *time.get_ref());
         config.extended_messages = self.extended_messages;
         if self.add_path_receive {
             config.add_path_receive = families;

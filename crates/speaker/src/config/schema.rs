@@ -50,6 +50,7 @@ pub const PEER: &[&str] = &[
     "graceful_restart",
     "restart_time",
     "long_lived_stale_time",
+    "long_lived_restart_time",
     "extended_messages",
     "add_path_receive",
     "add_path_send",
@@ -65,6 +66,7 @@ pub const PEER: &[&str] = &[
     "role",
     "role_strict",
     "restart_after_notification",
+    "send_hold_time",
     "bfd",
 ];
 

@@ -22,6 +22,7 @@ use ipnet::IpNet;
 use pathvane_clock::Instant;
 use pathvane_engine::{Command, ConnId, Engine, ServiceId, StreamId};
 use pathvane_rib::Cursor;
+use pathvane_wire::{Family, FamilySet};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::checks::Outcome;
@@ -79,6 +80,8 @@ pub enum Query {
     Unfreeze,
     /// Leave, with these last words to the peers.
     Drain(String),
+    /// Ask this peer for its routes again, of one family or of all.
+    Refresh(String, Option<Family>),
     /// Close and reopen the session with this peer, with these words to it.
     Reset(String, String),
 }
@@ -176,6 +179,7 @@ fn command(engine: &Engine, query: &Query) -> Option<Result<(Command, String), R
             Command::Drain { text: text.clone() },
             "leaving: MED is raised, then prefixes are withdrawn",
         ),
+        Query::Refresh(name, family) => Some(refresh(engine, name, *family)),
         Query::Reset(name, text) => Some(answer::peer_id(engine, name).map(|peer| {
             (
                 Command::Reset { peer, text: text.clone() },
@@ -184,4 +188,33 @@ fn command(engine: &Engine, query: &Query) -> Option<Result<(Command, String), R
         })),
         _ => None,
     }
+}
+
+/// The command to ask a peer for its routes again, if it can be asked (RFC 2918).
+fn refresh(
+    engine: &Engine,
+    name: &str,
+    family: Option<Family>,
+) -> Result<(Command, String), Refused> {
+    let refuse = |error: String, remedy: String| Err(Refused { error, remedy });
+    let peer = answer::peer_id(engine, name)?;
+    let Some((_, terms)) = engine.peer(peer).session.established() else {
+        let remedy = "it sends everything when it is; `pathvane show peers` says why it is not";
+        return refuse(format!("the session with {name} is not Established"), remedy.to_owned());
+    };
+    if !terms.refresh {
+        let remedy =
+            format!("`pathvane reset {name}` closes and opens the session: it sends all then");
+        return refuse(format!("{name} did not offer route refresh (RFC 2918)"), remedy);
+    }
+    let families: FamilySet = match family {
+        None => terms.families,
+        Some(family) if terms.families.contains(family) => family.into(),
+        Some(family) => {
+            let remedy = format!("spoken with it: {}", terms.families);
+            return refuse(format!("{name} sends no routes of {family}"), remedy);
+        }
+    };
+    let done = format!("{name} is asked for its routes again: {families}");
+    Ok((Command::Refresh { peer, families }, done))
 }

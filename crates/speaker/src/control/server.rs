@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use ipnet::IpNet;
+use pathvane_wire::Family;
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -135,6 +136,7 @@ fn router(desk: Desk) -> Router {
         .route("/v1/unfreeze", post(unfreeze))
         .route("/v1/drain", post(drain))
         .route("/v1/reload", post(reload))
+        .route("/v1/peers/{name}/refresh", post(refresh))
         .route("/v1/peers/{name}/reset", post(reset))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -275,6 +277,28 @@ async fn drain(
     Params(words): Params<Words>,
 ) -> Result<Json<dto::Done>, Refusal> {
     done(&desk, Query::Drain(words.checked()?)).await
+}
+
+#[derive(Deserialize)]
+struct FamilyParam {
+    family: Option<String>,
+}
+
+async fn refresh(
+    State(desk): State<Desk>,
+    Path(name): Path<String>,
+    Params(param): Params<FamilyParam>,
+) -> Result<Json<dto::Done>, Refusal> {
+    let family = match param.family.as_deref() {
+        None => None,
+        Some("ipv4") => Some(Family::IPV4_UNICAST),
+        Some("ipv6") => Some(Family::IPV6_UNICAST),
+        Some(other) => {
+            let error = format!("{other} is not a family");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, error, "families: ipv4, ipv6"));
+        }
+    };
+    done(&desk, Query::Refresh(name, family)).await
 }
 
 async fn reset(

@@ -159,8 +159,16 @@ fn what_cannot_be_answered_is_refused_with_a_remedy() {
             assert!(refused.error.contains(error), "{path}: {}", refused.error);
             assert!(refused.remedy.contains(remedy), "{path}: {}", refused.remedy);
         }
-        let refused = refusal(client.post::<Done>("/v1/peers/nobody/reset").await);
-        assert!(refused.remedy.contains("east, west"));
+        for (path, error, remedy) in [
+            ("/v1/peers/nobody/reset", "nobody", "east, west"),
+            ("/v1/peers/nobody/refresh", "nobody", "east, west"),
+            ("/v1/peers/east/refresh", "not Established", "show peers"),
+            ("/v1/peers/east/refresh?family=vpnv4", "vpnv4 is not a family", "ipv4, ipv6"),
+        ] {
+            let refused = refusal(client.post::<Done>(path).await);
+            assert!(refused.error.contains(error), "{path}: {}", refused.error);
+            assert!(refused.remedy.contains(remedy), "{path}: {}", refused.remedy);
+        }
     });
 }
 

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::octets::{self, KEEPALIVE, MP_IPV4, OPEN};
-use crate::peer::{Heard, Peer};
+use crate::peer::{Heard, Peer, dial_narrow, fresh};
 use crate::row::Level::{Must, Should};
 use crate::row::{Row, row};
-use crate::world::{EXTERNAL, NO_POLICY, SHORT_HOLD, World};
+use crate::world::{DEAF, EXTERNAL, NO_POLICY, SHORT_HOLD, World};
 
 const HOLD: Duration = Duration::from_secs(3);
 
@@ -25,6 +25,25 @@ fn opening(world: &World, class: crate::peer::Class, hold: u16) -> Peer {
 fn expires(peer: &mut Peer, began: Instant) {
     peer.notified(4, 0, &[]);
     assert!(began.elapsed() >= HOLD - Duration::from_millis(50), "after {:?}", began.elapsed());
+}
+
+/// A peer whose TCP takes next to nothing as long as it does not read, with a route of its own.
+fn narrow(world: &World) -> (Peer, ipnet::IpNet) {
+    let (address, prefix) = (fresh(DEAF), world.prefix());
+    let stream = dial_narrow(address.into(), world.speaker.address());
+    let mut peer = Peer::on(stream, DEAF, address);
+    peer.establish(&[]);
+    peer.announce(prefix, &[]);
+    world.external.route(prefix);
+    (peer, prefix)
+}
+
+/// More than such a peer takes: 30 routes of 4,000 octets.
+fn much(world: &World, source: &mut Peer) {
+    for nth in 0..30_u32 {
+        let value = nth.to_be_bytes().repeat(980);
+        source.announce(world.prefix(), &octets::attribute(0xc0, 201, &value));
+    }
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -59,6 +78,35 @@ pub(super) fn rows() -> Vec<Row> {
                 expires(&mut peer, began);
             },
         ),
+        row(
+            "9687-3-expires",
+            Must,
+            "a peer that takes nothing for the SendHoldTime is left, though it speaks; others lose nothing",
+            |w| {
+                let (_deaf, prefix) = narrow(w);
+                let began = Instant::now();
+                let mut source = w.up(EXTERNAL);
+                much(w, &mut source);
+                w.settled(&mut source);
+                assert_eq!(w.external.withdrawals(prefix), 0);
+                w.external.gone(prefix);
+                assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+                w.settled(&mut source);
+            },
+        ),
+        row("9687-3-taken", Must, "one that takes a little now and then stays", |w| {
+            let (mut slow, prefix) = narrow(w);
+            let mut source = w.up(EXTERNAL);
+            much(w, &mut source);
+            for _ in 0..6 {
+                std::thread::sleep(Duration::from_secs(1));
+                let mut taken = 0;
+                while taken < 8 * 1024 {
+                    taken += slow.message(octets::UPDATE).len();
+                }
+            }
+            assert_eq!(w.external.withdrawals(prefix), 0);
+        }),
         row(
             "4271-4.4-keepalive",
             Should,

@@ -1,9 +1,11 @@
 //! How many prefixes a peer may announce (RFC 4271 section 6.7, RFC 4486), and policy's default (RFC 8212).
 
-use crate::octets::UPDATE;
+use std::time::Duration;
+
+use crate::octets::{OPEN, UPDATE};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
-use crate::world::{EXTERNAL, LIMITED, NO_POLICY};
+use crate::world::{EXTERNAL, LIMITED, NO_POLICY, REOPENED, WARNED};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -44,6 +46,40 @@ pub(super) fn rows() -> Vec<Row> {
             all.iter().for_each(|prefix| peer.announce(*prefix, &[]));
             all.iter().for_each(|prefix| drop(w.external.route(*prefix)));
         }),
+        row(
+            "4271-6.7-warned",
+            Choice,
+            "where the limit only warns, what is beyond it is used like the rest",
+            |w| {
+                let mut peer = w.up(WARNED);
+                for prefix in [w.prefix(), w.prefix(), w.prefix()] {
+                    peer.announce(prefix, &[]);
+                    w.external.route(prefix);
+                }
+                w.settled(&mut peer);
+            },
+        ),
+        row(
+            "4486-4-reopened",
+            Choice,
+            "closed for its prefixes for a time, a peer is turned away until then, and served after",
+            |w| {
+                let address = w.single(REOPENED);
+                let mut peer = w.connect_single(REOPENED, address);
+                peer.establish(&[]);
+                peer.announce(w.prefix(), &[]);
+                peer.announce(w.prefix(), &[]);
+                peer.notified(6, 1, &[0, 1, 1, 0, 0, 0, 1]);
+                w.connect_single(REOPENED, address).closed();
+                std::thread::sleep(Duration::from_millis(2500));
+                let prefix = w.prefix();
+                let mut peer = w.connect_single(REOPENED, address);
+                peer.message(OPEN);
+                peer.establish_by_answer(&[]);
+                peer.announce(prefix, &[]);
+                w.external.route(prefix);
+            },
+        ),
         row(
             "8212-3-in",
             Must,

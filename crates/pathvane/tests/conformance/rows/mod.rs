@@ -9,12 +9,15 @@ mod decision;
 mod errors;
 mod header;
 mod hold;
+mod keys;
 mod leaving;
 mod limits;
 mod multiprotocol;
 mod open;
 mod options;
+mod paths;
 mod refresh;
+mod reload;
 mod restart;
 mod roles;
 mod states;
@@ -27,11 +30,14 @@ pub(crate) fn all() -> Vec<Row> {
     // Those that wait for timers come first, so that the others fill the time.
     let areas = [
         hold::rows,
+        reload::rows,
         restart::rows,
         options::rows,
         collision::rows,
         leaving::rows,
         transport::rows,
+        keys::rows,
+        paths::rows,
         header::rows,
         open::rows,
         capabilities::rows,

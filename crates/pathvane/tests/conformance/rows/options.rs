@@ -9,12 +9,18 @@ use crate::octets::{self, ENHANCED_REFRESH, NEXT_HOP, OPEN, ROUTE_REFRESH, attri
 use crate::peer::{Class, Peer};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
-use crate::world::{CLIENT, EXTERNAL, INTERNAL, KEPT, KEPT_LONG, LONG, MANY, PATIENT, World};
+use crate::world::{
+    CLIENT, EXTERNAL, INTERNAL, KEPT, KEPT_LONG, LASTING, LONG, MANY, PATIENT, World,
+};
 
 /// Extended messages (RFC 8654).
 const EXTENDED: &[u8] = &[6, 0];
 /// The peer sends several routes per prefix of IPv4 (RFC 7911).
 const SENDS_MANY: &[u8] = &[69, 4, 0, 1, 1, 2];
+
+/// Graceful restart of a second, and keeping for a minute after that (RFC 9494), for IPv4.
+const RESTART: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
+const LONG_LIVED: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
 
 fn offers(world: &World, class: Class, wanted: &[u8]) -> bool {
     let open = world.connect(class).message(OPEN);
@@ -79,6 +85,27 @@ fn of_messages() -> Vec<Row> {
                 w.external.route(prefix);
                 source.announce(prefix, &attribute(0xc0, 201, &[7; 6000]));
                 w.external.gone(prefix);
+            },
+        ),
+        row(
+            "8654-4-most",
+            Must,
+            "a message of 65,535 octets is taken, be it from a peer that did not offer to take such",
+            |w| {
+                let (mut source, prefix) = (w.up(LONG), w.prefix());
+                source.announce(prefix, &[]);
+                w.external.route(prefix);
+                let attributes = [&source.attributes()[..], NEXT_HOP].concat();
+                let of = |length: usize| {
+                    let all = [&attributes[..], &attribute(0xc0, 203, &vec![7; length])].concat();
+                    octets::update(&[], &all, &octets::nlri(prefix))
+                };
+                let longest = of(65_535 - of(300).len() + 300);
+                assert_eq!(longest.len(), 65_535);
+                source.send(&longest);
+                // It does not fit the observer.
+                w.external.gone(prefix);
+                w.settled(&mut source);
             },
         ),
         row(
@@ -195,10 +222,8 @@ fn of_retention() -> Vec<Row> {
             Must,
             "a route kept for long is marked, goes to those who know such routes, and no one else",
             |w| {
-                let long_lived: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
-                let restart: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
-                let mut knows = with(w, PATIENT, &[restart, long_lived]);
-                let mut peer = with_address(w, KEPT_LONG, &[restart, long_lived]);
+                let mut knows = with(w, PATIENT, &[RESTART, LONG_LIVED]);
+                let mut peer = with_address(w, KEPT_LONG, &[RESTART, LONG_LIVED]);
                 let prefix = w.prefix();
                 peer.announce(prefix, &[]);
                 w.external.route(prefix);
@@ -211,11 +236,88 @@ fn of_retention() -> Vec<Row> {
                 w.external.gone(prefix);
             },
         ),
+        row(
+            "9494-3.1-offer",
+            Must,
+            "keeping for long is offered where that is configured, without asking for the same",
+            |w| {
+                assert!(offers(w, PATIENT, &[71, 0]));
+                assert!(!offers(w, EXTERNAL, &[71, 0]));
+            },
+        ),
+        row(
+            "9494-3.1-restarter",
+            Must,
+            "a peer that is to keep our routes for long is asked so: by family, F bits, seconds",
+            |w| {
+                let asked = [[0, 1, 1, 0x80, 0, 0x0e, 0x10], [0, 2, 1, 0x80, 0, 0x0e, 0x10]];
+                let wanted = [&[71, 14][..], asked.as_flattened()].concat();
+                let open = w.connect_single(LASTING, w.single(LASTING)).message(OPEN);
+                assert!(open.windows(16).any(|found| found == wanted), "{open:02x?}");
+            },
+        ),
+        row("9494-4.2-no-llgr", Must, "a route with NO_LLGR is not kept for long", |w| {
+            let mut peer = with_address(w, KEPT_LONG, &[RESTART, LONG_LIVED]);
+            let (kept, dropped) = (w.prefix(), w.prefix());
+            let mut knows = with(w, PATIENT, &[RESTART, LONG_LIVED]);
+            peer.announce(kept, &[]);
+            peer.announce(dropped, &octets::communities(&[0xffff_0007]));
+            knows.told_of(dropped);
+            drop(peer);
+            let mut last = std::collections::BTreeMap::new();
+            // Both are told anew: one with its mark, one as withdrawn.
+            while last.len() < 2 {
+                let told = octets::read_update(&knows.message(octets::UPDATE));
+                let ours = |prefix: &&IpNet| **prefix == kept || **prefix == dropped;
+                last.extend(told.announced.iter().filter(ours).map(|prefix| (*prefix, true)));
+                last.extend(told.withdrawn.iter().filter(ours).map(|prefix| (*prefix, false)));
+            }
+            assert_eq!((last[&kept], last[&dropped]), (true, false));
+        }),
+        row("9494-4.3-least", Must, "any other route is better than one kept for long", |w| {
+            let (mut peer, prefix) =
+                (with_address(w, KEPT_LONG, &[RESTART, LONG_LIVED]), w.prefix());
+            peer.announce(prefix, &[]);
+            w.external.route(prefix);
+            let mut other = w.up(EXTERNAL);
+            let path = octets::as_path(&[65001, 65001, 65001, 65001]);
+            let attributes = [octets::ORIGIN_IGP, &path, NEXT_HOP].concat();
+            other.send(&octets::update(&[], &attributes, &octets::nlri(prefix)));
+            w.settled(&mut other);
+            let first = w.external.now(prefix).expect("a route");
+            assert_ne!(first.attribute(2).map(|(_, path)| path.len()), Some(2 + 5 * 4));
+            drop(peer);
+            w.external.route_where(prefix, |route| {
+                route.attribute(2).map(|(_, path)| path.len()) == Some(2 + 5 * 4)
+            });
+            assert_eq!(w.external.withdrawals(prefix), 0, "without a moment in between");
+        }),
+        row(
+            "9494-4.3-received",
+            Must,
+            "a route that came with LLGR_STALE is such a one, too",
+            |w| {
+                let (mut peer, mut other, prefix) = (w.up(EXTERNAL), w.up(EXTERNAL), w.prefix());
+                let path = octets::as_path(&[65001, 65001, 65001, 65001]);
+                let attributes = [octets::ORIGIN_IGP, &path, NEXT_HOP].concat();
+                other.send(&octets::update(&[], &attributes, &octets::nlri(prefix)));
+                w.external.route(prefix);
+                let mut knows = with(w, PATIENT, &[RESTART, LONG_LIVED]);
+                let before = knows.told_of(prefix);
+                peer.announce(prefix, &octets::communities(&[0xffff_0006]));
+                w.settled(&mut peer);
+                let now = w.external.now(prefix).expect("the other route");
+                assert_eq!(now.attribute(2).map(|(_, path)| path.len()), Some(2 + 5 * 4));
+                assert!(before.announced.contains(&prefix));
+                other.withdraw(prefix);
+                w.external.gone(prefix);
+                let told = knows.told_of(prefix);
+                assert!(told.announced.contains(&prefix), "who knows such routes is told");
+            },
+        ),
         row("9494-4.3-end", Choice, "it goes when the time that is configured is over", |w| {
-            let long_lived: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
-            let restart: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
-            let mut knows = with(w, PATIENT, &[restart, long_lived]);
-            let (mut peer, prefix) = (with_address(w, KEPT, &[restart, long_lived]), w.prefix());
+            let mut knows = with(w, PATIENT, &[RESTART, LONG_LIVED]);
+            let (mut peer, prefix) = (with_address(w, KEPT, &[RESTART, LONG_LIVED]), w.prefix());
             peer.announce(prefix, &[]);
             knows.told_of(prefix);
             drop(peer);

@@ -19,6 +19,8 @@ fn told(world: &World, more: &[&[u8]]) -> (Peer, ipnet::IpNet) {
     let (mut source, mut peer, prefix) =
         (world.up(EXTERNAL), world.connect(EXTERNAL), world.prefix());
     peer.establish(more);
+    // What is asked for before the initial table is complete is answered by that.
+    while peer.message(UPDATE) != [0, 0, 0, 0] {}
     source.announce(prefix, &[]);
     peer.told_of(prefix);
     std::mem::forget(source);
@@ -70,6 +72,44 @@ pub(super) fn rows() -> Vec<Row> {
             let (mut peer, _) = told(w, &[]);
             ask(&mut peer, REQUEST);
             assert!(peer.quiet(ROUTE_REFRESH, Duration::from_secs(1)));
+        }),
+        row(
+            "2918-3-asked",
+            Choice,
+            "at the operator's wish a peer is asked: once for each family, or for one",
+            |w| {
+                let mut peer = w.up(EXTERNAL);
+                let name = format!("external@{}", peer.address);
+                assert!(w.speaker.ask(&["refresh", &name]).status.success());
+                assert_eq!(peer.message(ROUTE_REFRESH), REQUEST);
+                assert_eq!(peer.message(ROUTE_REFRESH), [0, 2, 0, 1]);
+                assert!(w.speaker.ask(&["refresh", &name, "ipv6"]).status.success());
+                assert_eq!(peer.message(ROUTE_REFRESH), [0, 2, 0, 1]);
+                w.settled(&mut peer);
+            },
+        ),
+        row("2918-3-unable", Must, "but not if it cannot be asked: the operator is told", |w| {
+            let mut peer = w.connect(EXTERNAL);
+            let wide = octets::four_octets(65001);
+            peer.establish_by(&peer.open_with(0, &octets::capabilities(&[MP_IPV4, &wide])));
+            let name = format!("external@{}", peer.address);
+            let output = w.speaker.ask(&["refresh", &name]);
+            assert!(!output.status.success(), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("2918"), "{output:?}");
+            assert!(peer.quiet(ROUTE_REFRESH, Duration::from_secs(1)));
+        }),
+        row("7313-4-family", Must, "markers of one family concern that family alone", |w| {
+            let (mut peer, four, six) = (w.connect(EXTERNAL), w.prefix(), w.prefix_v6());
+            peer.establish(&[ENHANCED_REFRESH]);
+            peer.announce(four, &[]);
+            peer.announce(six, &[]);
+            peer.send(&octets::update(&[], &[], &[]));
+            peer.send(&octets::update(&[], &[0x80, 15, 3, 0, 2, 1], &[]));
+            w.external.route(six);
+            ask(&mut peer, &[0, 1, 1, 1]);
+            ask(&mut peer, &[0, 1, 2, 1]);
+            w.external.gone(four);
+            assert_eq!(w.external.withdrawals(six), 0);
         }),
         row(
             "2918-4-other-family",

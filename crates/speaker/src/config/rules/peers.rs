@@ -64,6 +64,15 @@ fn timers(peer: &Peer, findings: &mut Findings) {
             "remove it: TCP must not give a session up that BGP still holds",
         );
     }
+    if let Some(time) = &peer.send_hold_time
+        && *time.get_ref() <= hold
+    {
+        findings.error(
+            time.span(),
+            format!("`send_hold_time` of peer `{}` is not longer than its hold time", peer.name()),
+            "raise it, or remove it for 8 minutes or twice the hold time (RFC 9687 section 3)",
+        );
+    }
     if peer.connect_retry < Duration::from_secs(1) {
         findings.error(
             peer.span.clone(),
@@ -166,6 +175,7 @@ fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
         );
     }
     long_lived(peer, findings);
+    kept_for_long(peer, findings);
     if peer.graceful_restart == Restart::Full && *file.speaker.fib.get_ref() == FibMode::Report {
         findings.note(
             peer.span.clone(),
@@ -201,6 +211,34 @@ fn long_lived(peer: &Peer, findings: &mut Findings) {
         format!("routes of peer `{}` may be kept long after it is dead", peer.name()),
         "keep `long_lived_stale_time` only for routes that have no other way: they are used as the \
          last resort, and lead nowhere if the peer stopped forwarding",
+    );
+}
+
+/// RFC 9494 the other way round: what we ask a peer to keep.
+fn kept_for_long(peer: &Peer, findings: &mut Findings) {
+    let Some(time) = &peer.long_lived_restart_time else { return };
+    let longest = Duration::from_secs(u64::from(LongLivedFamily::MOST));
+    if peer.graceful_restart != Restart::Full {
+        findings.error(
+            time.span(),
+            format!("peer `{}` is asked to keep our routes for long, but not at first", peer.name()),
+            "add `graceful_restart = \"full\"`, if our kernel routes forward on without the speaker",
+        );
+    }
+    if time.get_ref().subsec_nanos() != 0
+        || !(Duration::from_secs(1)..=longest).contains(time.get_ref())
+    {
+        findings.error(
+            time.span(),
+            format!("the long-lived restart time of peer `{}` is out of range", peer.name()),
+            "use whole seconds, from 1s to 24h; remove the key to ask for nothing beyond `restart_time`",
+        );
+    }
+    findings.warning(
+        time.span(),
+        format!("peer `{}` may keep our routes long after we are dead", peer.name()),
+        "keep `long_lived_restart_time` only where the peer has no other way to us: until it is over we \
+         take it for granted that it still sends by us",
     );
 }
 

@@ -27,7 +27,11 @@ pub(super) fn read(engine: &Engine, shell: Shell<'_>, query: &Query) -> Reply {
         Query::Routes { table, from, limit } => routes::page(engine, table, *from, *limit),
         Query::Explain(prefix) => Ok(Answer::Explain(Box::new(routes::explain(engine, *prefix)))),
         Query::Bfd => unreachable!("the engine does not know BFD sessions"),
-        Query::Freeze | Query::Unfreeze | Query::Drain(_) | Query::Reset(..) => {
+        Query::Freeze
+        | Query::Unfreeze
+        | Query::Drain(_)
+        | Query::Refresh(..)
+        | Query::Reset(..) => {
             unreachable!("commands are not read")
         }
     }
