@@ -4,26 +4,12 @@
 //! Two sessions, both dialled by the daemon: one with MD5 and TTL security for a configured peer, one
 //! for somebody of a range.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use crate::process::Process;
+use crate::far::{Far, Kind};
 use crate::space::{End, Space, link};
 use crate::speaker::Speaker;
 use crate::wait::{until, until_true};
 
 mod configs;
-
-/// Which daemon.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    Bird,
-    Frr,
-    GoBgp,
-    OpenBgpd,
-    ExaBgp,
-}
 
 #[test]
 #[ignore = "needs root and BIRD; the test command runs it"]
@@ -54,6 +40,9 @@ fn openbgpd_feature_by_feature() {
 fn exabgp_feature_by_feature() {
     all_features(Kind::ExaBgp);
 }
+
+/// Our end of the first session.
+const US: &str = "192.0.2.1";
 
 const SPEAKER: &str = r#"
 [speaker]
@@ -103,135 +92,6 @@ reach = ["10.128.0.0/16"]
 paths = ["far"]
 "#;
 
-/// The daemon, running.
-struct Far<'a> {
-    kind: Kind,
-    space: &'a Space,
-    folder: PathBuf,
-    process: Option<Process>,
-}
-
-impl<'a> Far<'a> {
-    fn start(kind: Kind, space: &'a Space, folder: &Path) -> Self {
-        let folder = folder.join("far");
-        configs::write(kind, &folder);
-        let mut far = Self { kind, space, folder, process: None };
-        far.launch();
-        far
-    }
-
-    fn launch(&mut self) {
-        let line = configs::command(self.kind, &self.folder);
-        self.process = Some(Process::start(self.space, &self.folder, "far", &line));
-        if self.kind == Kind::GoBgp {
-            // Its routes are not configuration.
-            let words = "global rib -a ipv4 add 10.128.0.0/20 community 64999:7 \
-                         large-community 64999:1:2 rt 64999:3 med 77";
-            until_true(20, "gobgpd takes a route", || self.tool("gobgp", words).0);
-            self.tool("gobgp", "global rib -a ipv6 add 2001:db8:128::/64 nexthop 2001:db8::2");
-        }
-    }
-
-    /// Ends it without a word.
-    fn kill(&mut self) {
-        self.process = None;
-        if self.kind == Kind::OpenBgpd {
-            // Its other processes end with the parent's sockets; so does the address of the new one.
-            let _ = fs::remove_file(self.folder.join("bgpd.sock"));
-        }
-    }
-
-    /// Runs a tool in its folder; whether it succeeded, and what it said.
-    fn tool(&self, program: &str, words: &str) -> (bool, String) {
-        self.exec(program, &words.split_whitespace().collect::<Vec<_>>())
-    }
-
-    fn exec(&self, program: &str, words: &[&str]) -> (bool, String) {
-        let output = Command::new("ip")
-            .args(["netns", "exec", self.space.name(), program])
-            .args(words)
-            .current_dir(&self.folder)
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
-        let text =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), text.into_owned())
-    }
-
-    fn vtysh(&self, lines: &[&str]) -> String {
-        let words: Vec<_> = lines.iter().flat_map(|line| ["-c", line]).collect();
-        self.exec("vtysh", &[&["--vty_socket", "."][..], &words].concat()).1
-    }
-
-    /// What it says of a prefix; ExaBGP writes down what it hears.
-    fn shows(&self, prefix: &str) -> String {
-        let v6 = prefix.contains(':');
-        match self.kind {
-            Kind::Bird => self.tool("birdc", &format!("-s bird.ctl show route {prefix} all")).1,
-            Kind::Frr => {
-                let family = if v6 { "ipv6" } else { "ipv4" };
-                self.vtysh(&[&format!("show bgp {family} unicast {prefix}")])
-            }
-            Kind::GoBgp => {
-                let family = if v6 { "ipv6" } else { "ipv4" };
-                self.tool("gobgp", &format!("global rib -a {family} {prefix}")).1
-            }
-            Kind::OpenBgpd => {
-                self.tool("bgpctl", &format!("-s bgpd.sock show rib detail {prefix}")).1
-            }
-            Kind::ExaBgp => {
-                let heard = fs::read_to_string(self.folder.join("heard")).unwrap_or_default();
-                heard.lines().filter(|line| line.contains(prefix)).collect()
-            }
-        }
-    }
-
-    /// Asks us for our routes again, if it can.
-    fn refresh(&self) -> bool {
-        match self.kind {
-            Kind::Bird => self.tool("birdc", "-s bird.ctl reload in far").0,
-            Kind::Frr => !self.vtysh(&["clear bgp ipv4 unicast 192.0.2.1 soft in"]).contains('%'),
-            Kind::OpenBgpd => self.tool("bgpctl", "-s bgpd.sock neighbor 192.0.2.1 refresh").0,
-            // They judge again what they have kept.
-            Kind::GoBgp | Kind::ExaBgp => false,
-        }
-    }
-
-    /// Closes the session with words, if it can say some.
-    fn close_with(&self, words: &str) -> bool {
-        match self.kind {
-            Kind::Bird => {
-                self.exec("birdc", &["-s", "bird.ctl", &format!("disable far \"{words}\"")]).0
-            }
-            Kind::Frr => {
-                let line = format!("neighbor 192.0.2.1 shutdown message {words}");
-                self.vtysh(&["configure terminal", "router bgp 4200000001", &line]);
-                true
-            }
-            Kind::GoBgp => {
-                self.exec("gobgp", &["neighbor", "192.0.2.1", "shutdown", "--reason", words]).0
-            }
-            Kind::OpenBgpd => {
-                self.exec("bgpctl", &["-s", "bgpd.sock", "neighbor", "192.0.2.1", "down", words]).0
-            }
-            Kind::ExaBgp => false,
-        }
-    }
-
-    fn open_again(&self) {
-        match self.kind {
-            Kind::Bird => drop(self.tool("birdc", "-s bird.ctl enable far")),
-            Kind::Frr => {
-                let line = "no neighbor 192.0.2.1 shutdown";
-                self.vtysh(&["configure terminal", "router bgp 4200000001", line]);
-            }
-            Kind::GoBgp => drop(self.tool("gobgp", "neighbor 192.0.2.1 enable")),
-            Kind::OpenBgpd => drop(self.tool("bgpctl", "-s bgpd.sock neighbor 192.0.2.1 up")),
-            Kind::ExaBgp => {}
-        }
-    }
-}
-
 fn step(what: &str) {
     println!("- {what}");
 }
@@ -256,7 +116,7 @@ fn all_features(kind: Kind) {
     let has_roles = matches!(kind, Kind::Bird | Kind::OpenBgpd);
     let role = if has_roles { "role = \"customer\"\nrole_strict = true" } else { "" };
     let mut speaker = Speaker::start(&site, folder.path(), &SPEAKER.replace("ROLE", role));
-    let mut far = Far::start(kind, &far, folder.path());
+    let mut far = Far::start(&far, folder.path(), configs::told(kind));
 
     step("a session with MD5 and TTL security, and one of a range");
     up(&speaker, "far");
@@ -311,7 +171,7 @@ fn refresh(speaker: &Speaker<'_>, far: &Far<'_>) {
         (peer["received"]["route_refresh"].as_u64(), peer["flaps"].as_u64())
     };
     let before = asked();
-    if far.refresh() {
+    if far.refresh(US) {
         step("route refresh: it asks, and keeps our prefix");
         until_true(10, "the request arrives", || asked().0 > before.0);
         assert_eq!(asked().1, before.1, "the session stays");
@@ -320,7 +180,7 @@ fn refresh(speaker: &Speaker<'_>, far: &Far<'_>) {
 }
 
 fn words(speaker: &Speaker<'_>, far: &Far<'_>) {
-    if !far.close_with("new_cable") {
+    if !far.close_with(US, "new_cable") {
         return;
     }
     step("words with a shutdown");
@@ -328,7 +188,7 @@ fn words(speaker: &Speaker<'_>, far: &Far<'_>) {
         let reason = speaker.peer("far")?["last_error"]["reason"].to_string();
         reason.contains("new_cable").then_some(())
     });
-    far.open_again();
+    far.open_again(US);
     up(speaker, "far");
     their_route(speaker);
 }

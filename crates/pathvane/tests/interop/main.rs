@@ -6,7 +6,9 @@
 mod bfd;
 mod bird;
 mod daemon;
+mod far;
 mod features;
+mod matrix;
 mod operating;
 mod process;
 mod protocol;

@@ -41,6 +41,19 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal}");
     }
 
+    /// Sends it to the program and all that it has started.
+    pub(crate) fn signal_all(&self, signal: &str) {
+        let mut pids = vec![self.child.id().to_string()];
+        let mut at = 0;
+        while let Some(pid) = pids.get(at) {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+            pids.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
+            at += 1;
+        }
+        let sent = Command::new("kill").args(["-s", signal]).args(&pids).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal}");
+    }
+
     /// Waits for the end of a program that is leaving; panics after ten seconds.
     pub(crate) fn wait(&mut self) {
         for _ in 0..200 {

@@ -2,11 +2,13 @@
 //! its own table and kernel, and packets both ways, follow.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Config, Daemon, Kind, Session};
+use crate::far::{self, Far, Told};
 use crate::process::Process;
 use crate::space::{End, Space, link};
 use crate::speaker::{PATHVANE, Speaker};
@@ -96,12 +98,7 @@ fn a_silent_path_is_left_in_frrs_table_and_in_both_directions() {
 fn moves_away_from_a_blackhole(kind: Kind) {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new();
-    let _reflector = Process::start(
-        &world.cloud,
-        folder.path(),
-        "reflector",
-        &format!("{PATHVANE} reflector --listen 0.0.0.0:862 --allow 10.255.0.0/16"),
-    );
+    let _reflector = world.reflector(folder.path());
     let daemon = Daemon::start(kind, &world.cloud, folder.path(), cloud_config());
     let speaker = Speaker::start(&world.site, folder.path(), SPEAKER);
     for peer in ["cr-east", "cr-west"] {
@@ -110,10 +107,9 @@ fn moves_away_from_a_blackhole(kind: Kind) {
     until_true(30, "the daemon prefers east", || {
         daemon.route("10.20.0.0/16").is_some_and(|route| route.says(&["20000", "10.90.1.2"]))
     });
-    until_true(30, "both paths are measured and east leads", || {
-        let paths = speaker.json(&["show", "paths"]).unwrap_or_default();
-        let up = crate::speaker::each(&paths).filter(|path| path["state"] == "up").count();
-        up == 2 && world.site.run("ip route get 10.129.0.5").contains("10.90.1.1")
+    until_both_are_up(&speaker);
+    until_true(30, "east leads", || {
+        world.site.run("ip route get 10.129.0.5").contains("10.90.1.1")
     });
     let call = Call::start(&world);
     until_true(20, "the call gets through", || call.echoed() > 20);
@@ -137,6 +133,63 @@ fn moves_away_from_a_blackhole(kind: Kind) {
     call.end();
     let moves = speaker.json(&["show", "events"]).expect("events").to_string();
     assert!(moves.contains("nothing gets through east"), "the move explains itself: {moves}");
+}
+
+#[test]
+#[ignore = "needs root and GoBGP; the test command runs it"]
+fn a_silent_path_is_left_in_gobgps_table() {
+    let mut config = "[global.config]\nas = 16550\nrouter-id = \"10.255.9.9\"\n".to_owned();
+    for n in [1, 2] {
+        config += &format!(
+            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"10.90.{n}.2\"\n\
+             peer-as = 65010\n[neighbors.transport.config]\nlocal-address = \"10.91.{n}.2\"\n\
+             [neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 5\n\
+             [neighbors.timers.config]\nconnect-retry = 1\nhold-time = 60\n"
+        );
+    }
+    leaves_in_its_table(Told { kind: far::Kind::GoBgp, asn: 16550, config, routes: Vec::new() });
+}
+
+#[test]
+#[ignore = "needs root and OpenBGPD; the test command runs it"]
+fn a_silent_path_is_left_in_openbgpds_table() {
+    let mut config = "AS 16550\nrouter-id 10.255.9.9\nholdtime 60\nfib-update no\n\
+                      socket \"FOLDER/bgpd.sock\"\nnexthop qualify via default\n"
+        .to_owned();
+    for n in [1, 2] {
+        config += &format!(
+            "neighbor 10.90.{n}.2 {{\n remote-as 65010\n local-address 10.91.{n}.2\n multihop 5\n}}\n"
+        );
+    }
+    config += "allow from any\nallow to any\n";
+    leaves_in_its_table(Told { kind: far::Kind::OpenBgpd, asn: 16550, config, routes: Vec::new() });
+}
+
+/// Daemons that install nothing here: what they would forward by is in their tables.
+fn leaves_in_its_table(told: Told) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = World::new();
+    for n in [1, 2] {
+        world.cloud.run(&format!("ip route add 10.255.{n}.1/32 via 10.91.{n}.1"));
+    }
+    let _reflector = world.reflector(folder.path());
+    let daemon = Far::start(&world.cloud, folder.path(), told);
+    let speaker = Speaker::start(&world.site, folder.path(), SPEAKER);
+    let prefers = |words: &[&str]| {
+        let best = daemon.best("10.20.0.0/16");
+        words.iter().all(|word| best.contains(word))
+    };
+    until_true(60, "the daemon prefers east", || prefers(&["20000", "10.90.1.2"]));
+    until_both_are_up(&speaker);
+    world.east.forward(false);
+    until_true(10, "the daemon prefers west", || prefers(&["10000", "10.90.2.2"]));
+}
+
+fn until_both_are_up(speaker: &Speaker<'_>) {
+    until_true(30, "both paths are measured", || {
+        let paths = speaker.json(&["show", "paths"]).unwrap_or_default();
+        crate::speaker::each(&paths).filter(|path| path["state"] == "up").count() == 2
+    });
 }
 
 fn cloud_config() -> Config {
@@ -193,6 +246,12 @@ impl World {
             space.run("sysctl -qw net.ipv4.conf.all.rp_filter=0");
         }
         Self { site, east, west, cloud }
+    }
+
+    /// What answers the probes in the region.
+    fn reflector(&self, folder: &Path) -> Process {
+        let line = format!("{PATHVANE} reflector --listen 0.0.0.0:862 --allow 10.255.0.0/16");
+        Process::start(&self.cloud, folder, "reflector", &line)
     }
 }
 

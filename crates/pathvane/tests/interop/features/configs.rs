@@ -1,54 +1,27 @@
-//! The daemons' configurations, and how they are started.
+//! The daemons' configurations.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
+use crate::far::{Kind, Told};
 
-use super::Kind;
-
-/// The command that runs the daemon in the foreground.
-pub(super) fn command(kind: Kind, folder: &Path) -> String {
-    let dir = folder.display();
-    match kind {
-        Kind::Bird => format!("bird -R -f -c {dir}/far.conf -s {dir}/bird.ctl -P {dir}/bird.pid"),
-        Kind::Frr => format!(
-            "/usr/lib/frr/bgpd --vty_socket {dir} -f {dir}/far.conf -z {dir}/zserv.api \
-             -i {dir}/bgpd.pid -P 0 -n -Z"
-        ),
-        Kind::GoBgp => format!("gobgpd -r -f {dir}/far.conf --api-hosts 127.0.0.1:50051"),
-        Kind::OpenBgpd => format!("/usr/sbin/bgpd -d -f {dir}/far.conf"),
-        Kind::ExaBgp => format!(
-            "env exabgp.daemon.user=root exabgp.daemon.drop=false exabgp.api.cli=false \
-             exabgp.log.destination=stdout exabgp {dir}/far.conf"
-        ),
-    }
-}
-
-/// Writes it.
-pub(super) fn write(kind: Kind, folder: &Path) {
-    fs::create_dir_all(folder).expect("create the daemon's folder");
-    let text = match kind {
-        Kind::Bird => BIRD.to_owned(),
-        Kind::Frr => FRR.to_owned(),
-        Kind::GoBgp => GOBGP.to_owned(),
-        Kind::OpenBgpd => OPENBGPD.replace("FOLDER", &folder.display().to_string()),
-        Kind::ExaBgp => EXABGP.replace("FOLDER", &folder.display().to_string()),
+/// What the daemon is told to be.
+pub(super) fn told(kind: Kind) -> Told {
+    let config = match kind {
+        Kind::Bird => BIRD,
+        Kind::Frr => FRR,
+        Kind::GoBgp => GOBGP,
+        Kind::OpenBgpd => OPENBGPD,
+        Kind::ExaBgp => EXABGP,
     };
-    let path = folder.join("far.conf");
-    fs::write(&path, text).expect("write the daemon's configuration");
-    // OpenBGPD reads nothing that others can write or read.
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("guard it");
-    match kind {
-        Kind::Frr => {
-            let owned = Command::new("chown").args(["-R", "frr:frr"]).arg(folder).status();
-            assert!(owned.is_ok_and(|status| status.success()), "cannot chown to frr");
-        }
-        // Its processes confine themselves to this folder, which its service would make.
-        Kind::OpenBgpd => fs::create_dir_all("/run/openbgpd").expect("make /run/openbgpd"),
-        _ => {}
-    }
+    let routes = match kind {
+        Kind::GoBgp => GOBGP_ROUTES.map(str::to_owned).to_vec(),
+        _ => Vec::new(),
+    };
+    Told { kind, asn: 4_200_000_001, config: config.to_owned(), routes }
 }
+
+const GOBGP_ROUTES: [&str; 2] = [
+    "global rib -a ipv4 add 10.128.0.0/20 community 64999:7 large-community 64999:1:2 rt 64999:3 med 77",
+    "global rib -a ipv6 add 2001:db8:128::/64 nexthop 2001:db8::2",
+];
 
 const BIRD: &str = r#"
 router id 10.255.0.2;
@@ -198,7 +171,7 @@ allow to any
 
 const EXABGP: &str = r#"
 process hears {
-  run /bin/sh -c "cat >> FOLDER/heard";
+  run /bin/sh FOLDER/hears;
   encoder json;
 }
 template {
