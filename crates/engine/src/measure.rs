@@ -1,5 +1,6 @@
 //! Probes out, samples in, verdicts: every stream and every path's monitor.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -145,8 +146,9 @@ impl Measure {
             packet: Vec::with_capacity(ProbePacket::MAX),
         };
         let mut rng = fastrand::Rng::with_seed(seed);
+        let mut configs = Vec::new();
         for (index, path) in (0u16..).zip(&config.paths) {
-            let monitor_config = monitor_config(config, PathId(index));
+            let monitor_config = monitor_config(config, PathId(index), &mut configs);
             let first = measure.streams.len();
             for (nth, probe) in path.probes.iter().enumerate() {
                 let number = u16::try_from(measure.streams.len()).unwrap_or(u16::MAX);
@@ -496,17 +498,25 @@ impl Measure {
     }
 }
 
-/// The monitor of a path: limits from the configuration, class and rates of the neediest service
-/// that uses it.
-fn monitor_config(config: &Config, path: PathId) -> MonitorConfig {
+/// How a path is judged: limits from the configuration, class and rates of the neediest service
+/// that uses it. Paths that are judged alike share one of `known`.
+fn monitor_config(
+    config: &Config,
+    path: PathId,
+    known: &mut Vec<Arc<MonitorConfig>>,
+) -> Arc<MonitorConfig> {
     let users = config.services.iter().filter(|service| service.paths.contains(&path));
-    let mut monitor = config.timing.monitor.clone();
+    let basic = &config.timing.monitor;
     // Classes are ordered by need.
-    monitor.class = users.clone().map(|service| service.class).min().unwrap_or(monitor.class);
+    let class = users.clone().map(|service| service.class).min().unwrap_or(basic.class);
     let rates = users.map(|service| config.timing.rates_of(service.class, service.own_class));
-    let rates = rates.reduce(ProbeRates::fastest);
-    monitor.rates = rates.unwrap_or(monitor.rates);
-    monitor
+    let rates = rates.reduce(ProbeRates::fastest).unwrap_or(basic.rates);
+    if let Some(same) = known.iter().find(|it| it.class == class && it.rates == rates) {
+        return Arc::clone(same);
+    }
+    let new = Arc::new(MonitorConfig { class, rates, ..basic.clone() });
+    known.push(Arc::clone(&new));
+    new
 }
 
 /// Probes without an answer after which it is told that a first hop answers none.

@@ -477,3 +477,14 @@ fn probes_are_never_so_fast_that_replies_cannot_be_told_apart() {
     let boosted = path.monitor.probe_interval(Role::Active);
     assert!(boosted > ms(9), "{boosted:?}");
 }
+
+/// What `docs/SCORING.md` says of memory. The configuration is shared by paths that are judged alike.
+#[test]
+fn a_path_takes_no_more_memory_than_is_written_down() {
+    let config = std::sync::Arc::new(MonitorConfig::default());
+    let bytes = |streams: &[u8]| {
+        PathMonitor::new(Instant::ZERO, std::sync::Arc::clone(&config), streams).state_bytes()
+    };
+    let (one, two) = (bytes(&[0]), bytes(&[0, 1]));
+    assert!(one <= 2152 && two - one <= 1056, "{one} bytes, {two} with a second stream");
+}

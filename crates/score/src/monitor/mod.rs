@@ -5,6 +5,7 @@ mod life;
 mod quality;
 mod streams;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use pathvane_clock::{Duration, Instant};
@@ -125,7 +126,8 @@ impl Default for MonitorConfig {
 /// have arrived must be told before timers are handled.
 #[derive(Clone, Debug)]
 pub struct PathMonitor {
-    config: MonitorConfig,
+    /// Shared by all paths of the same class and rates.
+    config: Arc<MonitorConfig>,
     streams: Streams,
     link: LinkState,
     bfd: BfdState,
@@ -163,10 +165,12 @@ impl PathMonitor {
     /// reflector, and source ports of one stream, sample members of multipath bundles.
     ///
     /// Without streams to a far end the path is judged by its link and BFD session alone.
-    pub fn new<S>(now: Instant, config: MonitorConfig, streams: &[S]) -> Self
+    /// Paths that are judged alike may share their `config`.
+    pub fn new<S>(now: Instant, config: impl Into<Arc<MonitorConfig>>, streams: &[S]) -> Self
     where
         S: Copy + Into<StreamSpec>,
     {
+        let config = config.into();
         let streams: Vec<StreamSpec> = streams.iter().map(|&stream| stream.into()).collect();
         let mut monitor = Self {
             streams: Streams::new(now, &streams),
@@ -330,6 +334,12 @@ impl PathMonitor {
     /// The verdict of now. Its figures are at most [`d::ASSESS_EVERY`] old.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    /// Bytes that the state of the path takes, of its streams and of its own classes of service too;
+    /// its configuration, which is shared, apart.
+    pub fn state_bytes(&self) -> usize {
+        size_of::<Self>() + self.streams.heap_bytes() + self.assessment.heap_bytes()
     }
 
     /// How well the path serves `class`.

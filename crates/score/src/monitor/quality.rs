@@ -38,7 +38,17 @@ pub(super) struct Assessment {
     lossy: bool,
     unsound: bool,
     direction: Reasons,
-    figures: Evidence,
+    figures: Measured,
+}
+
+/// What is measured with the scores.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    rtt_ns: u64,
+    usual_rtt_ns: u64,
+    jitter_ns: u64,
+    loss_ppm: u32,
+    usual_loss_ppm: u32,
 }
 
 impl Assessment {
@@ -53,7 +63,7 @@ impl Assessment {
             lossy: false,
             unsound: false,
             direction: Reasons::NONE,
-            figures: Evidence::default(),
+            figures: Measured::default(),
         }
     }
 
@@ -88,13 +98,12 @@ impl Assessment {
         };
         self.unsound = quality.unsound;
         self.direction = direction;
-        self.figures = Evidence {
+        self.figures = Measured {
             rtt_ns: quality.nearest.srtt_ns(),
             usual_rtt_ns: quality.nearest.usual_rtt_ns(),
             jitter_ns: quality.nearest.jitter_ns(),
             loss_ppm: ppm(quality.loss.share()),
             usual_loss_ppm: ppm(quality.nearest.usual_loss()),
-            ..Evidence::default()
         };
         let mut changed = false;
         for class in Class::ALL {
@@ -166,7 +175,14 @@ impl Assessment {
 
     /// The part of the evidence that is measured with the scores.
     pub(super) fn evidence(&self) -> Evidence {
-        self.figures
+        let Measured { rtt_ns, usual_rtt_ns, jitter_ns, loss_ppm, usual_loss_ppm } = self.figures;
+        let none = Evidence::default();
+        Evidence { rtt_ns, usual_rtt_ns, jitter_ns, loss_ppm, usual_loss_ppm, ..none }
+    }
+
+    /// Bytes of the scores of classes of the operator's own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.own.capacity() * size_of::<Scored>()
     }
 }
 

@@ -190,6 +190,11 @@ impl Streams {
         self.shared_series / self.series
     }
 
+    /// Bytes of the streams' states.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Stream>()
+    }
+
     pub(super) fn reflectors(&self) -> u8 {
         self.reflectors
     }

@@ -1,9 +1,13 @@
 //! Law 1: whatever is said about a path, its probes keep their own way there and back.
 
+use std::time::Duration;
+
 use pathvane_clock::Instant;
-use pathvane_engine::{Command, EventKind, Input};
+use pathvane_engine::config::{Probe, ProbeKind};
+use pathvane_engine::{Command, Engine, EventKind, Input, Output};
+use pathvane_probe::Timestamp;
 use pathvane_score::State;
-use pathvane_sim::world::World;
+use pathvane_sim::world::{Setup, World};
 
 use crate::scenes::{probe_source_held, reflectors, worsen};
 use crate::{SECOND, settled, state};
@@ -93,4 +97,44 @@ fn a_return_blackhole_of_the_leader_silences_it_alone() {
     assert_eq!(state(&world, leader), State::Down);
     assert_eq!(state(&world, other), State::Up);
     assert_eq!(world.leader(), Some(other));
+}
+
+/// Nobody answers, so every path is as suspicious as can be and probed as fast as it may be.
+#[test]
+fn a_stream_with_a_floor_keeps_to_it_however_suspicious_its_path_is() {
+    let mut config = Setup::regions(&[("east", 10), ("west", 20)]).first_hops().engine;
+    let slowest = Duration::from_secs(2);
+    for path in &mut config.paths {
+        path.probes.push(Probe { kind: ProbeKind::Tcp, slowest, ..path.probes[0].clone() });
+    }
+    let probes = config.paths.iter().flat_map(|path| &path.probes);
+    let floors: Vec<_> = probes.map(Probe::shortest_interval).collect();
+    assert_eq!(floors.iter().filter(|floor| **floor == slowest).count(), 2);
+    let mut now = Instant::from_millis(1);
+    let mut engine = Engine::new(now, config, 1, Timestamp::from_unix_nanos(0));
+    let mut sent = vec![Vec::new(); floors.len()];
+    while now < Instant::from_secs(30) {
+        match engine.poll() {
+            Output::Probe(probe) => {
+                sent[probe.stream.index()].push(now);
+                engine.handle(now, Input::ProbeSent { stream: probe.stream, seq: probe.seq });
+            }
+            Output::Timeout(at) => {
+                now = at.expect("probes are due");
+                engine.handle(now, Input::Timeout);
+            }
+            _ => {}
+        }
+    }
+    for (floor, times) in floors.iter().zip(&sent) {
+        let apart = times.windows(2).map(|pair| pair[1].since(pair[0]));
+        let shortest = apart.min().expect("several probes");
+        match floor.is_zero() {
+            true => assert!(shortest < Duration::from_millis(20), "boosted: {shortest:?}"),
+            // Turns fall on a grid of half a millisecond.
+            false => assert!(shortest + Duration::from_micros(500) >= *floor, "{shortest:?}"),
+        }
+        let least = (29.0 / floor.as_secs_f64().max(0.1)) as usize;
+        assert!(times.len() >= least, "{} probes, not {least}", times.len());
+    }
 }
