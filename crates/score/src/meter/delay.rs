@@ -155,3 +155,46 @@ impl Rounds {
         (halvings, roll)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: f32 = 1e6;
+
+    /// By hand, from RFC 6298 section 2 with alpha 1/8 and beta 1/4, RTTVAR before SRTT.
+    #[test]
+    fn smoothing_is_that_of_rfc_6298() {
+        let mut smooth = Smooth::default();
+        let mut told = |rtt_ms: f32| {
+            smooth.update(rtt_ms * MS);
+            let patience = smooth.patience().as_secs_f64() * 1e3;
+            [f64::from(smooth.srtt()) / 1e6, f64::from(smooth.rttvar()) / 1e6, patience]
+        };
+        for (rtt_ms, want) in [
+            (100.0, [100.0, 50.0, 300.0]),
+            (140.0, [105.0, 47.5, 330.0]),
+            (100.0, [104.375, 36.875, 251.875]),
+        ] {
+            let got = told(rtt_ms);
+            assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-3), "{got:?}");
+        }
+        // Two hundred equal delays: SRTT is that delay, and the margin its least.
+        let last = (0..200).map(|_| told(30.0)).last();
+        let [srtt, rttvar, patience] = last.unwrap();
+        assert!((srtt - 30.0).abs() < 0.01 && rttvar < 0.01 && (patience - 35.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_least_delay_is_forgotten_within_two_windows() {
+        let mut variation = Variation::default();
+        let mut record = |delay_ms: i64, roll| {
+            variation.record(delay_ms * 1_000_000, roll);
+            variation.least() / 1_000_000
+        };
+        assert_eq!(record(20, false), 20);
+        assert_eq!(record(50, false), 20);
+        assert_eq!(record(50, true), 20, "of the window before");
+        assert_eq!(record(50, true), 50, "the path is longer now");
+    }
+}

@@ -195,8 +195,9 @@ fn jitter_shift_needs_more_than_one_step() {
     assert!(meter.jitter_shifted());
 }
 
+/// Of ten probes one is lost on the way there and three on the way back.
 #[test]
-fn a_stateful_reflector_tells_the_direction_of_loss() {
+fn a_stateful_reflector_tells_which_way_most_was_lost() {
     let mut meter = Meter::new(at(0));
     let mut reflected = 0;
     for seq in 0..500_u32 {
@@ -207,7 +208,7 @@ fn a_stateful_reflector_tells_the_direction_of_loss() {
             continue;
         }
         reflected += 1;
-        if seq % 10 == 7 {
+        if (5..8).contains(&(seq % 10)) {
             continue;
         }
         let arrived = at(sent + 10);
@@ -216,8 +217,27 @@ fn a_stateful_reflector_tells_the_direction_of_loss() {
         meter.reply(arrived, &sample);
     }
     let tally = meter.tally();
-    assert!((tally.share() - 0.2).abs() < 0.02);
-    assert!((tally.reverse / tally.losses - 0.5).abs() < 0.05);
+    assert!((tally.share() - 0.4).abs() < 0.02);
+    assert!((tally.reverse / tally.losses - 0.75).abs() < 0.05);
+}
+
+#[test]
+fn ipdv_is_between_probes_that_follow_each_other() {
+    // Every other probe is lost, and those between are 20 and 60 ms under way by turns.
+    let mut meter = Meter::new(at(0));
+    for seq in (0..400_u32).step_by(2) {
+        let sent = 100 * u64::from(seq);
+        let arrived = sent + if seq % 4 == 0 { 20 } else { 60 };
+        meter.sent(at(sent), seq);
+        meter.reply(at(arrived), &Sample::round_trip(seq, at(arrived), (arrived - sent) * MS));
+        meter.sent(at(sent + 100), seq + 1);
+        meter.handle_timeout(at(sent + 199));
+    }
+    assert_eq!(meter.figures().ipdv_ns, [0; 3], "no two that follow each other were answered");
+    let mut meter = Meter::new(at(0));
+    (0..400).for_each(|seq| probe(&mut meter, seq, if seq % 2 == 0 { 20 } else { 60 }));
+    let median = meter.figures().ipdv_ns[0] / MS;
+    assert!((33..=47).contains(&median), "{median} ms, not 40");
 }
 
 #[test]

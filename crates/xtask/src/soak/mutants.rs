@@ -1,7 +1,7 @@
-//! Whether the conformance suite can fail: a copy of the tree with every mutant of
-//! `fixtures/mutants/mutants.toml` in it, asleep, built once; then one run for each that is awake.
+//! Whether the conformance suite and the tests of measuring can fail: a copy of the tree with every
+//! mutant of `fixtures/mutants` in it, asleep, built once; then one run for each that is awake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,99 +15,136 @@ use crate::shell;
 /// Which of them.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only mutants whose `says` or `file` contains this.
+    /// Only mutants whose `says`, `file` or table (such as `measuring`) contains this.
     #[arg(default_value = "")]
     only: String,
 }
 
 /// One way to be wrong.
 struct Mutant {
+    /// The file that lists it.
+    table: &'static str,
     says: String,
     file: String,
     /// What stands in the file once, the expression in it, and what that becomes.
     find: String,
     expr: String,
     to: String,
-    /// Which rows notice.
-    rows: Vec<String>,
+    /// Who notices.
+    killers: Killers,
 }
 
-const TABLE: &str = "fixtures/mutants/mutants.toml";
+/// What has to fail.
+enum Killers {
+    /// Rows of the conformance suite.
+    Rows(Vec<String>),
+    /// Tests, by the program they are in.
+    Tests(BTreeMap<Target, Vec<String>>),
+}
 
-/// Every crate that mutants are in knows this one; it may not ask the environment itself.
+/// One test program: a crate's folder, and the file of its tests or `lib`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Target {
+    folder: String,
+    name: String,
+}
+
+const TABLES: [&str; 2] = ["fixtures/mutants/mutants.toml", "fixtures/mutants/measuring.toml"];
+
+/// The crates whose tests notice mutants of measuring.
+const TESTED: [&str; 4] = ["probe", "score", "engine", "sim"];
+
+/// A test that does not end in this many seconds has noticed something.
+const PATIENCE_S: &str = "300";
+
+/// Every crate that mutants are in knows one of these two. In the copy they may ask the environment.
+const KNOWN: [&str; 2] = ["crates/wire/src/lib.rs", "crates/clock/src/lib.rs"];
+
 const SWITCH: &str = "
-/// Which mutant this process is.
-pub static MUTANT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+extern crate std;
 
-/// Whether it is this one.
+/// Whether this process is that mutant.
 #[inline(never)]
 pub fn mutant(number: u32) -> bool {
-    MUTANT.load(core::sync::atomic::Ordering::Relaxed) == number
+    static AWAKE: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
+    let number_of = |text: std::string::String| text.parse().ok();
+    *AWAKE.get_or_init(|| std::env::var(\"PATHVANE_MUTANT\").ok().and_then(number_of)) == Some(number)
 }
 ";
 
-/// Sets the switch before anything else happens.
-const AT_START: &str = "fn main() -> ExitCode {
-    let number = std::env::var(\"PATHVANE_MUTANT\").ok().and_then(|text| text.parse().ok());
-    pathvane_wire::MUTANT.store(number.unwrap_or(0), std::sync::atomic::Ordering::Relaxed);
-";
-
-/// Runs it, and prints who was noticed by which rows.
+/// Runs it, and prints who was noticed by whom.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mutants = read()?;
     let tree = copy_of_the_tree()?;
     for (number, mutant) in (1_u32..).zip(&mutants) {
         mutant.plant(number, &tree)?;
     }
-    append(&tree.join("crates/wire/src/lib.rs"), SWITCH)?;
-    replace(&tree.join("crates/pathvane/src/main.rs"), "fn main() -> ExitCode {\n", AT_START)?;
+    for known in KNOWN {
+        append(&tree.join(known), SWITCH)?;
+    }
+    let tried: Vec<_> =
+        (1_u32..).zip(&mutants).filter(|(_, mutant)| mutant.is_about(&options.only)).collect();
     let began = Instant::now();
-    let program = build(&tree)?;
-    let failed = play(&program, &tree, 0, "")?;
-    ensure!(failed.is_empty(), "with all mutants asleep rows fail: {failed:?}");
-    println!("\nall asleep: every row holds (built and run in {:.0?})", began.elapsed());
-    let mut survivors = 0;
-    let mut tried = 0;
-    for (number, mutant) in (1..).zip(&mutants) {
-        if !mutant.says.contains(&options.only) && !mutant.file.contains(&options.only) {
-            continue;
+    let programs = Programs::build(&tree, tried.iter().map(|(_, mutant)| *mutant))?;
+    for (_, mutant) in &tried {
+        if let Killers::Tests(tests) = &mutant.killers {
+            let failed = programs.test(0, tests)?;
+            ensure!(failed.is_empty(), "with all mutants asleep tests fail: {failed:?}");
         }
-        tried += 1;
-        let failed = play(&program, &tree, number, &mutant.rows.join(","))?;
-        let missed: Vec<_> = mutant.rows.iter().filter(|row| !failed.contains(*row)).collect();
+    }
+    println!("\nall asleep: everything holds (built and run in {:.0?})", began.elapsed());
+    let mut survivors = 0;
+    for (number, mutant) in &tried {
+        let (named, failed) = match &mutant.killers {
+            Killers::Rows(rows) => (rows.clone(), programs.play(*number, &rows.join(","))?),
+            Killers::Tests(tests) => {
+                (tests.values().flatten().cloned().collect(), programs.test(*number, tests)?)
+            }
+        };
+        let missed: Vec<_> = named.iter().filter(|one| !failed.contains(*one)).collect();
         survivors += usize::from(!missed.is_empty());
         match missed.is_empty() {
-            true => println!("noticed   {number:3} {}: {}", mutant.says, mutant.rows.join(", ")),
+            true => println!("noticed   {number:3} {}: {}", mutant.says, named.join(", ")),
             false => {
                 println!("SURVIVES  {number:3} {} ({}): {missed:?} hold", mutant.says, mutant.file)
             }
         }
     }
-    println!("{tried} mutants, {} noticed, in {:.0?}", tried - survivors, began.elapsed());
+    let all = tried.len();
+    println!("{all} mutants, {} noticed, in {:.0?}", all - survivors, began.elapsed());
     ensure!(survivors == 0, "{survivors} mutants survive");
     Ok(())
 }
 
 fn read() -> Result<Vec<Mutant>> {
-    let text = fs::read_to_string(shell::root().join(TABLE)).context(TABLE)?;
-    let table: toml::Table = text.parse().context(TABLE)?;
-    let list = table.get("mutant").and_then(toml::Value::as_array).context("no mutants")?;
-    list.iter().map(|one| Mutant::read(one).with_context(|| format!("{TABLE}: {one}"))).collect()
+    let mut mutants = Vec::new();
+    for file in TABLES {
+        let text = fs::read_to_string(shell::root().join(file)).context(file)?;
+        let table: toml::Table = text.parse().context(file)?;
+        for one in table.get("mutant").and_then(toml::Value::as_array).context("no mutants")? {
+            mutants.push(Mutant::read(file, one).with_context(|| format!("{file}: {one}"))?);
+        }
+    }
+    Ok(mutants)
 }
 
 impl Mutant {
-    fn read(value: &toml::Value) -> Result<Mutant> {
+    fn read(table: &'static str, value: &toml::Value) -> Result<Mutant> {
         let text = |key: &str| value.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-        let rows = value.get("rows").and_then(toml::Value::as_array).context("no `rows`")?;
         let find = text("find").context("no `find`")?;
         Ok(Mutant {
+            table,
             says: text("says").context("no `says`")?,
             file: text("file").context("no `file`")?,
             expr: text("expr").unwrap_or_else(|| find.clone()),
             find,
             to: text("to").context("no `to`")?,
-            rows: rows.iter().filter_map(|row| row.as_str().map(str::to_owned)).collect(),
+            killers: Killers::read(value)?,
         })
+    }
+
+    fn is_about(&self, only: &str) -> bool {
+        [&self.says, &self.file, self.table].iter().any(|text| text.contains(only))
     }
 
     /// Whether what it changes stands in its file, once.
@@ -122,7 +159,11 @@ impl Mutant {
 
     /// Puts it into the copy, behind its switch. Several may change one expression.
     fn plant(&self, number: u32, tree: &Path) -> Result<()> {
-        let here = if self.file.starts_with("crates/wire/") { "crate" } else { "pathvane_wire" };
+        let here = match self.file.split('/').nth(1) {
+            Some("wire") => "crate",
+            Some("clock" | "probe" | "score") => "pathvane_clock",
+            _ => "pathvane_wire",
+        };
         self.fits()?;
         let path = tree.join(&self.file);
         let (before, after) = self.find.split_once(&self.expr).expect("just looked");
@@ -139,6 +180,26 @@ impl Mutant {
             }
         };
         fs::write(&path, text).context(self.file.clone())
+    }
+}
+
+impl Killers {
+    fn read(value: &toml::Value) -> Result<Self> {
+        let list = |key: &str| {
+            let list = value.get(key).and_then(toml::Value::as_array)?;
+            Some(list.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect::<Vec<_>>())
+        };
+        if let Some(rows) = list("rows") {
+            return Ok(Self::Rows(rows));
+        }
+        let mut tests: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for test in list("tests").context("neither `rows` nor `tests`")? {
+            let (target, test) = test.split_once(' ').context("no program before the test")?;
+            let (folder, name) = target.split_once('/').context("no crate before the program")?;
+            let target = Target { folder: folder.to_owned(), name: name.to_owned() };
+            tests.entry(target).or_default().push(test.to_owned());
+        }
+        Ok(Self::Tests(tests))
     }
 }
 
@@ -165,20 +226,88 @@ fn append(path: &Path, text: &str) -> Result<()> {
     fs::write(path, before + text).with_context(|| path.display().to_string())
 }
 
-fn replace(path: &Path, from: &str, to: &str) -> Result<()> {
-    let before = fs::read_to_string(path)?;
-    ensure!(before.contains(from), "{} has changed", path.display());
-    fs::write(path, before.replacen(from, to, 1)).with_context(|| path.display().to_string())
+/// What the copy was built into.
+struct Programs {
+    tree: PathBuf,
+    suite: Option<PathBuf>,
+    tests: BTreeMap<Target, PathBuf>,
 }
 
-/// Builds the copy; where the suite's program is.
-fn build(tree: &Path) -> Result<PathBuf> {
-    let target = tree.parent().context("a folder")?.join("target");
-    let args = ["test", "-p", "pathvane", "--test", "conformance", "--no-run"];
+impl Programs {
+    /// Builds of the copy what notices `mutants`.
+    fn build<'a>(tree: &Path, mutants: impl Iterator<Item = &'a Mutant>) -> Result<Self> {
+        let (rows, tests): (Vec<_>, Vec<_>) =
+            mutants.partition(|mutant| matches!(mutant.killers, Killers::Rows(_)));
+        let mut programs = Self { tree: tree.to_owned(), suite: None, tests: BTreeMap::new() };
+        if !rows.is_empty() {
+            let mut built = build(tree, &["-p", "pathvane", "--test", "conformance"])?;
+            programs.suite = built.pop_first().map(|(_, program)| program);
+            let failed = programs.play(0, "")?;
+            ensure!(failed.is_empty(), "with all mutants asleep rows fail: {failed:?}");
+        }
+        if !tests.is_empty() {
+            let packages = TESTED.map(|folder| format!("pathvane-{folder}"));
+            let args: Vec<_> = packages.iter().flat_map(|package| ["-p", package]).collect();
+            programs.tests = build(tree, &args)?;
+        }
+        Ok(programs)
+    }
+
+    /// The rows that fail with one mutant awake.
+    fn play(&self, number: u32, rows: &str) -> Result<BTreeSet<String>> {
+        let output = Command::new(self.suite.as_ref().context("cargo names no suite")?)
+            .args(["every_row_holds", "--nocapture"])
+            .env("RUST_BACKTRACE", "0")
+            .env("PATHVANE_MUTANT", number.to_string())
+            .env("PATHVANE_CONFORMANCE_ROWS", rows)
+            .current_dir(self.tree.join("crates/pathvane"))
+            .output()
+            .context("cannot run the suite")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed = text.lines().filter_map(|line| {
+            line.split_once("FAILED ")?.1.split_once(" (").map(|(id, _)| id.to_owned())
+        });
+        if !text.contains(" rows played") {
+            // The daemon did not even come up.
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("mutant {number} played no row:\n{text}{errors}");
+        }
+        Ok(failed.collect())
+    }
+
+    /// Those of `tests` that do not hold with one mutant awake: they fail, or do not end.
+    fn test(&self, number: u32, tests: &BTreeMap<Target, Vec<String>>) -> Result<BTreeSet<String>> {
+        let mut failed = BTreeSet::new();
+        for (target, names) in tests {
+            let program = self.tests.get(target);
+            let program = program.with_context(|| format!("cargo built no {target:?}"))?;
+            let output = Command::new("timeout")
+                .arg(PATIENCE_S)
+                .arg(program)
+                .arg("--exact")
+                .args(names)
+                .env("RUST_BACKTRACE", "0")
+                .env("PATHVANE_MUTANT", number.to_string())
+                .current_dir(self.tree.join("crates").join(&target.folder))
+                .output()
+                .context("cannot run timeout")?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let holds = |name: &&String| {
+                text.lines().any(|line| line.trim_end() == format!("test {name} ... ok"))
+            };
+            failed.extend(names.iter().filter(|name| !holds(name)).cloned());
+        }
+        Ok(failed)
+    }
+}
+
+/// Builds tests of the copy; where their programs are.
+fn build(tree: &Path, what: &[&str]) -> Result<BTreeMap<Target, PathBuf>> {
     let output = Command::new("cargo")
-        .args(args)
-        .arg("--message-format=json")
-        .env("CARGO_TARGET_DIR", target)
+        .arg("test")
+        .args(what)
+        .args(["--no-run", "--message-format=json-render-diagnostics"])
+        .env("CARGO_TARGET_DIR", tree.parent().context("a folder")?.join("target"))
         .current_dir(tree)
         .stderr(Stdio::inherit())
         .output()
@@ -186,33 +315,17 @@ fn build(tree: &Path) -> Result<PathBuf> {
     ensure!(output.status.success(), "the copy with all mutants asleep is not built");
     let text = String::from_utf8_lossy(&output.stdout);
     let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = built.filter(|one| one["target"]["name"] == "conformance");
-    let program = programs.find_map(|one| one["executable"].as_str().map(PathBuf::from));
-    program.context("cargo names no program")
-}
-
-/// The rows that fail with one mutant awake.
-fn play(program: &Path, tree: &Path, number: u32, rows: &str) -> Result<BTreeSet<String>> {
-    let output = Command::new(program)
-        .args(["every_row_holds", "--nocapture"])
-        .env("RUST_BACKTRACE", "0")
-        .env("PATHVANE_MUTANT", number.to_string())
-        .env("PATHVANE_CONFORMANCE_ROWS", rows)
-        .current_dir(tree.join("crates/pathvane"))
-        .output()
-        .context("cannot run the suite")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed: BTreeSet<_> = text
-        .lines()
-        .filter_map(|line| {
-            line.split_once("FAILED ")?.1.split_once(" (").map(|(id, _)| id.to_owned())
-        })
-        .collect();
-    if !text.contains(" rows played") {
-        // The daemon did not even come up.
-        bail!("mutant {number} played no row:\n{text}{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(failed)
+    let program = |one: Value| {
+        let path = one["executable"].as_str().map(PathBuf::from)?;
+        let folder = Path::new(one["manifest_path"].as_str()?).parent()?.file_name()?.to_str()?;
+        let name = match one["target"]["kind"][0].as_str()? {
+            "lib" => "lib",
+            "test" => one["target"]["name"].as_str()?,
+            _ => return None,
+        };
+        Some((Target { folder: folder.to_owned(), name: name.to_owned() }, path))
+    };
+    Ok(built.filter_map(program).collect())
 }
 
 #[cfg(test)]
@@ -222,9 +335,46 @@ mod tests {
     /// The run takes long and is made seldom; what it needs breaks whenever a line is rewritten.
     #[test]
     fn every_mutant_fits_the_tree() {
-        let mutants = read().expect("the table is sound");
-        assert!(mutants.len() >= 75);
+        let mutants = read().expect("the tables are sound");
+        assert!(mutants.len() >= 140);
         let misfits: Vec<_> = mutants.iter().filter_map(|mutant| mutant.fits().err()).collect();
         assert!(misfits.is_empty(), "{misfits:#?}");
+    }
+
+    #[test]
+    fn every_test_that_has_to_notice_exists() {
+        let mut missing = Vec::new();
+        for mutant in read().expect("the tables are sound") {
+            let Killers::Tests(tests) = mutant.killers else { continue };
+            assert!(!tests.is_empty(), "{}", mutant.says);
+            for (target, names) in tests {
+                assert!(TESTED.contains(&&*target.folder), "{target:?}");
+                let text = target.text();
+                let of = |name: &String| format!("fn {}(", name.rsplit("::").next().unwrap());
+                missing.extend(names.into_iter().filter(|name| !text.contains(&of(name))));
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    impl Target {
+        /// All that its tests may be written in.
+        fn text(&self) -> String {
+            let crate_root = shell::root().join("crates").join(&self.folder);
+            if self.name == "lib" {
+                return files(&crate_root.join("src"));
+            }
+            let one = crate_root.join("tests").join(&self.name);
+            fs::read_to_string(one.with_extension("rs")).unwrap_or_else(|_| files(&one))
+        }
+    }
+
+    fn files(folder: &Path) -> String {
+        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.unwrap().path());
+        let text = |path: PathBuf| match path.is_dir() {
+            true => files(&path),
+            false => fs::read_to_string(&path).unwrap_or_default(),
+        };
+        entries.map(text).collect()
     }
 }
