@@ -564,6 +564,7 @@ fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
         seq: reply.seq,
         at: reply.received_at,
         rtt_ns: reply.rtt_ns,
+        elapsed_ns: reply.elapsed_ns,
         fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
         reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful && ports <= 1),

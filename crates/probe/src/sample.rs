@@ -31,6 +31,8 @@ pub struct Sample {
     pub received_at: Instant,
     /// Round-trip delay (RFC 2681) without the reflector's time: `(T4-T1)-(T3-T2)`.
     pub rtt_ns: u64,
+    /// All the time from writing the probe to `received_at`, with the reflector's and that in our own queues.
+    pub elapsed_ns: u64,
     /// Delays of each direction; `None` without a reflector's clock (ICMP) or if its times are implausible.
     pub one_way: Option<OneWay>,
     /// The reflector's number of the reply; `None` for ICMP.

@@ -230,6 +230,7 @@ impl Sender {
             sent_at: slot.sent_at(),
             received_at: at,
             rtt_ns: nanos(at.since(slot.sent_at())),
+            elapsed_ns: nanos(at.since(slot.stamped_at)),
             one_way: None,
             reflector_seq: answer.reflected.map(|reply| reply.seq),
             reflector_stateful: false,

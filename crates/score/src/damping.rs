@@ -28,6 +28,9 @@ pub(crate) struct Penalty {
     suppressed: bool,
     episode_since: Instant,
     episode_cost: f64,
+    /// What the last flap added to `value` at `at`, and whether it is what suppressed.
+    added: f32,
+    tripped: bool,
 }
 
 impl Penalty {
@@ -39,29 +42,46 @@ impl Penalty {
             suppressed: false,
             episode_since: now,
             episode_cost: 0.0,
+            added: 0.0,
+            tripped: false,
         }
     }
 
-    /// Adds `cost`, which may be negative to take a flap back.
+    /// Adds what a flap costs that is worth `cost`: less, if its episode has cost something before.
     pub(crate) fn add(&mut self, now: Instant, cost: f64) {
-        if now.since(self.episode_since) >= self.config.episode {
+        let over = now.since(self.episode_since) >= self.config.episode;
+        if over || self.episode_cost == 0.0 {
             self.episode_since = now;
             self.episode_cost = 0.0;
         }
-        let amount = if cost < 0.0 { cost } else { (cost - self.episode_cost).max(0.0) };
+        let amount = (cost - self.episode_cost).max(0.0);
+        let before = self.value(now);
         self.episode_cost += amount;
-        self.value = (self.value(now) + amount).clamp(0.0, self.config.ceiling);
+        self.value = (before + amount).min(self.config.ceiling);
         self.at = now;
-        self.suppressed |= self.value >= self.config.suppress;
+        self.added = (self.value - before) as f32;
+        self.tripped = !self.suppressed && self.value >= self.config.suppress;
+        self.suppressed |= self.tripped;
+    }
+
+    /// Takes back what the last flap added: it was none.
+    pub(crate) fn take_back(&mut self, now: Instant) {
+        self.value = (self.value(now) - f64::from(self.added) * self.kept(now)).max(0.0);
+        self.at = now;
+        self.episode_cost = (self.episode_cost - f64::from(self.added)).max(0.0);
+        self.suppressed &= !self.tripped;
+        (self.added, self.tripped) = (0.0, false);
     }
 
     /// The penalty of now.
     pub(crate) fn value(&self, now: Instant) -> f64 {
-        if self.value == 0.0 {
-            return 0.0;
-        }
+        if self.value == 0.0 { 0.0 } else { self.value * self.kept(now) }
+    }
+
+    /// What is left now of something that was added at `at`.
+    fn kept(&self, now: Instant) -> f64 {
         let age = now.since(self.at).as_secs_f64();
-        self.value * libm::exp2(-age / self.config.half_life.as_secs_f64())
+        libm::exp2(-age / self.config.half_life.as_secs_f64())
     }
 
     /// The penalty as a share of what suppresses.
@@ -125,8 +145,59 @@ mod tests {
         penalty.add(s(0), d::PENALTY_DEGRADED);
         penalty.add(s(1), d::PENALTY_DOWN);
         assert!((penalty.value(s(1)) - d::PENALTY_DOWN).abs() < 1.0, "the worst counts");
-        penalty.add(s(2), d::PENALTY_DEGRADED - d::PENALTY_DOWN);
+        penalty.take_back(s(2));
         assert!((penalty.value(s(2)) - d::PENALTY_DEGRADED).abs() < 1.0, "taken back");
+    }
+
+    #[test]
+    fn only_what_a_flap_added_is_taken_back() {
+        let s = Instant::from_secs;
+        let near =
+            |penalty: &Penalty, at: u64, value: f64| (penalty.value(s(at)) - value).abs() < 20.0;
+        // An outage, and in the same episode a step of delay that was taken for one.
+        let mut penalty = Penalty::new(Instant::ZERO, d::DAMPING_SLOW);
+        penalty.add(s(1000), d::PENALTY_DOWN);
+        penalty.add(s(1060), d::PENALTY_DOWN);
+        penalty.take_back(s(1061));
+        assert!(near(&penalty, 1061, 1000.0), "the outage was one: {}", penalty.value(s(1061)));
+        penalty.add(s(1070), d::PENALTY_DOWN);
+        assert!(near(&penalty, 1070, 1000.0), "of the same episode");
+        // The same across the end of an episode, and the next flap costs no more than it should.
+        let mut penalty = Penalty::new(Instant::ZERO, d::DAMPING_SLOW);
+        penalty.add(s(1000), d::PENALTY_DOWN);
+        penalty.add(s(1299), d::PENALTY_DOWN);
+        penalty.take_back(s(1301));
+        penalty.add(s(1302), d::PENALTY_DOWN);
+        let expected = 1000.0 * libm::exp2(-302.0 / 3600.0) + 1000.0;
+        assert!(near(&penalty, 1302, expected), "{}", penalty.value(s(1302)));
+    }
+
+    #[test]
+    fn what_was_taken_back_opens_no_episode() {
+        let s = Instant::from_secs;
+        let mut penalty = Penalty::new(Instant::ZERO, d::DAMPING_SLOW);
+        penalty.add(s(1000), d::PENALTY_DOWN);
+        penalty.take_back(s(1001));
+        penalty.add(s(1290), d::PENALTY_DOWN);
+        penalty.add(s(1310), d::PENALTY_DOWN);
+        assert!((penalty.value(s(1310)) - 1000.0).abs() < 20.0, "one episode from 1290 s on");
+    }
+
+    #[test]
+    fn a_suppression_by_mistake_ends_with_the_mistake() {
+        let s = Instant::from_secs;
+        let mut penalty = Penalty::new(Instant::ZERO, d::DAMPING_FAST);
+        for at in [1, 2, 3] {
+            penalty.add(s(at), d::PENALTY_DOWN);
+        }
+        assert!(penalty.update(s(3)));
+        penalty.take_back(s(4));
+        assert!(!penalty.update(s(4)) && penalty.reuse_at().is_none());
+        // One that was there before stays.
+        penalty.add(s(5), d::PENALTY_DOWN);
+        penalty.add(s(6), d::PENALTY_DOWN);
+        penalty.take_back(s(7));
+        assert!(penalty.update(s(7)));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct Sample {
     pub at: Instant,
     /// Round-trip delay less the reflector's own time: `(T4-T1)-(T3-T2)`, in nanoseconds.
     pub rtt_ns: u64,
+    /// Time from when `sent` was told until `at`, in nanoseconds: what `rtt_ns` leaves out as well, the
+    /// reflector's own time and that in our own queues. How long to wait for a reply follows from it.
+    pub elapsed_ns: u64,
     /// Delay towards the reflector plus the unknown clock offset, in nanoseconds: `T2-T1`.
     pub fwd_delay_ns: Option<i64>,
     /// Delay back from the reflector less the unknown clock offset, in nanoseconds: `T4-T3`.
@@ -24,12 +27,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A sample that knows only its round-trip delay.
+    /// A sample that knows only its round-trip delay, which is all the time that passed.
     pub fn round_trip(seq: u32, at: Instant, rtt_ns: u64) -> Self {
         Self {
             seq,
             at,
             rtt_ns,
+            elapsed_ns: rtt_ns,
             fwd_delay_ns: None,
             rev_delay_ns: None,
             reflector_seq: None,

@@ -101,7 +101,6 @@ impl Sum {
         self.probes_a_day += d::DAY_S / meter.period().as_secs_f64().max(0.001);
         let began_after = meter.answered_sent().unwrap_or_default();
         self.began_after = self.began_after.max(began_after);
-        self.missing_since =
-            self.missing_since.max(began_after + Duration::from_nanos(meter.srtt_ns()));
+        self.missing_since = self.missing_since.max(began_after + meter.expected());
     }
 }

@@ -316,7 +316,7 @@ fn a_step_of_150_ms_ends_degraded_by_delay_and_not_down() {
     let down = path.verdicts.iter().filter(|(_, it)| it.state == State::Down);
     assert!(down.clone().all(|(at, _)| *at < heard), "down ends with the first late reply");
     assert_eq!(path.first(heard, |it| it.state != State::Degraded), None);
-    assert_eq!(verdict.evidence.penalty, 462, "500 for degrading, less 20 s; no outage");
+    assert_eq!(verdict.evidence.penalty, 463, "500 for degrading, less 20 s; no outage");
     assert_eq!(verdict.evidence.loss_ppm, 0);
     assert!(path.monitor.score(Class::Voice).violations.rtt);
     assert!(path.monitor.verdict().usable());
@@ -487,4 +487,42 @@ fn a_path_takes_no_more_memory_than_is_written_down() {
     };
     let (one, two) = (bytes(&[0]), bytes(&[0, 1]));
     assert!(one <= 2152 && two - one <= 1056, "{one} bytes, {two} with a second stream");
+}
+
+/// A router answers probes when it has time, and a queue of ours may stand before the card that stamps them.
+#[test]
+fn time_that_is_no_delay_of_the_path_is_waited_for() {
+    let mut path = Path::new(MonitorConfig::default(), &[0, 1], 5);
+    path.held = ms(30);
+    for _ in 0..60 {
+        path.run_for(secs(1), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        assert!(path.monitor.figures().all(|it| it.missed_run == 0 && it.counters.missed == 0));
+    }
+    assert_eq!((path.state(), path.entries(State::Suspect)), (State::Up, 0));
+    assert!(path.monitor.verdict().evidence.rtt_ns < 21_000_000);
+    let fault = path.now;
+    let mut loss = [Gilbert::random(0.2); 2];
+    path.run_for(secs(5), &mut |_, stream, rng| {
+        (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+    });
+    let (at, _) = path.first(fault, |it| it.state == State::Degraded).unwrap();
+    assert!(at.since(fault) < secs(1), "{:?}", at.since(fault));
+    assert!(path.monitor.verdict().evidence.loss_ppm > 100_000);
+}
+
+/// Nothing came back in time, and the delay of the path is as ever: an outage as any other, and counted.
+#[test]
+fn a_queue_of_our_own_that_holds_everything_up_is_an_outage_and_is_damped() {
+    let mut path = up(20);
+    path.held = ms(200);
+    path.run_for(secs(2), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    assert_eq!((path.state(), path.entries(State::Down)), (State::Recovering, 1));
+    assert!(path.monitor.verdict().evidence.penalty > 950);
+    path.run_for(secs(40), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+    assert_eq!((path.state(), path.entries(State::Down)), (State::Up, 1));
+    // Its replies are waited for now; an outage is found later by as much.
+    let fault = path.now;
+    path.run_for(secs(2), &mut |_, _, _| None);
+    let (at, _) = path.first(fault, |it| it.state == State::Down).unwrap();
+    assert!(at.since(fault) < ms(400), "{:?}", at.since(fault));
 }

@@ -13,6 +13,9 @@ pub(crate) struct Smooth {
     rttvar: f32,
     jitter: f32,
     last: f32,
+    /// What a reply takes beyond the delay: the reflector's time, our own queues.
+    beyond: f32,
+    beyond_var: f32,
 }
 
 impl Smooth {
@@ -21,7 +24,7 @@ impl Smooth {
     pub(crate) fn update(&mut self, rtt: f32) -> Option<f32> {
         let rtt = rtt.max(1.0);
         if self.srtt == 0.0 {
-            *self = Self { srtt: rtt, rttvar: rtt / 2.0, jitter: 0.0, last: rtt };
+            *self = Self { srtt: rtt, rttvar: rtt / 2.0, last: rtt, ..Self::default() };
             return None;
         }
         let difference = libm::fabsf(rtt - self.last);
@@ -30,6 +33,17 @@ impl Smooth {
         self.jitter += (difference - self.jitter) / 16.0;
         self.last = rtt;
         Some(difference)
+    }
+
+    /// Takes what the reply took beyond the delay.
+    pub(crate) fn update_beyond(&mut self, beyond: f32) {
+        self.beyond_var += (libm::fabsf(self.beyond - beyond) - self.beyond_var) / 4.0;
+        self.beyond += (beyond - self.beyond) / 8.0;
+    }
+
+    /// How long a reply takes.
+    pub(crate) fn expected(&self) -> Duration {
+        Duration::from_nanos((self.srtt + self.beyond) as u64)
     }
 
     pub(crate) fn srtt(&self) -> f32 {
@@ -44,14 +58,16 @@ impl Smooth {
         self.jitter
     }
 
-    /// How long to wait for a reply before a probe counts as missed: the larger of the
-    /// smoothed and the last delay, and a margin of four deviations (RFC 6298) or 5 ms.
+    /// How long to wait for a reply before a probe counts as missed: the larger of the smoothed and
+    /// the last delay, what replies take beyond it, and a margin of four deviations of both
+    /// (RFC 6298) or 5 ms.
     pub(crate) fn patience(&self) -> Duration {
         if self.srtt == 0.0 {
             return d::PATIENCE_INITIAL;
         }
-        let margin = (4.0 * self.rttvar).max(d::SILENCE_MARGIN_NS);
-        let patience = Duration::from_nanos((self.srtt.max(self.last) + margin) as u64);
+        let margin = (4.0 * (self.rttvar + self.beyond_var)).max(d::SILENCE_MARGIN_NS);
+        let patience = self.srtt.max(self.last) + self.beyond + margin;
+        let patience = Duration::from_nanos(patience as u64);
         patience.min(d::PATIENCE_MAX)
     }
 }
@@ -129,18 +145,18 @@ impl Variation {
 #[derive(Clone, Debug)]
 pub(crate) struct Rounds {
     halved_at: Instant,
-    rolled_at: Instant,
 }
 
 impl Rounds {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { halved_at: now, rolled_at: now }
+        Self { halved_at: now }
     }
 
-    /// How many halvings are due, 16 at most (which empty a histogram), and whether a
-    /// window is over.
+    /// How many halvings are due, 16 at most (which empty a histogram), and whether a window
+    /// is over. Windows end at the same moments for all.
     pub(crate) fn due(&mut self, now: Instant) -> (u32, bool) {
-        let mut halvings = 0;
+        let window = |at: Instant| at.as_nanos() / d::LEAST_DELAY_WINDOW.as_nanos() as u64;
+        let (mut halvings, before) = (0, window(self.halved_at));
         while now.since(self.halved_at) >= d::VARIATION_HALF_LIFE && halvings < 16 {
             self.halved_at += d::VARIATION_HALF_LIFE;
             halvings += 1;
@@ -148,11 +164,7 @@ impl Rounds {
         if halvings == 16 {
             self.halved_at = now;
         }
-        let roll = now.since(self.rolled_at) >= d::LEAST_DELAY_WINDOW;
-        if roll {
-            self.rolled_at = now;
-        }
-        (halvings, roll)
+        (halvings, window(self.halved_at) > before)
     }
 }
 

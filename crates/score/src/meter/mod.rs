@@ -53,7 +53,7 @@ pub enum Arrival {
 /// The estimators and detectors of one probe stream, in at most 1 KiB.
 ///
 /// A probe counts as missed `max(SRTT, last delay) + max(5 ms, 4 RTTVAR)` after it was sent
-/// (RFC 6298, at most 1 s). Nothing counts unless it was sent: a prober that stands still
+/// (RFC 6298, at most 1 s), and what replies take beyond the delay that is measured. Nothing counts unless it was sent: a prober that stands still
 /// leaves the meter as it was.
 #[derive(Clone, Debug)]
 pub struct Meter {
@@ -246,7 +246,7 @@ impl Meter {
         }
         self.numbered = sample.reflector_seq.is_some();
         self.newest_answered = sample.seq;
-        self.answered_sent = sample.at - Duration::from_nanos(sample.rtt_ns);
+        self.answered_sent = sent(sample);
         !first && ahead == 1
     }
 
@@ -254,8 +254,7 @@ impl Meter {
     /// `run` probes, delay stepped up: no need for more samples.
     fn rescue(&mut self, now: Instant, sample: &Sample, run: u32) {
         self.counters.late = self.counters.late.wrapping_add(1);
-        let sent = sample.at - Duration::from_nanos(sample.rtt_ns);
-        if sent >= self.forgiven_before && self.loss.rescue() {
+        if sent(sample) >= self.forgiven_before && self.loss.rescue() {
             self.loss_cusum.rescue();
         }
         let stepped = run >= d::SILENCE_MISSES_MIN && self.trusts(sample);
@@ -285,6 +284,7 @@ impl Meter {
         let rtt = sample.rtt_ns as f32;
         let gap_s = self.period_ns / 1e9;
         let difference = self.smooth.update(rtt);
+        self.smooth.update_beyond(sample.elapsed_ns.saturating_sub(sample.rtt_ns) as f32);
         let before = self.delay_cusum.shifted();
         self.delay_cusum.update(now, rtt, self.smooth.srtt(), gap_s);
         if self.delay_cusum.shifted() && !before {
@@ -319,8 +319,7 @@ impl Meter {
     }
 
     fn trusts(&self, sample: &Sample) -> bool {
-        let sent = sample.at - Duration::from_nanos(sample.rtt_ns);
-        sample.rtt_ns <= d::RTT_BELIEVED_NS && sent >= self.void_before
+        sample.rtt_ns <= d::RTT_BELIEVED_NS && sent(sample) >= self.void_before
     }
 
     /// Settles the oldest probe under way: answered, or missed.
@@ -397,6 +396,11 @@ impl Meter {
 
     pub(crate) fn patience(&self) -> Duration {
         self.smooth.patience()
+    }
+
+    /// How long a reply takes, with the time that is no delay of the path.
+    pub(crate) fn expected(&self) -> Duration {
+        self.smooth.expected()
     }
 
     pub(crate) fn srtt_ns(&self) -> u64 {
@@ -537,6 +541,11 @@ pub struct Figures {
     pub silent_ports: u16,
     /// When the last reply arrived.
     pub last_reply: Option<Instant>,
+}
+
+/// When the probe of a sample was told to be sent.
+fn sent(sample: &Sample) -> Instant {
+    sample.at - Duration::from_nanos(sample.elapsed_ns)
 }
 
 pub(crate) fn ppm(share: f64) -> u32 {

@@ -63,6 +63,8 @@ pub(super) struct Life {
     cleared: bool,
     penalties: [Option<Penalty>; 2],
     degraded_at: Option<Instant>,
+    /// The running outage was counted.
+    down_cost: bool,
 }
 
 impl Life {
@@ -85,6 +87,7 @@ impl Life {
             cleared: false,
             penalties: config.damping.map(|damping| damping.map(|it| Penalty::new(now, it))),
             degraded_at: None,
+            down_cost: false,
         }
     }
 
@@ -176,20 +179,23 @@ impl Life {
         }
     }
 
-    /// Adds to the penalties what the change to `next` costs.
+    /// Adds to the penalties what the change to `next` costs. An outage that turns out to be a step of
+    /// delay was none.
     fn punish(&mut self, now: Instant, next: State, facts: &Facts) {
-        let mut cost = 0.0;
-        if self.state == State::Down && facts.rescued {
-            cost -= d::PENALTY_DOWN;
+        let delayed = facts.rescued && facts.degraded.contains(Reasons::DELAY);
+        let down_cost = core::mem::take(&mut self.down_cost);
+        if delayed && down_cost {
+            self.penalties.iter_mut().flatten().for_each(|it| it.take_back(now));
         }
         let young = self.state == State::Init || self.state == State::Admin;
+        let cost = match next {
+            State::Down if !young => d::PENALTY_DOWN,
+            State::Degraded if !young && !self.degraded_lately(now) => d::PENALTY_DEGRADED,
+            _ => return,
+        };
         match next {
-            State::Down if !young => cost += d::PENALTY_DOWN,
-            State::Degraded if !young && !self.degraded_lately(now) => {
-                cost += d::PENALTY_DEGRADED;
-                self.degraded_at = Some(now);
-            }
-            _ => {}
+            State::Down => self.down_cost = true,
+            _ => self.degraded_at = Some(now),
         }
         self.penalties.iter_mut().flatten().for_each(|it| it.add(now, cost));
     }

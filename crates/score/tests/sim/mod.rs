@@ -51,9 +51,12 @@ pub(crate) struct Path {
     /// Every verdict with the instant it was given at.
     pub(crate) verdicts: Vec<(Instant, Verdict)>,
     pub(crate) sent: u64,
+    /// How long each reply takes beyond the round trip that it tells: in the reflector, or in our own queues.
+    pub(crate) held: Duration,
     rng: Rng,
     streams: Vec<Stream>,
-    replies: BinaryHeap<Reverse<(Instant, usize, u32, Duration)>>,
+    /// When each reply arrives, to which probe of which stream, its round trip, and how long it was held.
+    replies: BinaryHeap<Reverse<(Instant, usize, u32, Duration, Duration)>>,
 }
 
 struct Stream {
@@ -85,6 +88,7 @@ impl Path {
             probing: true,
             verdicts: Vec::new(),
             sent: 0,
+            held: Duration::ZERO,
             streams: streams.iter().map(stream).collect(),
             rng,
             replies: BinaryHeap::new(),
@@ -163,13 +167,16 @@ impl Path {
         self.sent += 1;
         self.monitor.sent(self.now, index, stream.seq);
         if let Some(rtt) = network(self.now, index, &mut self.rng) {
-            self.replies.push(Reverse((self.now + rtt, index, stream.seq, rtt)));
+            let at = self.now + rtt + self.held;
+            self.replies.push(Reverse((at, index, stream.seq, rtt, self.held)));
         }
     }
 
     fn receive(&mut self) {
-        let Some(Reverse((at, stream, seq, rtt))) = self.replies.pop() else { return };
-        let sample = Sample::round_trip(seq, at, rtt.as_nanos() as u64);
+        let Some(Reverse((at, stream, seq, rtt, held))) = self.replies.pop() else { return };
+        let rtt_ns = rtt.as_nanos() as u64;
+        let elapsed_ns = rtt_ns + held.as_nanos() as u64;
+        let sample = Sample { elapsed_ns, ..Sample::round_trip(seq, at, rtt_ns) };
         self.monitor.reply(self.now, stream, &sample);
     }
 }

@@ -78,6 +78,7 @@ mod tests {
             sent_at,
             received_at: sent_at,
             rtt_ns: 1,
+            elapsed_ns: 1,
             one_way: None,
             reflector_seq: None,
             reflector_stateful: false,
