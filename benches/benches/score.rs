@@ -139,6 +139,8 @@ fn decisions(c: &mut Criterion) {
         shared_risk: 0,
         instances: (2, 2),
         utilisation: None,
+        load: None,
+        weight: 1,
         cost: f64::from(id),
     };
     let candidates: Vec<Candidate> = (0..4).map(candidate).collect();

@@ -52,10 +52,17 @@ pub(crate) enum Alarm {
 /// What a service's traffic and its peers follow at present.
 #[derive(Clone, Debug)]
 pub(crate) struct Acting {
-    /// The path that leads.
-    pub(crate) leader: Option<PathId>,
+    /// The paths that carry it, the leader first.
+    pub(crate) carry: Vec<PathId>,
     /// What each path of the service is to it, in the service's order.
     pub(crate) roles: Vec<Role>,
+}
+
+impl Acting {
+    /// The path that leads.
+    pub(crate) fn leader(&self) -> Option<PathId> {
+        self.carry.first().copied()
+    }
 }
 
 /// The one core: sessions, routes, probes, scores and steering of a speaker.
@@ -219,7 +226,7 @@ impl Engine {
             Input::Report(report) => {
                 let path = match report.on {
                     Subject::Path(path) => Some(path),
-                    Subject::Service(service) => self.acting[service.index()].leader,
+                    Subject::Service(service) => self.acting[service.index()].leader(),
                 };
                 if let Some(path) = path {
                     self.measure.handle_report(now, path, report, &mut self.changed);

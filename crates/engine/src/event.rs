@@ -11,7 +11,7 @@ use pathvane_wire::Family;
 use pathvane_score::BfdState;
 
 use crate::ids::{PathId, PeerId, ServiceId};
-use crate::io::BfdUser;
+use crate::io::{BfdUser, Share};
 
 /// One entry of the record.
 #[derive(Clone, Debug)]
@@ -137,8 +137,8 @@ pub enum EventKind {
         service: ServiceId,
         /// Counts the switches of this service.
         generation: u64,
-        /// The paths that carry it.
-        carry: Vec<PathId>,
+        /// The paths that carry it, and how much of it.
+        carry: Vec<Share>,
     },
     /// What one peer is told about one prefix changed.
     Signal {
@@ -245,7 +245,7 @@ pub enum Signal {
     Withhold,
 }
 
-/// A change of the leading path of a service.
+/// A change of the path that leads a service, or of the paths that carry it.
 #[derive(Clone, Debug)]
 pub struct Move {
     /// Counts from 1.
@@ -256,6 +256,8 @@ pub struct Move {
     pub from: Option<PathId>,
     /// The leader now.
     pub to: PathId,
+    /// What carried the service before, and what carries it now.
+    pub carry: [Vec<Share>; 2],
     /// Why, in a sentence.
     pub cause: String,
     /// The numbers: the old and the new leader's verdicts.

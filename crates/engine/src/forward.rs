@@ -9,7 +9,7 @@ use pathvane_rib::{Best, PeerId};
 
 use crate::config::Config;
 use crate::ids::{PathId, ServiceId};
-use crate::io::{Output, Via};
+use crate::io::{Output, Share, Via};
 
 /// One learned prefix.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ struct Route {
 #[derive(Clone, Debug, Default)]
 struct Group {
     generation: u64,
-    carry: Vec<PathId>,
+    carry: Vec<Share>,
 }
 
 /// The wanted state of the kernel, and the requests that bring it about.
@@ -44,7 +44,7 @@ impl Forward {
     }
 
     /// The paths that carry `service`; empty before the first decision.
-    pub(crate) fn carry(&self, service: ServiceId) -> &[PathId] {
+    pub(crate) fn carry(&self, service: ServiceId) -> &[Share] {
         &self.groups[service.index()].carry
     }
 
@@ -54,7 +54,7 @@ impl Forward {
     }
 
     /// Points the service at `carry`. Returns the switch to ask for, if it is one.
-    pub(crate) fn switch(&mut self, service: ServiceId, carry: &[PathId]) -> Option<Output> {
+    pub(crate) fn switch(&mut self, service: ServiceId, carry: &[Share]) -> Option<Output> {
         let group = &mut self.groups[service.index()];
         if group.carry == carry {
             return None;
@@ -114,11 +114,12 @@ impl Forward {
             config.paths[path.index()].announce_via.iter().any(|peer| peers.contains(peer))
         };
         let carry = self.carry(service);
-        if !carry.is_empty() && carry.iter().all(offers) {
+        if !carry.is_empty() && carry.iter().all(|share| offers(&share.path)) {
             return Some(Via::Service(service));
         }
-        let paths = &config.services[service.index()].paths;
-        carry.iter().chain(paths).find(|path| offers(path)).map(|&path| Via::Path(path))
+        let paths = carry.iter().map(|share| &share.path);
+        let mut paths = paths.chain(&config.services[service.index()].paths);
+        paths.find(|path| offers(path)).map(|&path| Via::Path(path))
     }
 }
 

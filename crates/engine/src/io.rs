@@ -232,14 +232,14 @@ pub enum Output {
     },
     /// Send a probe now.
     Probe(ProbeOut),
-    /// Point the service's next-hop group at these paths (first = leader); make before break.
+    /// Point the service's next-hop group at these paths; make before break.
     FibGroup {
         /// The service.
         service: ServiceId,
         /// Comes back in [`Input::FibDone`].
         generation: u64,
-        /// The paths that carry, normally one; never empty.
-        carry: Vec<PathId>,
+        /// The paths that carry, the leader first: one, unless they balance; never empty.
+        carry: Vec<Share>,
     },
     /// Install or move (`Some`) the kernel route of a learned prefix, or remove it (`None`).
     FibRoute {
@@ -259,6 +259,20 @@ pub enum Output {
     Drained,
     /// Nothing more for now; wake at this instant (or never).
     Timeout(Option<Instant>),
+}
+
+/// A path's part of the traffic of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// The path.
+    pub path: PathId,
+    /// How much of the traffic it carries, relative to the others: 1 to [`Share::MOST`].
+    pub weight: u8,
+}
+
+impl Share {
+    /// The weight of the path that carries the most.
+    pub const MOST: u8 = 8;
 }
 
 /// What a kernel route points at.

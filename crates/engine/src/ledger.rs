@@ -100,20 +100,22 @@ impl Ledger {
         self.told.iter().flatten().filter_map(|told| told.relax_at).min()
     }
 
-    /// The lowest MED that may be held for `prefix` by any peer of the domain of `of` that does not
-    /// speak for `leader`.
+    /// The lowest MED that may be held for `prefix` by any peer of the domain of `of` that speaks for
+    /// none of the paths that `carry`.
     pub(crate) fn lowest_elsewhere(
         &self,
         config: &Config,
         prefix: usize,
-        leader: PathId,
+        carry: &[PathId],
         of: PeerId,
     ) -> Option<u32> {
         let domain = &config.peers[of.index()].domain;
-        let own = &config.paths[leader.index()].announce_via;
+        let speaks = |peer: &PeerId| {
+            carry.iter().any(|path| config.paths[path.index()].announce_via.contains(peer))
+        };
         let others = config
             .peer_ids()
-            .filter(|peer| !own.contains(peer) && config.peers[peer.index()].domain == *domain);
+            .filter(|peer| !speaks(peer) && config.peers[peer.index()].domain == *domain);
         others.filter_map(|peer| self.told(peer, prefix).lowest_held()).min()
     }
 

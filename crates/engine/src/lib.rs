@@ -55,7 +55,7 @@ pub use config::Config;
 pub use engine::Engine;
 pub use event::{Event, EventKind, LimitStep, Move, Signal};
 pub use ids::{ConnId, PathId, PeerId, ServiceId, StreamId};
-pub use io::{BfdUser, Command, Direction, Input, Output, ProbeOut, ProbePacket, Via};
+pub use io::{BfdUser, Command, Direction, Input, Output, ProbeOut, ProbePacket, Share, Via};
 pub use reports::{Held, Report, Subject};
 pub use signal::Role;
 pub use view::{FullSizeView, PathView, PeerView, ServiceView, StreamView, Told};

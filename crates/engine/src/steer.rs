@@ -23,8 +23,8 @@ pub(crate) struct Steer {
     selector: Selector,
     /// What each of its paths shares with others, a bit for each risk.
     shared_risks: Vec<u64>,
-    /// The path the selector wants, carried out or not.
-    wanted: Option<PathId>,
+    /// The paths that the selector wants, carried out or not.
+    wanted: Vec<PathId>,
     /// Per announced prefix: whether its condition holds (law 4).
     holds: Vec<bool>,
     /// Per check: whether the instance is healthy; nothing is known at first.
@@ -39,8 +39,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) measure: &'a Measure,
     /// Whether any session that speaks for the path is Established.
     pub(crate) signalled: &'a dyn Fn(PathId) -> bool,
-    /// Predicted utilisation of each of the service's paths with the service on it.
-    pub(crate) utilisation: &'a [Option<f64>],
+    /// Predicted utilisation of each of the service's paths with the whole service on it, and what of
+    /// that is the service.
+    pub(crate) utilisation: &'a [(Option<f64>, Option<f64>)],
 }
 
 impl Steer {
@@ -52,7 +53,7 @@ impl Steer {
             id,
             selector: Selector::new(now, selector, seed),
             shared_risks: shared_risks(config, &service.paths),
-            wanted: None,
+            wanted: Vec::new(),
             holds: service.announce.iter().map(|_| false).collect(),
             healthy: service.checks.iter().map(|_| None).collect(),
             kept: Cause::Kept,
@@ -61,7 +62,12 @@ impl Steer {
 
     /// The path the selector wants; the first of the configuration's order before it chose.
     pub(crate) fn wanted(&self) -> Option<PathId> {
-        self.wanted
+        self.wanted.first().copied()
+    }
+
+    /// The paths that the selector wants to carry the service, the leader first; none before it chose.
+    pub(crate) fn carry(&self) -> &[PathId] {
+        &self.wanted
     }
 
     /// The last decision.
@@ -98,22 +104,24 @@ impl Steer {
         }
     }
 
-    /// Decides again. Returns the move, if the wanted leader changed.
+    /// Decides again. Returns the move, if what is wanted changed.
     pub(crate) fn decide(&mut self, now: Instant, facts: &Facts<'_>) -> Option<Move> {
         let candidates = self.candidates(facts);
-        let before = self.wanted;
         let decision = self.selector.decide(now, &candidates).clone();
         let to = path_of(decision.leader?);
-        self.wanted = Some(to);
-        if before == Some(to) {
+        let wanted = decision.carry.iter().copied().map(path_of).collect();
+        if self.wanted == wanted {
             return None;
         }
+        let before = core::mem::replace(&mut self.wanted, wanted);
+        let shares = |carry: &[PathId]| crate::load::shares(facts.config, carry);
         Some(Move {
             id: 0,
             service: self.id,
-            from: before,
+            from: before.first().copied(),
             to,
-            cause: cause(&decision, facts.config),
+            carry: [shares(&before), shares(&self.wanted)],
+            cause: cause(&decision, &before, facts.config),
             evidence: evidence(&decision, facts),
             alternatives: alternatives(&candidates, &decision),
             detected_at: decision.detected_at,
@@ -136,15 +144,15 @@ impl Steer {
         }
     }
 
-    /// What each of the service's paths is to it, in the service's order, if `leader` leads. A dead
+    /// What each of the service's paths is to it, in the service's order, if these `carry` it. A dead
     /// leader with nothing to yield to keeps its role, unless the operator opted in (law 3).
-    pub(crate) fn roles(&self, facts: &Facts<'_>, leader: Option<PathId>) -> Vec<Role> {
+    pub(crate) fn roles(&self, facts: &Facts<'_>, carry: &[PathId]) -> Vec<Role> {
         let service = &facts.config.services[self.id.index()];
         let nothing_passes = || !service.paths.iter().any(|p| facts.measure.verdict(*p).passes());
         let role = |&path: &PathId| {
             let verdict = facts.measure.verdict(path);
             let given_up = service.withdraw_last && verdict.may_withdraw() && nothing_passes();
-            if Some(path) == leader && !given_up {
+            if carry.contains(&path) && !given_up {
                 return Role::Leader;
             }
             let compliance = facts.measure.score(path, service).compliance;
@@ -155,7 +163,8 @@ impl Steer {
 
     fn candidates(&self, facts: &Facts<'_>) -> Vec<Candidate> {
         let service = &facts.config.services[self.id.index()];
-        let leader_passes = self.wanted.is_none_or(|path| facts.measure.verdict(path).passes());
+        let passes = |path: &PathId| facts.measure.verdict(*path).passes();
+        let leader_passes = self.wanted.is_empty() || self.wanted.iter().any(passes);
         let candidate = |(nth, (&path, &shared_risk)): (usize, (&PathId, &u64))| {
             let at = &facts.config.paths[path.index()];
             Candidate {
@@ -164,7 +173,9 @@ impl Steer {
                 score: facts.measure.score(path, service),
                 shared_risk,
                 instances: self.instances(service, &at.region),
-                utilisation: facts.utilisation.get(nth).copied().flatten(),
+                utilisation: facts.utilisation.get(nth).and_then(|(used, _)| *used),
+                load: facts.utilisation.get(nth).and_then(|(_, own)| *own),
+                weight: crate::load::weight(facts.config, service, path),
                 cost: f64::from(at.cost),
             }
         };
@@ -173,7 +184,7 @@ impl Steer {
         let admissible = |(_, (path, _)): &(usize, (&PathId, &u64))| {
             !service.symmetric
                 || !leader_passes
-                || self.wanted == Some(**path)
+                || self.wanted.contains(path)
                 || (facts.signalled)(**path)
         };
         let paths = service.paths.iter().zip(&self.shared_risks).enumerate();
@@ -221,8 +232,8 @@ pub(crate) fn path_of(path: pathvane_score::PathId) -> PathId {
     PathId(u16::try_from(path.0).unwrap_or(u16::MAX))
 }
 
-/// The cause of a move as a sentence.
-fn cause(decision: &Decision, config: &Config) -> String {
+/// The cause of a move as a sentence; `before`: what carried before.
+fn cause(decision: &Decision, before: &[PathId], config: &Config) -> String {
     let name = |path: Option<PathId>| match path {
         Some(path) => config.paths[path.index()].name.as_str(),
         None => "nothing",
@@ -240,6 +251,12 @@ fn cause(decision: &Decision, config: &Config) -> String {
         Cause::LeaderFull => format!("{from} is full"),
         Cause::Better => format!("{to} has been better by both margins for long enough"),
         Cause::Preferred => format!("{to} comes earlier in the order and works again"),
+        Cause::Joins => {
+            let mut carry = decision.carry.iter().copied().map(path_of);
+            let joined = carry.find(|path| !before.contains(path));
+            let name = joined.map_or(to, |path| config.paths[path.index()].name.as_str());
+            format!("{name} works and has room, and carries its part")
+        }
         Cause::Kept | Cause::SharedFault | Cause::Waiting | Cause::Frozen => format!("{to} stays"),
     };
     match decision.over {

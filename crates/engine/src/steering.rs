@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use pathvane_clock::{Duration, Instant};
 use pathvane_rib::{Directive, PeerId};
-use pathvane_score::{Reasons, Role as ProbeRole, Verdict};
+use pathvane_score::{Reasons, Role as ProbeRole, Strategy, Verdict};
 use pathvane_wire::Community;
 
 use crate::config::{Ranking, Service};
@@ -37,11 +37,15 @@ enum Withdrawal {
 }
 
 /// What a service follows before anything was decided, and for good while only observing: the
-/// first path of the configuration leads, the others stand by.
+/// first path of the configuration leads, the others stand by; or all carry it, if they are to balance.
 pub(crate) fn neutral(service: &Service) -> Acting {
-    let role = |nth| if nth == 0 { Role::Leader } else { Role::Standby };
+    let carrying = match service.strategy {
+        Strategy::Balance => service.paths.len(),
+        Strategy::Best | Strategy::Ordered => service.paths.len().min(1),
+    };
+    let role = |nth| if nth < carrying { Role::Leader } else { Role::Standby };
     Acting {
-        leader: service.paths.first().copied(),
+        carry: service.paths[..carrying].to_vec(),
         roles: (0..service.paths.len()).map(role).collect(),
     }
 }
@@ -85,12 +89,12 @@ impl Engine {
         }
     }
 
-    /// Which paths are probed more because of a service: the one that leads and, while something is
-    /// wrong with that one, the one that would take over.
-    fn probed_for(&self, service: ServiceId) -> (Option<PathId>, Option<PathId>) {
+    /// Which paths are probed more because of a service: those that carry it and, while something is
+    /// wrong with one of them, the one that would take over.
+    fn probed_for(&self, service: ServiceId) -> (Vec<PathId>, Option<PathId>) {
         let steer = &self.steers[service.index()];
-        let leader = steer.wanted();
-        (leader, leader.and_then(|_| steer.decision().alerted.map(path_of)))
+        let alerted = steer.wanted().and_then(|_| steer.decision().alerted.map(path_of));
+        (steer.carry().to_vec(), alerted)
     }
 
     /// Asks the service's selector. Returns the number of the move, if one is to be carried out.
@@ -103,8 +107,7 @@ impl Engine {
             via.iter().any(|peer| self.peers[peer.index()].established().is_some())
         };
         let paths = &self.config.services[service.index()].paths;
-        let utilisation: Vec<_> =
-            paths.iter().map(|path| self.utilisation(service, *path)).collect();
+        let utilisation: Vec<_> = paths.iter().map(|path| self.used_by(service, *path)).collect();
         let facts = Facts {
             config: &self.config,
             measure: &self.measure,
@@ -145,18 +148,21 @@ impl Engine {
             return false;
         }
         let steer = &self.steers[service.index()];
-        let Some(leader) = steer.wanted() else { return false };
+        let carry = steer.carry().to_vec();
+        if carry.is_empty() {
+            return false;
+        }
         let facts = Facts {
             config: &self.config,
             measure: &self.measure,
             signalled: &|_| true,
             utilisation: &[],
         };
-        let roles = steer.roles(&facts, Some(leader));
-        self.switch(now, service, leader);
+        let roles = steer.roles(&facts, &carry);
+        self.switch(now, service, &carry);
         let acting = &mut self.acting[service.index()];
         let changed = acting.roles != roles;
-        *acting = Acting { leader: Some(leader), roles };
+        *acting = Acting { carry, roles };
         // The first choice often is what the roles said before anything was chosen.
         if changed || move_id.is_some() {
             self.set_preferences(service);
@@ -167,9 +173,10 @@ impl Engine {
         changed
     }
 
-    /// Points the service's next-hop group at its leader.
-    fn switch(&mut self, now: Instant, service: ServiceId, leader: PathId) {
-        let Some(switch) = self.forward.switch(service, &[leader]) else { return };
+    /// Points the service's next-hop group at the paths that carry it.
+    fn switch(&mut self, now: Instant, service: ServiceId, carry: &[PathId]) {
+        let shares = crate::load::shares(&self.config, carry);
+        let Some(switch) = self.forward.switch(service, &shares) else { return };
         if let crate::Output::FibGroup { generation, carry, .. } = &switch {
             let (generation, carry) = (*generation, carry.clone());
             self.record.ask(switch);
@@ -188,16 +195,15 @@ impl Engine {
         self.busy = true;
     }
 
-    /// Tells the measuring what each path does, which sets probe rates: a path leads, may have to
-    /// soon (something is wrong with the leader), or stands by.
+    /// Tells the measuring what each path does, which sets probe rates: a path carries, may have to
+    /// soon (something is wrong with one that does), or stands by.
     fn set_probe_roles(&mut self, now: Instant) {
         let mut roles: Vec<_> = self.config.paths.iter().map(|_| ProbeRole::Standby).collect();
         for service in self.config.service_ids() {
-            let (leader, alerted) = self.probed_for(service);
-            for (path, role) in [(leader, ProbeRole::Active), (alerted, ProbeRole::Alerted)] {
-                if let Some(path) = path {
-                    roles[path.index()] = roles[path.index()].max(role);
-                }
+            let (carry, alerted) = self.probed_for(service);
+            let carry = carry.into_iter().map(|path| (path, ProbeRole::Active));
+            for (path, role) in carry.chain(alerted.map(|path| (path, ProbeRole::Alerted))) {
+                roles[path.index()] = roles[path.index()].max(role);
             }
         }
         for (path, role) in self.config.path_ids().zip(roles) {
@@ -268,7 +274,7 @@ impl Engine {
         let acting = &self.acting[service.index()];
         let role =
             best_role(&self.config, &self.config.services[service.index()], &acting.roles, peer)?;
-        let leader = acting.leader?;
+        acting.leader()?;
         // Only a leader has an undercut to give back.
         let relax_at = self.ledger.told_mut(peer, at).relax_at.take();
         let now_wish = |signal, reason| Some(Wish { signal, urgency: Urgency::Now, reason });
@@ -283,7 +289,7 @@ impl Engine {
             return now_wish(announce(plan.degraded), "about to leave");
         }
         match role {
-            Role::Leader => self.leader_wish(now, at, leader, peer, relax_at),
+            Role::Leader => self.leader_wish(now, at, service, peer, relax_at),
             Role::Out => match self.withdrawal(now, at, service, peer, moving) {
                 Withdrawal::Allowed => now_wish(Signal::Withhold, "nothing gets through its path"),
                 Withdrawal::InDoubt => {
@@ -311,12 +317,13 @@ impl Engine {
         &mut self,
         now: Instant,
         at: usize,
-        leader: PathId,
+        service: ServiceId,
         peer: PeerId,
         relax_at: Option<Instant>,
     ) -> Option<Wish> {
         let plan = &self.config.med;
-        let elsewhere = self.ledger.lowest_elsewhere(&self.config, at, leader, peer);
+        let carry = &self.acting[service.index()].carry;
+        let elsewhere = self.ledger.lowest_elsewhere(&self.config, at, carry, peer);
         let med = med_for(Role::Leader, plan, elsewhere);
         let reason = if med < plan.primary {
             "undercut: another peer may still hold an older route"

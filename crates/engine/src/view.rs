@@ -13,6 +13,7 @@ use crate::config::{Config, Mode};
 use crate::engine::Engine;
 use crate::event::Signal;
 use crate::ids::{PathId, PeerId, ServiceId, StreamId};
+use crate::io::Share;
 use crate::reports::Held;
 use crate::signal::Role;
 
@@ -87,8 +88,10 @@ pub struct StreamView {
 /// One service.
 #[derive(Debug)]
 pub struct ServiceView<'a> {
-    /// The path that carries it.
+    /// The path that carries it, or the first of those that do.
     pub leader: Option<PathId>,
+    /// The paths that carry it, and how much of it.
+    pub carry: Vec<Share>,
     /// The path its selector wants; differs while observing or frozen.
     pub wanted: Option<PathId>,
     /// What each of its paths is to it, with its score for the service's class.
@@ -161,7 +164,8 @@ impl Engine {
         let paths = service.paths.iter().zip(&acting.roles);
         let announced = service.announce.iter().enumerate();
         ServiceView {
-            leader: acting.leader,
+            leader: acting.leader(),
+            carry: crate::load::shares(&self.config, &acting.carry),
             wanted: steer.wanted(),
             paths: paths
                 .map(|(&path, &role)| (path, role, self.measure.score(path, service)))

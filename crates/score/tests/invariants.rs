@@ -133,15 +133,16 @@ fn random_candidate(id: u32, rng: &mut Rng) -> Candidate {
         shared_risk: if rng.bool() { rng.u64(0..8) } else { 0 },
         instances: (rng.u16(0..3), rng.u16(0..3)),
         utilisation: rng.bool().then(|| rng.f64() * 1.2),
+        load: None,
+        weight: 1,
         cost: 0.0,
     }
 }
 
-fn check_decision(before: Option<PathId>, decision: &Decision, all: &[Candidate]) {
-    let leader = all.iter().find(|it| Some(it.path) == decision.leader).expect("a candidate leads");
-    assert_eq!(decision.moved, before != decision.leader);
+/// Each path is named once; those that pass nothing apart.
+fn check_names(decision: &Decision, all: &[Candidate]) {
     let mut named: Vec<PathId> =
-        decision.leader.iter().chain(&decision.standbys).chain(&decision.out).copied().collect();
+        decision.carry.iter().chain(&decision.standbys).chain(&decision.out).copied().collect();
     named.sort();
     let mut given: Vec<PathId> = all.iter().map(|it| it.path).collect();
     given.sort();
@@ -149,17 +150,82 @@ fn check_decision(before: Option<PathId>, decision: &Decision, all: &[Candidate]
     for path in &decision.out {
         assert!(all.iter().any(|it| it.path == *path && !it.verdict.passes()));
     }
+    assert_eq!(decision.leader, decision.carry.first().copied());
+}
+
+fn works(it: &Candidate) -> bool {
+    let served = it.instances.1 < 2 || it.instances.0 * 2 >= it.instances.1;
+    it.verdict.usable() && it.score.compliance != Compliance::Violates && served
+}
+
+/// What must hold whatever carries together.
+fn check_set(before: &[PathId], decision: &Decision, all: &[Candidate]) {
+    check_names(decision, all);
+    let carry = &decision.carry;
+    assert!(!carry.is_empty() && carry.is_sorted(), "in the operator's order: {carry:?}");
+    assert_eq!(decision.moved, before != carry.as_slice());
+    if before.is_empty() || !decision.moved {
+        return;
+    }
+    let find = |path: &PathId| all.iter().find(|it| it.path == *path).expect("a candidate");
+    let passes = carry.iter().filter(|path| find(path).verdict.passes()).count();
+    for left in before.iter().filter(|path| !carry.contains(path)).map(find) {
+        assert!(passes > 0, "nothing is left for paths that pass nothing: {decision:?}");
+        let patient = matches!(decision.cause, Cause::Better | Cause::LeaderFull);
+        assert!(patient || !works(left), "one that works is not left in a hurry: {decision:?}");
+    }
+    for joined in carry.iter().filter(|path| !before.contains(path)).map(find) {
+        assert!(joined.verdict.passes(), "{decision:?}");
+        assert!(decision.cause != Cause::Joins || joined.verdict.usable(), "{decision:?}");
+    }
+}
+
+#[test]
+fn what_carries_together_is_sound_for_any_candidates() {
+    for seed in 0..400 {
+        let mut rng = Rng::with_seed(seed);
+        let config = SelectorConfig { strategy: Strategy::Balance, ..SelectorConfig::default() };
+        let mut now = Instant::from_secs(1000);
+        let mut selector = Selector::new(now, config, seed);
+        let mut all: Vec<Candidate> = (0..4).map(|id| random_candidate(id, &mut rng)).collect();
+        for _ in 0..200 {
+            let before = selector.decision().carry.clone();
+            let decision = selector.decide(now, &all);
+            check_set(&before, decision, &all);
+            now += Duration::from_millis(rng.u64(1..5000));
+            if rng.u8(0..4) == 0 {
+                let at = rng.usize(0..4);
+                all[at] = random_candidate(at as u32, &mut rng);
+            }
+        }
+        // Left alone among paths that are well, they all carry in the end.
+        all.iter_mut().for_each(|it| {
+            *it = Candidate {
+                utilisation: None,
+                instances: (0, 0),
+                ..random_candidate(it.path.0, &mut rng)
+            };
+            it.verdict = Verdict { state: State::Up, ..Verdict::unknown(now) };
+            it.score.compliance = Compliance::Complies;
+        });
+        for _ in 0..600 {
+            now += Duration::from_secs(1);
+            selector.decide(now, &all);
+        }
+        assert_eq!(selector.decision().carry.len(), 4, "seed {seed}");
+    }
+}
+
+fn check_decision(before: Option<PathId>, decision: &Decision, all: &[Candidate]) {
+    check_names(decision, all);
+    let leader = all.iter().find(|it| Some(it.path) == decision.leader).expect("a candidate leads");
+    assert_eq!(decision.moved, before != decision.leader);
     let Some(old) = all.iter().find(|it| Some(it.path) == before).filter(|_| decision.moved) else {
         return;
     };
     assert!(leader.verdict.passes(), "never to a path that passes nothing: {decision:?}");
     let urgent = !matches!(decision.cause, Cause::Better | Cause::Preferred | Cause::LeaderFull);
-    let works = old.verdict.usable() && old.score.compliance != Compliance::Violates;
-    let served = old.instances.1 < 2 || old.instances.0 * 2 >= old.instances.1;
-    assert!(
-        !(urgent && works && served),
-        "a leader that works is not left in a hurry: {decision:?}"
-    );
+    assert!(!(urgent && works(old)), "a leader that works is not left in a hurry: {decision:?}");
     if !urgent {
         assert!(leader.verdict.usable(), "{decision:?}");
     }

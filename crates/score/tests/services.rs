@@ -92,6 +92,8 @@ fn candidate((i, path): (u32, &Path), class: Class) -> Candidate {
         shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
+        load: None,
+        weight: 1,
         cost: 0.0,
     }
 }

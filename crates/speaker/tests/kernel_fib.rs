@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netns::{in_namespace, ip, set_carrier, try_ip, until, veth};
-use pathvane_engine::{PathId, ServiceId, Via};
+use pathvane_engine::{PathId, ServiceId, Share, Via};
 use pathvane_speaker::config::{FibMode, PathLink};
 use pathvane_speaker::fib::{Fib, Work};
 
@@ -33,6 +33,10 @@ fn two_paths() -> Vec<PathLink> {
         ip(&format!("addr add {source}/32 dev lo"));
     }
     vec![path(1, "east", "10.1.0.2", "10.255.1.1"), path(2, "west", "10.2.0.2", "10.255.2.1")]
+}
+
+fn equal(paths: &[PathId]) -> Vec<Share> {
+    paths.iter().map(|&path| Share { path, weight: 1 }).collect()
 }
 
 fn open(paths: &[PathLink]) -> Fib {
@@ -65,7 +69,7 @@ fn interface_in(answer: &str) -> String {
 /// Voice leads east, with routes of both kinds.
 fn voice_over_east(paths: &[PathLink]) -> Fib {
     let mut fib = open(paths);
-    fib.switch(VOICE, &[EAST]).expect("the first switch");
+    fib.switch(VOICE, &equal(&[EAST])).expect("the first switch");
     for third in 0..200 {
         fib.route(prefix(&format!("10.128.{third}.0/24")), Some(Via::Service(VOICE)));
     }
@@ -82,11 +86,53 @@ fn a_switch_moves_all_routes_of_the_service_and_no_others() {
         assert_eq!((way_to("10.128.0.9"), way_to("10.128.199.9")), ("east".into(), "east".into()));
         assert_eq!(way_to("10.129.0.9"), "west");
 
-        fib.switch(VOICE, &[WEST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("a switch");
         assert_eq!((way_to("10.128.0.9"), way_to("10.128.199.9")), ("west".into(), "west".into()));
 
-        fib.switch(VOICE, &[EAST, WEST]).expect("both carry");
+        fib.switch(VOICE, &equal(&[EAST, WEST])).expect("both carry");
         assert!(ip("nexthop").contains('/'), "a group of two: {}", ip("nexthop"));
+    });
+}
+
+/// How many of so many flows to a host of the service leave through `east`.
+fn flows_over_east(flows: u16) -> u16 {
+    let way = |flow: u16| {
+        let get = format!("route get 10.128.0.9 ipproto udp sport {} dport 5004", 20_000 + flow);
+        interface_in(&ip(&get))
+    };
+    (0..flows).map(|flow| u16::from(way(flow) == "east")).sum()
+}
+
+#[test]
+fn flows_are_spread_over_the_paths_by_their_weights() {
+    in_namespace(|| {
+        let mut fib = voice_over_east(&two_paths());
+        std::fs::write("/proc/sys/net/ipv4/fib_multipath_hash_policy", "1").expect("a sysctl");
+        let weighed =
+            |east, west| [Share { path: EAST, weight: east }, Share { path: WEST, weight: west }];
+        fib.switch(VOICE, &weighed(1, 1)).expect("both carry");
+        let alike = flows_over_east(400);
+        assert!((140..=260).contains(&alike), "{alike} of 400 go east");
+        fib.switch(VOICE, &weighed(8, 1)).expect("both carry, one more");
+        let shown = ip("nexthop");
+        assert!(shown.contains(",8/"), "the weight is in the group: {shown}");
+        let more = flows_over_east(400);
+        assert!((315..400).contains(&more), "{more} of 400 go east");
+        assert_eq!(way_to("10.129.0.9"), "west", "what west alone offers stays there");
+
+        // A member without a carrier gets nothing, and comes back with the weight it had.
+        set_carrier("east", false);
+        fib.reconcile();
+        work(&mut fib);
+        assert_eq!(flows_over_east(20), 0);
+        set_carrier("east", true);
+        fib.reconcile();
+        work(&mut fib);
+        let again = flows_over_east(400);
+        assert!((315..400).contains(&again), "{again} of 400 go east");
+
+        fib.switch(VOICE, &equal(&[WEST])).expect("east leaves");
+        assert_eq!(flows_over_east(20), 0);
     });
 }
 
@@ -109,7 +155,7 @@ fn routes_that_come_before_their_group_wait_for_it() {
         fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
         work(&mut fib);
         assert_eq!(fib.stats().routes, 0);
-        fib.switch(VOICE, &[WEST]).expect("the first switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("the first switch");
         work(&mut fib);
         assert_eq!(way_to("10.128.0.9"), "west");
     });
@@ -125,7 +171,7 @@ fn an_earlier_runs_routes_forward_until_named_and_are_pruned_only_when_synced() 
         let swapped = [paths[1].clone(), paths[0].clone()];
         let mut fib = open(&swapped);
         assert_eq!(fib.stats().adopted, 201);
-        fib.switch(VOICE, &[PathId(0)]).expect("a switch");
+        fib.switch(VOICE, &equal(&[PathId(0)])).expect("a switch");
         assert_eq!(way_to("10.128.1.9"), "east", "not named yet: goes where it went");
 
         fib.route(prefix("10.128.1.0/24"), Some(Via::Service(VOICE)));
@@ -155,7 +201,7 @@ fn foreign_routes_and_objects_are_never_touched() {
         let before = (ip("route"), ip("rule"), ip("route show table 99"));
 
         let mut fib = open(&paths);
-        fib.switch(VOICE, &[EAST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[EAST])).expect("a switch");
         for third in 0..4 {
             fib.route(prefix(&format!("10.128.{third}.0/24")), Some(Via::Service(VOICE)));
         }
@@ -183,14 +229,14 @@ fn what_a_lost_carrier_took_away_is_put_back() {
         until("the kernel to remove the routes", || try_ip("route get 10.128.0.9").is_err());
 
         // The engine hears of the link and moves; nobody told the table before.
-        fib.switch(VOICE, &[WEST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("a switch");
         work(&mut fib);
         assert_eq!((way_to("10.128.0.9"), way_to("10.128.199.9")), ("west".into(), "west".into()));
 
         set_carrier("east", true);
         fib.reconcile();
         work(&mut fib);
-        fib.switch(VOICE, &[EAST]).expect("a switch back");
+        fib.switch(VOICE, &equal(&[EAST])).expect("a switch back");
         assert_eq!(way_to("10.128.0.9"), "east");
     });
 }
@@ -202,7 +248,7 @@ fn a_wish_for_a_path_that_is_down_is_an_error_now_and_fulfilled_later() {
         set_carrier("west", false);
         fib.reconcile();
         work(&mut fib);
-        fib.switch(VOICE, &[WEST]).expect_err("west has no carrier");
+        fib.switch(VOICE, &equal(&[WEST])).expect_err("west has no carrier");
         assert_eq!(way_to("10.128.0.9"), "east", "the last way that worked stays");
         set_carrier("west", true);
         fib.reconcile();
@@ -235,17 +281,17 @@ fn ipv6_routes_switch_as_ipv4_ones_do() {
         let paths =
             [path(1, "east", "fd01::2", "fd00:ff::1"), path(2, "west", "fd02::2", "fd00:ff::2")];
         let mut fib = open(&paths);
-        fib.switch(VOICE, &[EAST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[EAST])).expect("a switch");
         fib.route(prefix("fd80::/48"), Some(Via::Service(VOICE)));
         fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
         work(&mut fib);
         assert_eq!(way_to("fd80::9"), "east");
         assert_eq!(way_to("10.128.0.9"), "east", "IPv4 through an IPv6 next hop (RFC 8950)");
-        fib.switch(VOICE, &[WEST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("a switch");
         assert_eq!((way_to("fd80::9"), way_to("10.128.0.9")), ("west".into(), "west".into()));
 
         let mut again = open(&paths);
-        again.switch(VOICE, &[EAST]).expect("a switch");
+        again.switch(VOICE, &equal(&[EAST])).expect("a switch");
         again.route(prefix("fd80::/48"), Some(Via::Service(VOICE)));
         work(&mut again);
         assert_eq!(way_to("fd80::9"), "east", "replaced");
@@ -263,12 +309,12 @@ fn ipv6_routes_go_through_a_link_without_addresses_whose_next_hop_is_ipv4() {
         let paths = two_paths();
         ip("link set east arp off");
         let mut fib = open(&paths);
-        fib.switch(VOICE, &[EAST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[EAST])).expect("a switch");
         fib.route(prefix("fd80::/48"), Some(Via::Service(VOICE)));
         fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
         work(&mut fib);
         assert_eq!((way_to("fd80::9"), way_to("10.128.0.9")), ("east".into(), "east".into()));
-        fib.switch(VOICE, &[WEST]).expect("IPv4 goes west");
+        fib.switch(VOICE, &equal(&[WEST])).expect("IPv4 goes west");
         assert_eq!(way_to("10.128.0.9"), "west");
         assert_eq!(way_to("fd80::9"), "east", "west cannot carry IPv6: stays on what can");
     });
@@ -280,7 +326,7 @@ fn a_group_that_somebody_removed_comes_back_with_its_routes() {
         let mut fib = voice_over_east(&two_paths());
         ip("nexthop flush proto 80");
         assert!(try_ip("route get 10.128.0.9").is_err());
-        fib.switch(VOICE, &[EAST]).expect("the same way as before, but anew");
+        fib.switch(VOICE, &equal(&[EAST])).expect("the same way as before, but anew");
         work(&mut fib);
         assert_eq!((way_to("10.128.0.9"), way_to("10.129.0.9")), ("east".into(), "west".into()));
     });
@@ -293,7 +339,7 @@ fn notifications_of_every_route_are_off_while_we_switch_and_given_back() {
         assert_eq!(compat().expect("a sysctl").trim(), "1");
         let mut fib = open(&two_paths());
         assert_eq!(compat().expect("a sysctl").trim(), "0");
-        fib.switch(VOICE, &[EAST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[EAST])).expect("a switch");
         fib.leave().expect("leaving");
         assert_eq!(compat().expect("a sysctl").trim(), "1", "given back");
     });
@@ -308,7 +354,7 @@ fn probes_with_the_paths_mark_use_its_table_whatever_the_routes_say() {
         let from = |source| interface_in(&ip(&format!("route get 10.128.0.9 from {source}")));
         assert_eq!((from("10.255.1.1"), from("10.255.2.1")), ("east".into(), "west".into()));
 
-        fib.switch(VOICE, &[WEST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("a switch");
         assert_eq!((marked(101), marked(102)), ("east".into(), "west".into()));
 
         ip("link set east down");
@@ -371,7 +417,7 @@ fn a_path_without_an_interface_uses_the_one_its_next_hop_is_behind() {
         let mut paths = two_paths();
         paths[1].interface = None;
         let mut fib = open(&paths);
-        fib.switch(VOICE, &[WEST]).expect("a switch");
+        fib.switch(VOICE, &equal(&[WEST])).expect("a switch");
         fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
         work(&mut fib);
         assert_eq!(way_to("10.128.0.9"), "west");
@@ -387,7 +433,7 @@ fn reporting_needs_nothing_and_always_succeeds() {
         ..path(1, "nowhere", "10.1.0.2", "10.255.1.1")
     };
     let mut fib = Fib::open(FibMode::Report, &[nowhere]).expect("nothing to open");
-    fib.switch(VOICE, &[EAST]).expect("a switch");
+    fib.switch(VOICE, &equal(&[EAST])).expect("a switch");
     fib.route(prefix("10.128.0.0/16"), Some(Via::Service(VOICE)));
     fib.synced();
     assert_eq!(fib.work(), Work::Done);

@@ -39,6 +39,8 @@ fn candidate(id: u32, value: f64, up: bool, since: Instant) -> Candidate {
         shared_risk: 0,
         instances: (0, 0),
         utilisation: None,
+        load: None,
+        weight: 1,
         cost: 0.0,
     }
 }

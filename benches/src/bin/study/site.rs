@@ -83,6 +83,8 @@ impl Site {
             shared_risk: 0,
             instances: (0, 0),
             utilisation: None,
+            load: None,
+            weight: 1,
             cost: 0.0,
         };
         let candidates: Vec<Candidate> = (0..).zip(&self.ways).map(candidate).collect();

@@ -1,6 +1,6 @@
 //! Why things are as they are.
 
-use pathvane_speaker::control::dto::{Candidate, ExplainPrefix, Recipient, Service};
+use pathvane_speaker::control::dto::{Candidate, ExplainPrefix, Recipient, Service, shares};
 
 use super::routes::attributes;
 use super::table::Table;
@@ -25,6 +25,10 @@ pub(super) fn service_paths(service: &Service) -> String {
 
 pub(crate) fn explain_service(service: &Service) -> String {
     let mut out = match (&service.leader, &service.wanted) {
+        (Some(_), _) if service.carry.len() > 1 => {
+            let carry = shares(&service.carry, &service.weights);
+            format!("{} goes over {carry}: {}.\n", service.name, service.cause)
+        }
         (Some(leader), _) => {
             format!("{} goes over {leader}: {}.\n", service.name, service.cause)
         }
@@ -51,6 +55,7 @@ pub(crate) fn explain_service(service: &Service) -> String {
     }
     out += match service.strategy.as_str() {
         "ordered" => "The first path in the order that works leads.\n\n",
+        "balance" => "All paths that keep the limits and have room carry it.\n\n",
         _ => "The path with the best score leads; the order decides ties.\n\n",
     };
     out += &service_paths(service);

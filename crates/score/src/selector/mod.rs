@@ -1,5 +1,6 @@
-//! One service: which of its paths leads.
+//! One service: which of its paths leads, or which carry it together.
 
+mod balance;
 mod rank;
 
 use alloc::vec::Vec;
@@ -7,7 +8,8 @@ use alloc::vec::Vec;
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
 
-use crate::{ClassScore, Compliance, State, Verdict, defaults as d};
+use crate::{ClassScore, State, Verdict, defaults as d};
+use balance::Doubt;
 pub use rank::is_served;
 use rank::{Rank, Standing};
 
@@ -23,6 +25,9 @@ pub enum Strategy {
     Best,
     /// The first in the operator's order.
     Ordered,
+    /// All that keep the limits and have room carry together; the operator's order says which of them
+    /// is called the leader.
+    Balance,
 }
 
 /// What a [`Selector`] is told once. The defaults are in [`crate::defaults`].
@@ -78,8 +83,12 @@ pub struct Candidate {
     /// Healthy instances of the service in the path's region, and all of them. Fewer than
     /// two in all say nothing.
     pub instances: (u16, u16),
-    /// Predicted utilisation (0 to 1 and above) of the path with the service on it, if known.
+    /// Predicted utilisation (0 to 1 and above) of the path with the whole service on it, if known.
     pub utilisation: Option<f64>,
+    /// The service's own part of that, if known.
+    pub load: Option<f64>,
+    /// What it carries of the service beside others, relative to theirs (1 to 255), if several do.
+    pub weight: u8,
     /// Points the operator takes off the score.
     pub cost: f64,
 }
@@ -107,6 +116,8 @@ pub enum Cause {
     Better,
     /// An earlier path of the operator's order works again.
     Preferred,
+    /// A path that can carry the service as well has done so for long enough.
+    Joins,
     /// No move: every path that could take over fails at the same moment.
     SharedFault,
     /// No move yet: a path that could take over gave no sign of life since the fault began.
@@ -129,6 +140,7 @@ impl Cause {
             Self::LeaderFull => "leader-full",
             Self::Better => "better",
             Self::Preferred => "preferred",
+            Self::Joins => "joins",
             Self::SharedFault => "shared-fault",
             Self::Waiting => "waiting",
             Self::Frozen => "frozen",
@@ -142,7 +154,7 @@ impl Cause {
 
     /// Moves that do not wait.
     fn is_urgent(self) -> bool {
-        !matches!(self, Self::LeaderFull | Self::Better | Self::Preferred)
+        !matches!(self, Self::LeaderFull | Self::Better | Self::Preferred | Self::Joins)
     }
 }
 
@@ -168,6 +180,8 @@ pub enum Rule {
 pub struct Decision {
     /// The path that leads; `None` only if there are no candidates.
     pub leader: Option<PathId>,
+    /// The paths that carry the service, the leader first: it alone, unless [`Strategy::Balance`].
+    pub carry: Vec<PathId>,
     /// The paths that can take over, best first.
     pub standbys: Vec<PathId>,
     /// The paths that cannot.
@@ -175,11 +189,11 @@ pub struct Decision {
     /// The standby that may have to lead soon, because the leader is suspect, degraded or breaks a
     /// limit: it should be probed as one, so that it is known whether it keeps the limits.
     pub alerted: Option<PathId>,
-    /// The leader changed with this decision.
+    /// What carries the service changed with this decision.
     pub moved: bool,
     /// Why.
     pub cause: Cause,
-    /// The leader before this one.
+    /// The leader before this one, or the path that carries no more.
     pub previous: Option<PathId>,
     /// The path that would lead if neither this leader nor the one before it were there, and
     /// what this leader was taken before it for. As of the last move.
@@ -226,6 +240,10 @@ pub struct Selector {
     challenge: Option<Challenge>,
     /// Since when a move waits for signs that the challenger does not fail as well.
     doubted_since: Option<Instant>,
+    /// Of those that carry together: which come in or leave in time, ...
+    waiting: Vec<Challenge>,
+    /// ... and which would leave, if only another one were beyond doubt.
+    doubts: Vec<Doubt>,
 }
 
 impl Selector {
@@ -233,6 +251,7 @@ impl Selector {
     pub fn new(now: Instant, config: SelectorConfig, seed: u64) -> Self {
         let decision = Decision {
             leader: None,
+            carry: Vec::new(),
             standbys: Vec::new(),
             out: Vec::new(),
             alerted: None,
@@ -246,7 +265,15 @@ impl Selector {
             detected_at: now,
             next_check: None,
         };
-        Self { config, rng: Rng::with_seed(seed), decision, challenge: None, doubted_since: None }
+        Self {
+            config,
+            rng: Rng::with_seed(seed),
+            decision,
+            challenge: None,
+            doubted_since: None,
+            waiting: Vec::new(),
+            doubts: Vec::new(),
+        }
     }
 
     /// Decides among `candidates`, which stand in the operator's order.
@@ -258,16 +285,13 @@ impl Selector {
         // Scores drift without a word.
         let review = (candidates.len() > 1).then(|| now + d::REVIEW_EVERY);
         self.decision.next_check = review;
-        match self.wish(now, candidates) {
-            Wish::Move(to, cause) => self.change(now, candidates, to, cause),
-            Wish::Wait(cause) => {
-                self.decision.cause = cause;
-                self.decision.next_check = Some(now + d::SHARED_LOOK);
-            }
-            Wish::Keep(cause) => self.decision.cause = cause,
+        match self.config.strategy {
+            Strategy::Balance => self.balance(now, candidates),
+            Strategy::Best | Strategy::Ordered => self.lead(now, candidates),
         }
         if candidates.is_empty() {
             self.decision.leader = None;
+            self.decision.carry.clear();
         }
         self.sort(candidates);
         if let Some(challenge) = &self.challenge {
@@ -280,6 +304,18 @@ impl Selector {
     /// The last decision.
     pub fn decision(&self) -> &Decision {
         &self.decision
+    }
+
+    /// Decides which one carries the service.
+    fn lead(&mut self, now: Instant, candidates: &[Candidate]) {
+        match self.wish(now, candidates) {
+            Wish::Move(to, cause) => self.change(now, candidates, to, cause),
+            Wish::Wait(cause) => {
+                self.decision.cause = cause;
+                self.decision.next_check = Some(now + d::SHARED_LOOK);
+            }
+            Wish::Keep(cause) => self.decision.cause = cause,
+        }
     }
 
     fn wish(&mut self, now: Instant, candidates: &[Candidate]) -> Wish {
@@ -306,24 +342,9 @@ impl Selector {
 
     /// The leader cannot go on: who can? `None` if it can.
     fn urgent(&mut self, now: Instant, leader: &Candidate, all: &[Candidate]) -> Option<Wish> {
+        let cause = leader.trouble()?;
         let standing = leader.standing_as_leader();
-        let violates = leader.score.compliance == Compliance::Violates && !leader.is_frozen();
-        let cause = match standing {
-            Standing::Out if leader.verdict.state == State::Admin => Cause::LeaderRemoved,
-            Standing::Out => Cause::LeaderDown,
-            Standing::Unserved => Cause::LeaderUnserved,
-            Standing::Waived => Cause::LeaderDamped,
-            Standing::Usable if violates => Cause::LeaderViolates,
-            Standing::Usable => return None,
-        };
-        let takes_over = |it: &Candidate, rank: &Rank| match cause {
-            Cause::LeaderViolates => {
-                rank.standing == Standing::Usable
-                    && it.score.compliance == Compliance::Complies
-                    && rank.fits
-            }
-            _ => rank.standing > standing && (rank.fits || standing == Standing::Out),
-        };
+        let takes_over = |it: &Candidate, rank: &Rank| it.takes_over(leader, cause, rank.fits);
         let faulty = cause.is_fault();
         let sound = |it: &Candidate| !faulty || !self.is_in_doubt(now, leader, it);
         let fled = faulty.then_some(leader);
@@ -410,10 +431,15 @@ impl Selector {
             let earlier = position(it.path) < position(leader.path);
             return earlier.then_some(Cause::Preferred);
         }
+        self.is_better(it, leader).then_some(Cause::Better)
+    }
+
+    /// Whether a path is better than another by both margins beyond doubt.
+    fn is_better(&self, it: &Candidate, other: &Candidate) -> bool {
         let (least, _) = it.points_between();
-        let (_, most) = leader.points_between();
+        let (_, most) = other.points_between();
         let margin = self.config.margin_points.max(self.config.margin_ratio * most.max(0.0));
-        (least - most >= margin).then_some(Cause::Better)
+        least - most >= margin
     }
 
     /// Draws whether to make a move now that many may make at once.
@@ -475,6 +501,8 @@ impl Selector {
         };
         self.decision.previous = self.decision.leader;
         self.decision.leader = Some(candidates[to].path);
+        self.decision.carry.clear();
+        self.decision.carry.push(candidates[to].path);
         self.decision.moved = true;
         self.decision.cause = cause;
         self.decision.since = now;
@@ -482,14 +510,14 @@ impl Selector {
         self.doubted_since = None;
     }
 
-    /// Sorts the paths that do not lead, in storage that is kept. A standby that shares the
-    /// leader's fate counts for less.
+    /// Sorts the paths that do not carry, in storage that is kept. A standby that shares the fate of one
+    /// that does counts for less.
     fn sort(&mut self, candidates: &[Candidate]) {
-        let Decision { leader, standbys, out, alerted, moved, previous, .. } = &mut self.decision;
+        let Decision { leader, carry, standbys, out, alerted, moved, previous, .. } =
+            &mut self.decision;
         standbys.clear();
         out.clear();
-        let led = candidates.iter().find(|it| Some(it.path) == *leader);
-        for it in candidates.iter().filter(|it| Some(it.path) != *leader) {
+        for it in candidates.iter().filter(|it| !carry.contains(&it.path)) {
             let able = it.standing() > Standing::Out;
             if able { standbys.push(it.path) } else { out.push(it.path) }
         }
@@ -499,14 +527,16 @@ impl Selector {
             if self.config.strategy == Strategy::Ordered {
                 rank.points = 0.0;
             }
-            if led.is_some_and(|led| it.shares_fate(led)) {
+            let mut carrying = candidates.iter().filter(|other| carry.contains(&other.path));
+            if carrying.any(|other| it.shares_fate(other)) {
                 rank.points -= d::SHARED_RISK_POINTS;
             }
             Some(rank)
         };
         standbys
             .sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(core::cmp::Ordering::Equal));
-        *alerted = standbys.first().copied().filter(|_| led.is_some_and(Candidate::ails));
+        let ails = |it: &Candidate| carry.contains(&it.path) && it.ails();
+        *alerted = standbys.first().copied().filter(|_| candidates.iter().any(ails));
         let points = |path: Option<PathId>| {
             candidates.iter().find(|it| Some(it.path) == path).map(Candidate::points)
         };

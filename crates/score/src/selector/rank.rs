@@ -1,6 +1,6 @@
 //! How a candidate compares: can it lead, does it keep the limits, has it room, how good is it.
 
-use super::{Candidate, Rule, SelectorConfig};
+use super::{Candidate, Cause, Rule, SelectorConfig};
 use crate::{Compliance, Reasons, State, defaults as d};
 
 /// Whether a region serves of whose instances so many of all are healthy: a majority of at least two
@@ -103,6 +103,30 @@ impl Candidate {
     fn region_is_dead(&self) -> bool {
         let (healthy, all) = self.instances;
         all > 0 && healthy == 0
+    }
+
+    /// What speaks against a path that carries the service, if it should carry no more.
+    pub(super) fn trouble(&self) -> Option<Cause> {
+        let violates = self.score.compliance == Compliance::Violates && !self.is_frozen();
+        match self.standing_as_leader() {
+            Standing::Out if self.verdict.state == State::Admin => Some(Cause::LeaderRemoved),
+            Standing::Out => Some(Cause::LeaderDown),
+            Standing::Unserved => Some(Cause::LeaderUnserved),
+            Standing::Waived => Some(Cause::LeaderDamped),
+            Standing::Usable => violates.then_some(Cause::LeaderViolates),
+        }
+    }
+
+    /// Whether the path can carry what one in trouble does; `fits`: it has room for that.
+    pub(super) fn takes_over(&self, failing: &Self, trouble: Cause, fits: bool) -> bool {
+        let (standing, lost) = (self.standing(), failing.standing_as_leader());
+        match trouble {
+            Cause::LeaderViolates => {
+                let complies = self.score.compliance == Compliance::Complies;
+                standing == Standing::Usable && complies && fits
+            }
+            _ => standing > lost && (fits || lost == Standing::Out),
+        }
     }
 
     /// A majority of at least two instances decides.

@@ -95,9 +95,9 @@ impl CloudSide {
         self.vpc.handle_timeout(now);
     }
 
-    /// The path by which the first region reaches a host of the site.
-    pub(super) fn way_to_site(&self) -> Option<usize> {
-        self.way(0, setup::site_host(), 0)
+    /// The path by which the first region reaches a host of the site; `flow` spreads over equal ones.
+    pub(super) fn way_to_site(&self, flow: usize) -> Option<usize> {
+        self.way(0, setup::site_host(), flow)
     }
 
     /// The path by which a region reaches an address; `flow` spreads over equal ones.

@@ -241,14 +241,15 @@ impl World {
         }
     }
 
-    /// One packet of the call each way.
+    /// One packet of the call each way. Where several paths carry, they take turns.
     fn talk(&mut self) {
         let now = self.now;
-        let path = self.site.carrier();
+        let nth = self.up.packets().len();
+        let path = self.site.carrier(nth);
         let links = path.map(|path| self.to_cloud(path));
         let arrived = links.and_then(|links| self.net.transit(now, &links));
         self.up.record(Packet { sent: now, path, arrived });
-        let path = self.cloud.way_to_site();
+        let path = self.cloud.way_to_site(nth);
         let links = path.map(|path| self.to_site(path));
         let arrived = links.and_then(|links| self.net.transit(now, &links));
         self.down.record(Packet { sent: now, path, arrived });

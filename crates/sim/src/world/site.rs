@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
-use pathvane_engine::{Engine, Event, Input, Output, ProbeOut, ServiceId};
+use pathvane_engine::{Engine, Event, Input, Output, ProbeOut, ServiceId, Share};
 use pathvane_rib::Budget;
 
 use super::{Conn, Datagram, World, conn_id, peer_id};
@@ -29,10 +29,10 @@ pub(super) struct Site {
     dials: BTreeMap<usize, StreamId>,
     open: BTreeMap<StreamId, Progress>,
     /// Switches of the next-hop group that the kernel is at.
-    switching: VecDeque<(Instant, u64, usize)>,
+    switching: VecDeque<(Instant, u64, Vec<usize>)>,
     fib_delay: Duration,
-    /// The path that carries the service's traffic.
-    carrier: Option<usize>,
+    /// The paths that carry the service's traffic, each as often as its weight says.
+    carriers: Vec<usize>,
     /// The path of every probe stream.
     streams: Vec<usize>,
     /// Those that probe a first hop.
@@ -63,7 +63,7 @@ impl Site {
             open: BTreeMap::new(),
             switching: VecDeque::new(),
             fib_delay,
-            carrier: None,
+            carriers: Vec::new(),
             streams,
             probes_leave: true,
             sockets_send: true,
@@ -72,8 +72,9 @@ impl Site {
         }
     }
 
-    pub(super) fn carrier(&self) -> Option<usize> {
-        self.carrier
+    /// The path of the `nth` packet.
+    pub(super) fn carrier(&self, nth: usize) -> Option<usize> {
+        self.carriers.get(nth.checked_rem(self.carriers.len())?).copied()
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -84,8 +85,9 @@ impl Site {
     /// What the kernel and the clock have to say by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Input<'static>> {
         let mut inputs = Vec::new();
-        while let Some((_, generation, path)) = self.switching.pop_front_if(|(at, ..)| *at <= now) {
-            self.carrier = Some(path);
+        while let Some((_, generation, paths)) = self.switching.pop_front_if(|(at, ..)| *at <= now)
+        {
+            self.carriers = paths;
             inputs.push(Input::FibDone { service: ServiceId(0), generation, ok: true });
         }
         if self.alarm.take_if(|at| *at <= now).is_some() {
@@ -178,10 +180,12 @@ impl World {
                 self.site.engine.handle(now, Input::ProbeSent { stream, seq });
             }
             Output::FibGroup { generation, carry, .. } => {
-                if let Some(leader) = carry.first() {
-                    let at = now + self.site.fib_delay;
-                    self.site.switching.push_back((at, generation, leader.index()));
-                }
+                let at = now + self.site.fib_delay;
+                let often = |share: &Share| {
+                    std::iter::repeat_n(share.path.index(), usize::from(share.weight))
+                };
+                let paths = carry.iter().flat_map(often).collect();
+                self.site.switching.push_back((at, generation, paths));
             }
             Output::Event(event) => self.site.events.push(event),
             Output::Drained => self.site.drained = true,

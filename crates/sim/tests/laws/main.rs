@@ -2,6 +2,7 @@
 
 mod adopting;
 mod attributing;
+mod balancing;
 mod bfd;
 mod blackholes;
 mod chaos;

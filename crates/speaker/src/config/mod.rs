@@ -41,7 +41,7 @@ use std::sync::Arc;
 use pathvane_engine::config::{MedPlan, Mode, Timing};
 use pathvane_engine::{Config, PathId, ServiceId};
 use pathvane_rib::Policy;
-use pathvane_score::Class;
+use pathvane_score::{Class, Strategy};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -211,10 +211,19 @@ impl File {
             let engine = class.map(|class| service.engine(announces, paths, region, class));
             loaded.engine.services.extend(engine);
         }
+        loaded.engine.multipath = loaded.engine.multipath.max(self.carrying_together());
         let engine = &loaded.engine;
         let complete = (engine.peers.len(), engine.paths.len(), engine.services.len())
             == (self.peers.len(), self.paths.len(), self.services.len());
         complete.then_some(loaded)
+    }
+
+    /// As many paths as carry one service together at most: so many equal routes are of use.
+    fn carrying_together(&self) -> u8 {
+        let together =
+            self.services.iter().filter(|it| *it.strategy.get_ref() == Strategy::Balance);
+        let most = together.map(|service| service.paths.len()).max().unwrap_or(1);
+        u8::try_from(most).unwrap_or(u8::MAX)
     }
 
     fn skeleton(&self) -> Option<Loaded> {

@@ -26,7 +26,10 @@ words!(
     Class, "a class of service",
     "voice" => Class::Voice, "interactive" => Class::Interactive, "bulk" => Class::Bulk
 );
-words!(Strategy, "a strategy", "best" => Strategy::Best, "ordered" => Strategy::Ordered);
+words!(
+    Strategy, "a strategy",
+    "best" => Strategy::Best, "ordered" => Strategy::Ordered, "balance" => Strategy::Balance
+);
 
 /// The DSCP that traffic of a class is marked with: EF, AF41, default (RFC 4594).
 pub(super) const fn dscp(class: Class) -> u8 {
@@ -46,7 +49,7 @@ pub(super) struct Service {
     pub(super) announce: Vec<Announced>,
     pub(super) reach: Vec<Spanned<IpNet>>,
     pub(super) paths: Vec<Spanned<String>>,
-    pub(super) strategy: Strategy,
+    pub(super) strategy: Spanned<Strategy>,
     pub(super) load: Option<Spanned<BitRate>>,
     pub(super) symmetric: bool,
     pub(super) withdraw_last: Spanned<bool>,
@@ -94,7 +97,7 @@ impl Service {
             announce: announce.iter().filter_map(announced).collect(),
             reach: section.list("reach").unwrap_or_default(),
             paths: section.list("paths").unwrap_or_default(),
-            strategy: section.or("strategy", Strategy::Best),
+            strategy: section.spanned_or("strategy", Strategy::Best),
             load: section.optional("load"),
             symmetric: section.or("symmetric", false),
             withdraw_last: section.spanned_or("withdraw_last", false),
@@ -164,7 +167,7 @@ impl Service {
             announce,
             reach: self.reach.iter().map(|net| *net.get_ref()).collect(),
             paths,
-            strategy: self.strategy,
+            strategy: *self.strategy.get_ref(),
             load: self.load.as_ref().map(|it| it.get_ref().bits()),
             checks: self.checks.iter().map(check).collect(),
             symmetric: self.symmetric,

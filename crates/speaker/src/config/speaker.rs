@@ -78,13 +78,6 @@ impl Speaker {
     /// Tells what an operator might believe is happening and is not.
     fn note_what_is_not_done(&self, section: &Section<'_>) {
         let mut findings = section.findings().borrow_mut();
-        if *self.multipath_relax.get_ref() && self.multipath.0 == 1 {
-            findings.warning(
-                self.multipath_relax.span(),
-                "`multipath_relax` changes nothing: one route has all the traffic of its prefix",
-                "add `multipath = 2`, or as many next hops as there are, or remove it",
-            );
-        }
         if *self.steering.get_ref() == Mode::Observe {
             findings.note(
                 self.steering.span(),

@@ -204,7 +204,8 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
         EventKind::FibGroup { service, generation, carry } => Kind::FibGroup {
             service: service_name(engine, service),
             generation,
-            carry: carry.into_iter().map(|path| path_name(engine, path)).collect(),
+            weights: carry.iter().map(|share| share.weight).collect(),
+            carry: carry.into_iter().map(|share| path_name(engine, share.path)).collect(),
         },
         EventKind::Signal { move_id, peer, prefix, signal, reason } => {
             let (say, med) = said(Some(signal));
@@ -263,6 +264,7 @@ fn move_kind(engine: &Engine, moved: Move) -> Kind {
         service: service_name(engine, moved.service),
         from: moved.from.map(|path| path_name(engine, path)),
         to: path_name(engine, moved.to),
+        carry: moved.carry[1].iter().map(|share| path_name(engine, share.path)).collect(),
         cause: moved.cause,
         evidence: moved.evidence,
         alternatives: moved.alternatives.into_iter().map(alternative).collect(),

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pathvane_clock::Instant;
-use pathvane_engine::{Engine, Event, EventKind, Input, Output, PathId, ServiceId};
+use pathvane_engine::{Engine, Event, EventKind, Input, Output, PathId, ServiceId, Share};
 use pathvane_probe::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -70,7 +70,7 @@ impl Speaker {
         let kind = EventKind::FibGroup {
             service: ServiceId(0),
             generation: id,
-            carry: vec![PathId(1), PathId(0)],
+            carry: [1, 0].map(|path| Share { path: PathId(path), weight: 1 }).into(),
         };
         self.publisher.publish(&engine(), Event { id, at: Instant::from_secs(1), kind });
     }
@@ -277,6 +277,7 @@ fn event_lines_have_the_shape_that_readers_rely_on() {
             service: "voice".into(),
             from: Some("east".into()),
             to: "west".into(),
+            carry: vec!["west".into()],
             cause: "nothing gets through east".into(),
             evidence: String::new(),
             alternatives: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use ipnet::IpNet;
-use pathvane_engine::{PathId, ServiceId, Via};
+use pathvane_engine::{ServiceId, Share, Via};
 
 use super::next_hops::{Changes, NextHops};
 use super::probe_tables::ProbeTables;
@@ -67,7 +67,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    pub(super) fn switch(&mut self, service: ServiceId, carry: &[PathId]) -> Result<(), OsError> {
+    pub(super) fn switch(&mut self, service: ServiceId, carry: &[Share]) -> Result<(), OsError> {
         let failed = |error| OsError::new(format!("switch service {service}"), error);
         let result = self.hops.switch(service, carry, &mut self.socket, &mut self.batch);
         // What was not done is seen when the kernel is compared with what should be there.

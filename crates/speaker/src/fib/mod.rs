@@ -26,7 +26,7 @@ mod probe_tables;
 mod routes;
 
 use ipnet::IpNet;
-use pathvane_engine::{PathId, ServiceId, Via};
+use pathvane_engine::{ServiceId, Share, Via};
 
 use crate::config::{FibMode, PathLink};
 use crate::os_error::OsError;
@@ -75,12 +75,12 @@ impl Fib {
         })
     }
 
-    /// Points the service's group at the paths in `carry`, in equal shares.
+    /// Points the service's group at the paths in `carry`, by their weights.
     ///
     /// When this returns `Ok` the kernel forwards that way. If a path has no next hop now
     /// (its interface is down), the others carry and this is an error; the wish is remembered
     /// and fulfilled once the path is back. Routes may wait afterwards: call [`Self::work`].
-    pub fn switch(&mut self, service: ServiceId, carry: &[PathId]) -> Result<(), OsError> {
+    pub fn switch(&mut self, service: ServiceId, carry: &[Share]) -> Result<(), OsError> {
         match self {
             Self::Kernel(kernel) => kernel.switch(service, carry),
             Self::Report => Ok(()),

@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 
-use pathvane_engine::{PathId, ServiceId, Via};
+use pathvane_engine::{PathId, ServiceId, Share, Via};
 
 use crate::config::PathLink;
-use crate::netlink::{Batch, Link, NextHop, OURS, Refusal, Route, Socket, flag};
+use crate::netlink::{Batch, Link, Member, NextHop, OURS, Refusal, Route, Socket, flag};
 
 const GROUP: u32 = 1 << 15;
 
@@ -21,8 +21,8 @@ const GROUP: u32 = 1 << 15;
 pub(super) struct NextHops {
     run: u32,
     paths: Vec<PathLink>,
-    /// The paths each service is to use.
-    wanted: HashMap<ServiceId, Vec<PathId>>,
+    /// The paths each service is to use, and how much of each.
+    wanted: HashMap<ServiceId, Vec<Share>>,
     /// What the kernel holds, by number.
     live: HashMap<u32, NextHop>,
     /// Objects and groups of earlier runs.
@@ -71,7 +71,7 @@ impl NextHops {
     pub(super) fn switch(
         &mut self,
         service: ServiceId,
-        carry: &[PathId],
+        carry: &[Share],
         socket: &mut Socket,
         batch: &mut Batch,
     ) -> io::Result<(Vec<Refusal>, bool)> {
@@ -98,10 +98,11 @@ impl NextHops {
     /// Whether the service's traffic goes over all the paths that it should.
     pub(super) fn is_carried(&self, service: ServiceId) -> bool {
         let Some(carry) = self.wanted.get(&service) else { return false };
-        carry.iter().all(|&path| {
+        carry.iter().all(|&Share { path, .. }| {
             let ipv6 = self.next_hop(path).is_some_and(|next_hop| next_hop.is_ipv6());
             let group = self.live.get(&self.group_id(service, ipv6));
-            group.is_some_and(|group| group.group.contains(&self.object_id(path, ipv6)))
+            let object = self.object_id(path, ipv6);
+            group.is_some_and(|group| group.group.iter().any(|member| member.id == object))
         })
     }
 
@@ -186,8 +187,13 @@ impl NextHops {
     fn groups_of(&self, service: ServiceId) -> Vec<NextHop> {
         let Some(carry) = self.wanted.get(&service) else { return Vec::new() };
         let group = |ipv6| {
-            let members = carry.iter().map(|&path| self.object_id(path, ipv6));
-            let group: Vec<_> = members.filter(|id| self.live.contains_key(id)).collect();
+            let member = |share: &Share| Member {
+                id: self.object_id(share.path, ipv6),
+                weight: share.weight,
+            };
+            let members = carry.iter().map(member);
+            let group: Vec<_> =
+                members.filter(|member| self.live.contains_key(&member.id)).collect();
             let id = self.group_id(service, ipv6);
             NextHop { id, interface: None, gateway: None, group }
         };

@@ -16,7 +16,7 @@ mod socket;
 
 pub(crate) use link::Link;
 pub(crate) use message::{Batch, Body, Header};
-pub(crate) use next_hop::NextHop;
+pub(crate) use next_hop::{Member, NextHop};
 pub(crate) use route::{Route, RouteKey, Target};
 pub(crate) use rule::Rule;
 pub(crate) use socket::{Dump, Refusal, Socket};

@@ -20,7 +20,15 @@ pub(crate) struct NextHop {
     pub(crate) interface: Option<u32>,
     pub(crate) gateway: Option<IpAddr>,
     /// The members, if it is a group.
-    pub(crate) group: Vec<u32>,
+    pub(crate) group: Vec<Member>,
+}
+
+/// An object in a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Member {
+    pub(crate) id: u32,
+    /// How many flows it gets, relative to the others: not zero.
+    pub(crate) weight: u8,
 }
 
 impl NextHop {
@@ -48,10 +56,10 @@ impl NextHop {
         }
     }
 
-    /// Writes a group of equal members.
-    pub(crate) fn write_group(batch: &mut Batch, flags: u16, id: u32, members: &[u32]) {
+    /// Writes a group.
+    pub(crate) fn write_group(batch: &mut Batch, flags: u16, id: u32, members: &[Member]) {
         Self::begin(batch, kind::NEW_NEXT_HOP, flags, 0, 0, id);
-        let value: Vec<u8> = members.iter().flat_map(|&member| entry(member)).collect();
+        let value: Vec<u8> = members.iter().copied().flat_map(entry).collect();
         batch.attribute(NHA_GROUP, &value);
     }
 
@@ -94,11 +102,12 @@ impl NextHop {
 }
 
 /// `struct nexthop_grp`: a number, the weight less one, three reserved bytes.
-fn entry(member: u32) -> [u8; 8] {
-    let [a, b, c, d] = member.to_ne_bytes();
-    [a, b, c, d, 0, 0, 0, 0]
+fn entry(member: Member) -> [u8; 8] {
+    let [a, b, c, d] = member.id.to_ne_bytes();
+    [a, b, c, d, member.weight.saturating_sub(1), 0, 0, 0]
 }
 
-fn member(entry: &[u8]) -> Option<u32> {
-    Value(entry.get(..4)?).number()
+fn member(entry: &[u8]) -> Option<Member> {
+    let id = Value(entry.get(..4)?).number()?;
+    Some(Member { id, weight: entry.get(4)?.saturating_add(1) })
 }

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
-use pathvane_engine::{Command, Engine, Event, Input, PathId, Report, ServiceId, Via};
+use pathvane_engine::{Command, Engine, Event, Input, Report, ServiceId, Share, Via};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -238,7 +238,7 @@ impl Outside {
         engine: &mut Engine,
         service: ServiceId,
         generation: u64,
-        carry: &[PathId],
+        carry: &[Share],
     ) {
         let switched = self.fib.switch(service, carry);
         // Routes that waited for the group, or lost theirs, go in next.

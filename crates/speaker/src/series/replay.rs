@@ -302,6 +302,8 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
             shared_risk: 0,
             instances: (0, 0),
             utilisation: None,
+            load: None,
+            weight: 1,
             cost: 0.0,
         };
         let candidates: Vec<Candidate> = (0..).zip(&self.paths).map(candidate).collect();

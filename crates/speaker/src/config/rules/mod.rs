@@ -1,6 +1,7 @@
 //! What must hold between the parts of a configuration, and what looks like a mistake.
 
 mod addresses;
+mod balance;
 mod bfd;
 mod cloud;
 mod cloud_routes;
@@ -21,6 +22,7 @@ pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
     paths::apply(file, findings);
     services::apply(file, findings);
     room::apply(file, findings);
+    balance::apply(file, findings);
     addresses::apply(file, findings);
     cloud::apply(file, findings);
     cloud_routes::apply(file, findings);

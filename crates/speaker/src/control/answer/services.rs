@@ -35,6 +35,8 @@ fn service(engine: &Engine, shell: Shell<'_>, now: Instant, id: ServiceId) -> Se
         class: engine.config().class_name(config).to_owned(),
         strategy: strategy(config.strategy).to_owned(),
         leader: view.leader.map(|id| path_name(engine, id)),
+        carry: view.carry.iter().map(|share| path_name(engine, share.path)).collect(),
+        weights: view.carry.iter().map(|share| share.weight).collect(),
         wanted: view.wanted.map(|id| path_name(engine, id)),
         cause: cause(engine, &view, config.strategy).to_owned(),
         over: view.decision.over.map(|(path, rule)| over(engine, path, rule)),
@@ -76,6 +78,7 @@ const fn strategy(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Best => "best",
         Strategy::Ordered => "ordered",
+        Strategy::Balance => "balance",
     }
 }
 
@@ -115,6 +118,7 @@ fn cause(engine: &Engine, view: &ServiceView<'_>, strategy: Strategy) -> &'stati
         Cause::Kept => match strategy {
             Strategy::Best => "no other path is better by enough, for long enough",
             Strategy::Ordered => "no earlier path of the order is fit to take over",
+            Strategy::Balance => "all paths that are fit to carry it do",
         },
         Cause::First => "it was the first choice",
         Cause::LeaderDown => "nothing got through the leader before it",
@@ -125,6 +129,7 @@ fn cause(engine: &Engine, view: &ServiceView<'_>, strategy: Strategy) -> &'stati
         Cause::LeaderFull => "the leader before it was full",
         Cause::Better => "it was better by both margins for long enough",
         Cause::Preferred => "it comes earlier in the order and works",
+        Cause::Joins => "one that works and has room came in",
         Cause::SharedFault => {
             "every path that could take over fails at the same moment, so it stays"
         }

@@ -123,6 +123,9 @@ pub enum Kind {
         from: Option<String>,
         /// The leader now.
         to: String,
+        /// What carries it now, the leader first: one path, unless several carry it together.
+        #[serde(default)]
+        carry: Vec<String>,
         /// Why, in a sentence.
         cause: String,
         /// The numbers.
@@ -162,6 +165,9 @@ pub enum Kind {
         generation: u64,
         /// The paths that carry it, the leader first.
         carry: Vec<String>,
+        /// How much of the traffic each of them carries, relative to the others.
+        #[serde(default)]
+        weights: Vec<u8>,
     },
     /// What one peer is told about one prefix changed.
     Signal {

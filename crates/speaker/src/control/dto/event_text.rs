@@ -44,8 +44,8 @@ impl fmt::Display for Kind {
             Self::Kernel { move_id, ok: false, .. } => {
                 write!(f, "move {move_id}: the kernel refused to switch next hops")
             }
-            Self::FibGroup { service, carry, .. } => {
-                write!(f, "service {service} leaves by {}", carry.join(", "))
+            Self::FibGroup { service, carry, weights, .. } => {
+                write!(f, "service {service} leaves by {}", super::shares(carry, weights))
             }
             Self::Signal { peer, prefix, med: Some(med), reason, .. } => {
                 write!(f, "{prefix} is announced to {peer} with MED {med}: {reason}")
@@ -121,17 +121,32 @@ impl Kind {
     }
 
     fn fmt_move(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Move { move_id, service, from, to, cause, evidence, done, .. } = self else {
+        let Self::Move { move_id, service, from, to, carry, cause, evidence, done, .. } = self
+        else {
             return Ok(());
         };
         let verb = if *done { "moved" } else { "would have moved" };
         write!(f, "move {move_id}: service {service} {verb}")?;
-        if let Some(from) = from {
-            write!(f, " from {from}")?;
+        match from.as_ref().filter(|from| *from != to) {
+            _ if carry.len() > 1 => write!(f, " to {}: {cause}", carry.join(" and "))?,
+            Some(from) => write!(f, " from {from} to {to}: {cause}")?,
+            None => write!(f, " to {to}: {cause}")?,
         }
-        write!(f, " to {to}: {cause}")?;
         if evidence.is_empty() { Ok(()) } else { write!(f, " [{evidence}]") }
     }
+}
+
+/// Paths that carry a service, with their parts where these differ.
+pub fn shares(carry: &[String], weights: &[u8]) -> String {
+    let alike = weights.windows(2).all(|pair| pair[0] == pair[1]);
+    let all: u32 = weights.iter().copied().map(u32::from).sum();
+    let name = |(nth, path): (usize, &String)| match weights.get(nth) {
+        Some(weight) if !alike => {
+            format!("{path} ({} %)", (u32::from(*weight) * 100 + all / 2) / all.max(1))
+        }
+        _ => path.clone(),
+    };
+    carry.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
 }
 
 const fn updown(up: bool) -> &'static str {

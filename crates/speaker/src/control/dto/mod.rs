@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bfd::{Bfd, BfdSession};
 pub use event::{Alternative, Event, Kind, SCHEMA};
+pub use event_text::shares;
 pub use overview::{
     Announced, Check, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived,
     Messages, Over, Path, Peer, Probe, Report, Restart, Service, ServicePath, Status, Tcp, Told,

@@ -401,10 +401,16 @@ pub struct Service {
     pub name: String,
     /// Its class.
     pub class: String,
-    /// `best` or `ordered`.
+    /// `best`, `ordered` or `balance`.
     pub strategy: String,
-    /// The path that carries it.
+    /// The path that carries it; of several the first in the operator's order.
     pub leader: Option<String>,
+    /// The paths that carry it, the leader first.
+    #[serde(default)]
+    pub carry: Vec<String>,
+    /// How much of the traffic each of these carries, relative to the others.
+    #[serde(default)]
+    pub weights: Vec<u8>,
     /// The path that should; differs while observing or frozen.
     pub wanted: Option<String>,
     /// Why the leader leads, in a sentence.
