@@ -248,9 +248,9 @@ impl Engine {
     }
 }
 
-/// How long a peer that loses us without a word keeps our routes: its HoldTimer, and our restart
-/// time if it helps us restart, and our stale time if it knows such routes (RFC 9494) (`docs/adr/0003-what-a-peer-may-hold.md`). `None` if its HoldTimer
-/// does not run: it never notices.
+/// How long a peer that loses us without a word keeps our routes: its HoldTimer, our restart time if
+/// it helps us restart, and our stale time if it knows such routes (RFC 9494). `None` if its HoldTimer
+/// does not run: it never notices (`docs/adr/0003-what-a-peer-may-hold.md`).
 fn keeps(ours: &SessionConfig, terms: &Negotiated) -> Option<Duration> {
     let restart = ours
         .graceful_restart

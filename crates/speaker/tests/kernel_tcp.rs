@@ -212,6 +212,45 @@ fn a_listener_follows_keys_that_change() {
 }
 
 #[test]
+fn a_listener_follows_ttl_security_that_changes() {
+    in_namespace_async(|| async {
+        for (peer, local) in [("127.0.0.1:0", "127.0.0.2"), ("[::1]:0", "::1")] {
+            let ours = options(peer, local);
+            let (plain, security) = (mirrored(&ours), Hops::Security(1));
+            let secure = Options { hops: security, ..plain.clone() };
+            let mut roster = roster(secure.clone());
+            let listener = Listener::bind(address(peer), &roster).expect("a listener");
+            let known = Options { peer: listener.address(), ..ours };
+            let reaches = async || matches!(timeout(NO_HANDSHAKE, dial(&known)).await, Ok(Ok(_)));
+            assert!(!reaches().await);
+            for (now, passes) in [(&plain, true), (&secure, false), (&plain, true)] {
+                roster.remove(PeerId(7)).expect("it was there");
+                roster.add(PeerId(7), now.clone());
+                listener.follow(now, &roster).expect("followed");
+                assert_eq!(reaches().await, passes, "{peer}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_peer_without_ttl_security_may_join_one_with_it() {
+    in_namespace_async(|| async {
+        let ours = options("127.0.0.1:0", "127.0.0.3");
+        let secured = options("127.0.0.1:0", "127.0.0.2");
+        let secured = Options { hops: Hops::Security(1), ..mirrored(&secured) };
+        let mut roster = roster(secured);
+        let listener = Listener::bind(address("127.0.0.1:0"), &roster).expect("a listener");
+        let known = Options { peer: listener.address(), ..ours.clone() };
+        let reaches = async || matches!(timeout(NO_HANDSHAKE, dial(&known)).await, Ok(Ok(_)));
+        assert!(!reaches().await, "strangers are held to it where everybody is secured");
+        roster.add(PeerId(8), mirrored(&ours));
+        listener.follow(&mirrored(&ours), &roster).expect("followed");
+        assert!(reaches().await);
+    });
+}
+
+#[test]
 fn md5_keys_must_match() {
     in_namespace_async(|| async {
         let key = |text: &str| Some(Secret::new(text));
