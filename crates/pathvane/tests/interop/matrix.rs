@@ -28,12 +28,13 @@ const US_SIX: &str = "2001:db8::1";
 /// What is tried, with whom, and how.
 type Row = (&'static str, &'static [Kind], fn(&mut World<'_>));
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 16] = [
     ("a session over IPv6", &[BIRD, Frr, GoBgp, OpenBgpd, ExaBgp], over_ipv6),
     ("IPv4 over IPv6 next hops (RFC 8950)", &[BIRD, Frr, ExaBgp], next_hops),
     ("several routes per prefix (RFC 7911)", &[Frr, GoBgp, OpenBgpd, ExaBgp], several_routes),
     ("extended messages (RFC 8654)", &[Frr, ExaBgp], long_messages),
     ("enhanced refresh (RFC 7313)", &[Frr, OpenBgpd, ExaBgp], refreshed),
+    ("a refresh that we ask for (RFC 2918)", &[Frr], asked),
     ("announce and withdraw", &[OpenBgpd, ExaBgp], announced_and_withdrawn),
     ("frozen, and back", &[OpenBgpd, ExaBgp], frozen_and_back),
     ("a reload", &[Frr, GoBgp, OpenBgpd, ExaBgp], peers_come_and_go),
@@ -319,8 +320,23 @@ fn refreshed(world: &mut World<'_>) {
     until_true(10, "its request is answered between BoRR and EoRR", || {
         markers() == before.map(|count| count + 2)
     });
-    assert_eq!(world.history("able"), history, "the session stays");
     world.shown("10.20.0.0/16", &["65010"]);
+    assert_eq!(world.history("able"), history, "the session stays");
+}
+
+fn asked(world: &mut World<'_>) {
+    let history = world.history("able");
+    let heard = || world.peer("able")["received"]["route_refresh"].as_u64();
+    let before = heard();
+    world.speaker.ask(&["refresh", "able"]).expect("asked");
+    until_true(10, "it answers our request between BoRR and EoRR", || {
+        heard() >= before.map(|count| count + 2)
+    });
+    until_true(10, "and repeats all", || {
+        let counts = world.peer("able")["families"][0].clone();
+        counts["stale"] == 0 && counts["received"].as_u64() > Some(0)
+    });
+    assert_eq!(world.history("able"), history, "the session stays");
 }
 
 fn announced_and_withdrawn(world: &mut World<'_>) {

@@ -161,6 +161,11 @@ fn refreshed(speaker: &Speaker<'_>, bird: &Bird<'_>) {
     let before = markers();
     bird.ask("reload out us2");
     until_true(20, "both markers have come", || markers() >= before + 2);
+    println!("- and when it is asked to (RFC 2918)");
+    let before = markers();
+    speaker.ask(&["refresh", "origin", "ipv4"]).expect("asked");
+    until_true(20, "both markers have come again", || markers() >= before + 2);
+    assert!(speaker.ask(&["refresh", "origin", "ipv6"]).is_none(), "not spoken with it");
     let peer = speaker.peer("origin").expect("the peer");
     let counts = &peer["families"][0];
     assert_eq!((&counts["received"], &counts["stale"]), (&4.into(), &0.into()), "{counts}");
