@@ -4,7 +4,7 @@ mod sim;
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
-use pathvane_score::{MonitorConfig, ProbeRates, State, Verdict};
+use pathvane_score::{MonitorConfig, ProbeRates, Reasons, State, Verdict};
 use sim::{Gilbert, Path, ms, secs, wobble};
 
 /// A path's loss before and after a change.
@@ -145,6 +145,22 @@ fn random_loss_is_not_an_alarm() {
         });
         assert!(!path.verdicts.iter().any(|(_, it)| is_bad(it)), "{loss}");
     }
+}
+
+/// Where every other probe is lost, 22 misses in a row are what it takes, not 16: in two hours the former
+/// come by chance once in five times, the latter a dozen times.
+#[test]
+fn heavy_random_loss_is_not_silence() {
+    let mut path = Path::new(MonitorConfig::default(), &[0], 79);
+    let mut random = Gilbert::random(0.5);
+    let mut network =
+        |_: Instant, _: usize, rng: &mut Rng| (!random.loses(rng)).then(|| wobble(ms(20), rng));
+    path.run_for(secs(60), &mut network);
+    path.verdicts.clear();
+    path.run_for(secs(2 * 3600), &mut network);
+    let silent = |(_, it): &&(Instant, Verdict)| it.reasons.contains(Reasons::SILENCE);
+    let silences = path.verdicts.iter().filter(silent).count();
+    assert!(silences <= 2, "{silences} silences");
 }
 
 /// Runs of `k` lost probes a day, each of them a false alarm of a detector that waits for k.

@@ -137,6 +137,19 @@ mod tests {
         assert!((late - 0.4).abs() < 0.02, "{late}");
     }
 
+    /// Inside a bucket samples are taken for evenly spread, which these are.
+    #[test]
+    fn quantiles_are_interpolated_inside_a_bucket() {
+        let mut histogram = Histogram::default();
+        for us in 1..=1000_u64 {
+            histogram.record(us * 100_000);
+        }
+        for q in [0.2, 0.3, 0.45, 0.6, 0.7, 0.8] {
+            let (got, want) = (histogram.quantile(q) as f64 / 1e6, 100.0 * q);
+            assert!((got / want - 1.0).abs() < 0.02, "{q}: {got} ms, not {want}");
+        }
+    }
+
     #[test]
     fn halving_keeps_shares_and_empties_in_the_end() {
         let mut histogram = Histogram::default();

@@ -55,7 +55,7 @@ const TABLES: [&str; 2] = ["fixtures/mutants/mutants.toml", "fixtures/mutants/me
 const TESTED: [&str; 4] = ["probe", "score", "engine", "sim"];
 
 /// A test that does not end in this many seconds has noticed something.
-const PATIENCE_S: &str = "300";
+const PATIENCE_S: &str = "120";
 
 /// Every crate that mutants are in knows one of these two. In the copy they may ask the environment.
 const KNOWN: [&str; 2] = ["crates/wire/src/lib.rs", "crates/clock/src/lib.rs"];
