@@ -55,7 +55,6 @@ struct Bare {
     watch: Epoll,
     /// Which sockets are due in which turn of a round.
     turns: Vec<Vec<usize>>,
-    to: SocketAddr,
     bytes: [u8; 2048],
     control: Vec<u8>,
 }
@@ -70,6 +69,8 @@ impl Bare {
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
         let open = |(number, source): (usize, &SocketAddr)| {
             let socket = UdpSocket::bind(source).expect("a socket");
+            // So that the kernel looks for the way once, as for a speaker's sockets.
+            socket.connect(to).expect("the reflector");
             setsockopt(&socket, Timestamping, &flags).expect("timestamps");
             setsockopt(&socket, Ipv4RecvTtl, &true).expect("the TTL of replies");
             let event = EpollEvent::new(EpollFlags::EPOLLIN, number as u64);
@@ -91,7 +92,7 @@ impl Bare {
             i32,
             (nix::libc::sock_extended_err, nix::libc::sockaddr_in6)
         );
-        Self { sockets, watch, turns, to, bytes: [0; 2048], control }
+        Self { sockets, watch, turns, bytes: [0; 2048], control }
     }
 
     /// Probes for `time`; how many replies came.
@@ -105,7 +106,7 @@ impl Bare {
             thread::sleep((GRID * turn).saturating_sub(now));
             replies += self.read();
             for &number in &self.turns[turn as usize % ROUND] {
-                self.sockets[number].send_to(&request(turn), self.to).expect("sent");
+                self.sockets[number].send(&request(turn)).expect("sent");
             }
         }
         replies
