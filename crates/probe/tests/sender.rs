@@ -172,6 +172,9 @@ fn a_probe_that_could_not_be_sent_leaves_no_gap_in_the_numbers() {
     sender.handle_send_failed(again);
     let (after, ..) = common::next(&mut sender, at_first);
     assert_eq!((newest, after), (again + 1, again + 2));
+    let late = at_first + Duration::from_secs(60);
+    let lost = std::iter::from_fn(|| sender.poll_lost(late)).map(|lost| lost.seq);
+    assert_eq!(lost.collect::<Vec<_>>(), [newest, after], "what never left is not lost");
 }
 
 #[test]

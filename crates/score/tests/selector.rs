@@ -155,6 +155,7 @@ fn a_better_path_must_be_better_by_both_margins() {
         (50.0, 56.5, true),
         (50.0, 55.9, false), // 4.9 points between the bounds
         (80.0, 88.5, false), // 7.5 points, but 9.3 %
+        (20.0, 25.0, false), // 20 %, but 4 points
         (80.0, 89.2, true),
     ] {
         let all = [path(0, leader), path(1, challenger)];

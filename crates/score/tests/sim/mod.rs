@@ -56,8 +56,10 @@ pub(crate) struct Path {
     rng: Rng,
     streams: Vec<Stream>,
     /// When each reply arrives, to which probe of which stream, its round trip, and how long it was held.
-    replies: BinaryHeap<Reverse<(Instant, usize, u32, Duration, Duration)>>,
+    replies: BinaryHeap<Reverse<Reply>>,
 }
+
+type Reply = (Instant, usize, u32, Duration, Duration);
 
 struct Stream {
     seq: u32,
