@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use pathvane_clock::Duration;
-use pathvane_score::{BfdState, LinkState};
+use pathvane_score::{BfdState, Class, LinkState};
 
 use crate::link::Link;
 use crate::sim::{Gilbert, secs};
@@ -10,7 +10,7 @@ use crate::site::Site;
 use crate::table::Table;
 
 /// Kinds of fault; path 0 leads when they strike.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "silent blackhole",
     "random loss of 4 to 60 %",
     "loss of 10 to 40 % in bursts of 2 to 6",
@@ -25,6 +25,8 @@ const KINDS: [&str; 15] = [
     "both paths silent, then back",
     "a gap of 20 to 120 ms",
     "the leader flaps until it is damped, then the other dies",
+    "interactive: random loss of 10 to 60 %",
+    "bulk: random loss of 20 to 60 %, after a minute",
     "the prober stands still for 50 to 500 ms",
 ];
 
@@ -51,7 +53,7 @@ struct Tally {
 }
 
 /// Two paths with a noise of their own.
-fn site(rng: &mut Rng, ports: u8, seed: u64) -> Site {
+fn site(class: Class, rng: &mut Rng, ports: u8, seed: u64) -> Site {
     let mut link = || {
         let rtt = rng.u64(10..60);
         match rng.u8(0..3) {
@@ -61,7 +63,7 @@ fn site(rng: &mut Rng, ports: u8, seed: u64) -> Site {
         }
     };
     let links = [link(), link()];
-    let mut site = Site::new(&links, ports, seed);
+    let mut site = Site::new(class, &links, ports, seed);
     site.run_for(secs(20));
     site
 }
@@ -82,6 +84,14 @@ fn strike(kind: usize, site: &mut Site, rng: &mut Rng) {
         "loss of 10 to 40 % in bursts of 2 to 6" => {
             let (loss, length) = (between(rng, 0.1, 0.4), between(rng, 2.0, 6.0));
             link.loss = vec![Gilbert::new(loss, length); 2];
+        }
+        "interactive: random loss of 10 to 60 %" => {
+            link.loss = vec![Gilbert::random(between(rng, 0.1, 0.6)); 2];
+        }
+        "bulk: random loss of 20 to 60 %, after a minute" => {
+            link.loss = vec![Gilbert::random(between(rng, 0.2, 0.6)); 2];
+            // One probe a second tells it within a minute.
+            site.run_for(secs(35));
         }
         "30 to 400 ms more delay" => link.rtt += ms(rng, 30, 400),
         "20 to 300 ms of jitter" => link.jitter = ms(rng, 20, 300),
@@ -137,7 +147,8 @@ fn strike(kind: usize, site: &mut Site, rng: &mut Rng) {
 fn one(kind: usize, seed: u64) -> Tally {
     let mut rng = Rng::with_seed(seed);
     let ports = if KINDS[kind].contains("bundle") { 8 } else { 1 };
-    let mut site = site(&mut rng, ports, seed);
+    let class = Class::ALL.into_iter().find(|class| KINDS[kind].starts_with(class.name()));
+    let mut site = site(class.unwrap_or(Class::Voice), &mut rng, ports, seed);
     let before = site.moves.len();
     strike(kind, &mut site, &mut rng);
     let calls: Vec<_> =

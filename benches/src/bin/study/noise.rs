@@ -1,6 +1,7 @@
 //! A day on which nothing is wrong.
 
 use pathvane_clock::Duration;
+use pathvane_score::Class;
 
 use crate::link::Link;
 use crate::site::Site;
@@ -44,7 +45,7 @@ pub(crate) fn study(hours: u64) -> bool {
     for (noise, links, limited) in half_percent {
         let spiky = links.map(|link| link.with_spikes(0.002));
         let least = spiky.clone().map(|link| link.rtt);
-        let mut site = Site::new(&spiky, 1, 7);
+        let mut site = Site::new(Class::Voice, &spiky, 1, 7);
         for minute in 0..hours * 60 {
             let more = Duration::from_secs_f64(diurnal_ms(minute * 60) / 1e3);
             for (way, least) in site.ways.iter_mut().zip(least) {

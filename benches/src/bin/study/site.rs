@@ -22,6 +22,7 @@ pub(crate) struct Way {
 pub(crate) struct Site {
     pub(crate) now: Instant,
     pub(crate) ways: Vec<Way>,
+    class: Class,
     selector: Selector,
     check: Instant,
     /// Moves with their times and causes, the first choice left out.
@@ -31,12 +32,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A site with a path for each link, from `ports` source ports each.
-    pub(crate) fn new(links: &[Link], ports: u8, seed: u64) -> Self {
+    /// A site with a path for each link, from `ports` source ports each, and a service of `class`.
+    pub(crate) fn new(class: Class, links: &[Link], ports: u8, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let specs = [StreamSpec::new(0, ports), StreamSpec::new(1, ports)];
         let way = |link: &Link| Way {
-            path: Path::new(MonitorConfig::default(), &specs, rng.u64(..)),
+            path: Path::new(MonitorConfig::of(class), &specs, rng.u64(..)),
             link: link.clone(),
         };
         let ways: Vec<Way> = links.iter().map(way).collect();
@@ -44,6 +45,7 @@ impl Site {
         Self {
             now,
             ways,
+            class,
             selector: Selector::new(now, SelectorConfig::default(), seed),
             check: now,
             moves: Vec::new(),
@@ -79,7 +81,7 @@ impl Site {
         let candidate = |(id, way): (u32, &Way)| Candidate {
             path: PathId(id),
             verdict: *way.path.monitor.verdict(),
-            score: way.path.monitor.score(Class::Voice),
+            score: way.path.monitor.score(self.class),
             shared_risk: 0,
             instances: (0, 0),
             utilisation: None,
