@@ -240,7 +240,7 @@ fn bird_config(config: &Config) -> String {
         if config.kernel {
             let _ = writeln!(
                 text,
-                "protocol kernel k{family} {{ learn; {family} {{ import all; export where source = RTS_BGP; }}; }}"
+                "protocol kernel k{family} {{ learn; merge paths on; {family} {{ import all; export where source = RTS_BGP; }}; }}"
             );
         }
     }

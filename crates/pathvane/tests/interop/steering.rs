@@ -136,6 +136,55 @@ fn moves_away_from_a_blackhole(kind: Kind) {
 }
 
 #[test]
+#[ignore = "needs root and BIRD; the test command runs it"]
+fn paths_that_carry_together_do_in_birds_kernel_until_one_is_silent() {
+    carries_together(Kind::Bird);
+}
+
+#[test]
+#[ignore = "needs root and FRR; the test command runs it"]
+fn paths_that_carry_together_do_in_frrs_kernel_until_one_is_silent() {
+    carries_together(Kind::Frr);
+}
+
+/// Both paths carry, in our kernel and, as equal routes, in the daemon's; then one is silent.
+fn carries_together(kind: Kind) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = World::new();
+    let _reflector = world.reflector(folder.path());
+    let _daemon = Daemon::start(kind, &world.cloud, folder.path(), cloud_config());
+    let both = "paths = [\"east\", \"west\"]\n";
+    let text = SPEAKER.replace(both, &format!("{both}strategy = \"balance\"\n"));
+    let speaker = Speaker::start(&world.site, folder.path(), &text);
+    until_both_are_up(&speaker);
+    let back = || world.cloud.run("ip route show 10.20.0.0/16");
+    until_true(30, "the daemon's kernel has both next hops", || {
+        ["10.91.1.1", "10.91.2.1"].iter().all(|next_hop| back().contains(next_hop))
+    });
+    let members = || world.site.run("ip nexthop show").matches('/').count() + 1;
+    until_true(30, "both paths carry", || members() == 2);
+    let explained = speaker.json(&["explain", "10.129.0.5"]).expect("an explanation");
+    let shares = explained["candidates"].as_array().expect("candidates").iter();
+    let shares = shares.filter(|it| it["sharing"] == "shares the traffic").count();
+    assert_eq!(shares, 2, "{explained}");
+    let call = Call::start(&world);
+    until_true(20, "the call gets through", || call.echoed() > 20);
+
+    let fault = Instant::now();
+    world.east.forward(false);
+    until_true(10, "our kernel forwards west alone", || members() == 1);
+    until_true(10, "so does the daemon's", || !back().contains("10.91.1.1"));
+    println!("{kind:?}: one way each after {} ms", fault.elapsed().as_millis());
+    assert!(back().contains("10.91.2.1"), "{}", back());
+    let before = call.echoed();
+    until_true(10, "the call goes on", || call.echoed() > before + 20);
+    println!("{kind:?}: longest silence of the call {} ms", call.longest_silence().as_millis());
+    call.end();
+    let moves = speaker.json(&["show", "events"]).expect("events").to_string();
+    assert!(moves.contains("nothing gets through east"), "the move explains itself: {moves}");
+}
+
+#[test]
 #[ignore = "needs root and GoBGP; the test command runs it"]
 fn a_silent_path_is_left_in_gobgps_table() {
     let mut config = "[global.config]\nas = 16550\nrouter-id = \"10.255.9.9\"\n".to_owned();
