@@ -157,6 +157,14 @@ pub(crate) fn fields(body: &[u8]) -> (&[u8], &[u8], &[u8]) {
     (withdrawn, attributes, nlri)
 }
 
+impl Told {
+    /// An UPDATE of nothing (RFC 4724 section 2); of other families an empty MP_UNREACH_NLRI.
+    pub(crate) fn is_end_of_rib(&self) -> bool {
+        let nothing = self.announced.is_empty() && self.withdrawn.is_empty();
+        nothing && self.attributes.iter().all(|one| one.code == 15)
+    }
+}
+
 /// Cuts the body of an UPDATE apart; panics where it is not well-formed, since we send no such thing.
 pub(crate) fn read_update(body: &[u8]) -> Told {
     let (withdrawn, attributes, nlri) = fields(body);

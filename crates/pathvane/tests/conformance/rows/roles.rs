@@ -55,6 +55,8 @@ fn taken(world: &World, mut peer: Peer, more: &[u8]) -> Option<Option<Vec<u8>>> 
 /// What such a peer is told of the OTC of an external route with it: `None` if not of the route.
 fn told(world: &World, mut peer: Peer, more: &[u8]) -> Option<Option<Vec<u8>>> {
     let (mut source, prefix, marker) = (world.up(EXTERNAL), world.prefix(), world.prefix());
+    // Behind its initial table, which single changes may overtake.
+    while !octets::read_update(&peer.message(octets::UPDATE)).is_end_of_rib() {}
     source.announce(prefix, more);
     world.internal.route(prefix);
     // Whoever may not have what has OTC may have this one.
