@@ -16,6 +16,7 @@ pub mod demo;
 mod haste;
 pub mod judge;
 pub mod links;
+mod marked;
 pub mod mono;
 pub mod network;
 pub mod observed;

@@ -13,12 +13,14 @@ mod relay;
 mod stream;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use crate::marked;
 
 pub use line::{Fault, Line, Loss};
 
@@ -121,7 +123,7 @@ impl Link {
         let mut flows = Vec::new();
         let mut sockets = Vec::new();
         for flow in &spec.flows {
-            let (near, far) = (bind(flow.near)?, bind(spec.far)?);
+            let (near, far) = (marked::bind(flow.near)?, marked::bind(spec.far)?);
             flows.push(Ends { near: near.local_addr()?, far: far.local_addr()? });
             let Flow { site, region, .. } = *flow;
             let learn_site = site.is_none();
@@ -185,13 +187,6 @@ impl Drop for Link {
             let _ = thread.join();
         }
     }
-}
-
-fn bind(address: Ipv4Addr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((address, 0))?;
-    socket2::SockRef::from(&socket).set_recv_tos_v4(true)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 #[cfg(test)]

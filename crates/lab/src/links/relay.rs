@@ -2,24 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{IoSlice, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, recvmsg, sendmsg,
-};
 use nix::sys::time::TimeSpec;
 use pathvane_clock::Instant;
 
 use super::connection::Connection;
 use super::{Direction, Shared};
 use crate::haste::hurry;
+use crate::marked::{self, Packet};
 use crate::mono;
 
 /// The longest sleep; wishes of the owner wake the thread at once.
@@ -52,13 +49,6 @@ struct UnderWay {
     flow: usize,
     direction: Direction,
     packet: Packet,
-}
-
-/// A datagram's octets, and the Traffic Class that it travels with.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Packet {
-    tos: u8,
-    bytes: Vec<u8>,
 }
 
 /// Everything the thread owns.
@@ -203,31 +193,16 @@ impl FlowSockets {
             Direction::Forward => &self.near,
             Direction::Return => &self.far,
         };
-        let (mut parts, mut control) = ([IoSliceMut::new(room)], nix::cmsg_space!(u8));
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let received =
-            recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
-        let message = received.ok()?;
-        let (len, from) = (message.bytes, message.address?);
-        let marked = message.cmsgs().ok()?.find_map(|control| match control {
-            ControlMessageOwned::Ipv4Tos(tos) => Some(tos),
-            _ => None,
-        });
-        let packet = Packet { tos: marked.unwrap_or(0), bytes: room[..len].into() };
-        Some((packet, SocketAddrV4::from(from).into()))
+        marked::receive(socket, room)
     }
 
-    /// Sends out at the other end, marked as it came in; what the receiver does not take is lost, as on
-    /// a network.
+    /// Sends out at the other end, marked as it came in.
     fn deliver(&self, direction: Direction, packet: &Packet) {
         let (socket, to) = match (direction, self.site) {
             (Direction::Forward, _) => (&self.far, self.region),
             (Direction::Return, Some(site)) => (&self.near, site),
             (Direction::Return, None) => return,
         };
-        let (parts, control) =
-            ([IoSlice::new(&packet.bytes)], ControlMessage::Ipv4Tos(&packet.tos));
-        let to = SockaddrStorage::from(to);
-        let _ = sendmsg(socket.as_raw_fd(), &parts, &[control], MsgFlags::MSG_DONTWAIT, Some(&to));
+        marked::send(socket, &packet.bytes, packet.tos, to);
     }
 }

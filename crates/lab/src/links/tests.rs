@@ -1,7 +1,7 @@
 //! A link in operation, on loopback.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 
 use super::*;
 use crate::mono;

@@ -14,6 +14,7 @@ use pathvane_probe::stamp::Request;
 use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
 
 use crate::haste::hurry;
+use crate::marked;
 use crate::mono;
 
 /// Sessions per reflector, and how long an idle one is remembered.
@@ -39,8 +40,7 @@ impl Reflectors {
         let mut reflectors = Vec::new();
         let mut bound = Vec::new();
         for address in addresses {
-            let socket = UdpSocket::bind((*address, 0))?;
-            socket.set_nonblocking(true)?;
+            let socket = marked::bind(*address)?;
             bound.push(socket.local_addr()?);
             reflectors.push(Reflector { socket, sessions: Sessions::new(SESSIONS, IDLE) });
         }
@@ -91,15 +91,15 @@ impl Reflector {
     fn answer(&mut self) {
         let mut buffer = [0; 2048];
         let mut reply = Vec::new();
-        while let Ok((len, from)) = self.socket.recv_from(&mut buffer) {
+        while let Some((asked, from)) = marked::receive(&self.socket, &mut buffer) {
             let received = timestamp();
-            let Some(request) = Request::decode(&buffer[..len]) else { continue };
+            let Some(request) = Request::decode(&asked.bytes) else { continue };
             let key = SessionKey { addr: from.ip(), port: from.port(), ssid: request.ssid };
             let seq = self.sessions.number(mono::now(), key, request.seq);
-            let stamps = Stamps { received, sent: timestamp(), seq, ..Stamps::default() };
-            if reflect(&buffer[..len], None, &stamps, &mut reply).is_some() {
-                // A reply that cannot be sent is a lost one.
-                let _ = self.socket.send_to(&reply, from);
+            let (sent, class) = (timestamp(), asked.tos);
+            let stamps = Stamps { received, sent, seq, class, ..Stamps::default() };
+            if let Some(told) = reflect(&asked.bytes, None, &stamps, &mut reply) {
+                marked::send(&self.socket, &reply, told.dscp << 2, from);
             }
         }
     }
