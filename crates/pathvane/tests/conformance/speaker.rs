@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -21,10 +22,18 @@ pub(crate) struct Speaker {
     pub(crate) dialled_port: u16,
 }
 
-/// A port that nobody uses just now.
+/// A port that nobody uses just now, below those that the kernel gives to connections: among them it could
+/// be taken before we listen.
 fn free_port() -> u16 {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    probe.local_addr().expect("its number").port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..1000 {
+        let nth = std::process::id() * 16 + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = 12_000 + u16::try_from(nth % 20_000).expect("small");
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 /// Writes the configuration file.

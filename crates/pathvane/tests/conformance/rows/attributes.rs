@@ -25,6 +25,11 @@ fn internal(world: &World, more: &[u8]) -> ipnet::IpNet {
     prefix
 }
 
+/// An attribute (a route target) that keeps a route from being passed on undecoded.
+fn decoded() -> Vec<u8> {
+    attribute(0xc0, 16, &[0, 2, 0xfd, 0xe9, 0, 0, 0, 1])
+}
+
 pub(super) fn rows() -> Vec<Row> {
     vec![
         row("4271-5.1.1-origin", Must, "ORIGIN is passed on as it is", |w| {
@@ -39,8 +44,10 @@ pub(super) fn rows() -> Vec<Row> {
             Must,
             "our AS number is put in front of AS_PATH for external peers",
             |w| {
-                let prefix = external(w, &[]);
-                w.external.route(prefix).has(0x40, 2, &octets::sequence(&[65010, 65001]));
+                for more in [vec![], decoded()] {
+                    let prefix = external(w, &more);
+                    w.external.route(prefix).has(0x40, 2, &octets::sequence(&[65010, 65001]));
+                }
             },
         ),
         row("4271-5.1.2-internal", Must, "... and AS_PATH is unchanged for internal ones", |w| {
@@ -71,8 +78,10 @@ pub(super) fn rows() -> Vec<Row> {
             Must,
             "to external peers an internal route's path is our AS number",
             |w| {
-                let prefix = internal(w, &octets::local_pref(100));
-                w.external.route(prefix).has(0x40, 2, &octets::sequence(&[65010]));
+                for more in [vec![], decoded()] {
+                    let prefix = internal(w, &[octets::local_pref(100), more].concat());
+                    w.external.route(prefix).has(0x40, 2, &octets::sequence(&[65010]));
+                }
             },
         ),
         row("4271-5.1.3-external", Must, "external peers get our address as NEXT_HOP", |w| {
@@ -88,8 +97,10 @@ pub(super) fn rows() -> Vec<Row> {
             Must,
             "a received MULTI_EXIT_DISC is not passed on to another AS",
             |w| {
-                let prefix = external(w, &octets::med(77));
-                w.external.route(prefix).lacks(4);
+                for more in [vec![], decoded()] {
+                    let prefix = external(w, &[octets::med(77), more].concat());
+                    w.external.route(prefix).lacks(4);
+                }
             },
         ),
         row("4271-5.1.4-internal", Must, "... but inside ours", |w| {
@@ -125,8 +136,11 @@ pub(super) fn rows() -> Vec<Row> {
             },
         ),
         row("4271-5-partial", Must, "the Partial bit of a known one stays set", |w| {
-            let prefix = external(w, &attribute(0xe0, 8, &[0xfd, 0xe9, 0, 1]));
-            w.external.route(prefix).has(0xe0, 8, &[0xfd, 0xe9, 0, 1]);
+            for more in [vec![], decoded()] {
+                let partial = attribute(0xe0, 8, &[0xfd, 0xe9, 0, 1]);
+                let prefix = external(w, &[partial, more].concat());
+                w.external.route(prefix).has(0xe0, 8, &[0xfd, 0xe9, 0, 1]);
+            }
         }),
         row(
             "4271-4.3-extended-length",

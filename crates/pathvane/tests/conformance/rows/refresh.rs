@@ -124,10 +124,11 @@ pub(super) fn rows() -> Vec<Row> {
             },
         ),
         row("2918-3-without", Must, "one from a peer that did not offer it is ignored", |w| {
-            let (mut peer, prefix) = (w.connect(EXTERNAL), w.prefix());
+            let (mut source, mut peer, prefix) = (w.up(EXTERNAL), w.connect(EXTERNAL), w.prefix());
             let wide = octets::four_octets(65001);
             peer.establish_by(&peer.open_with(0, &octets::capabilities(&[MP_IPV4, &wide])));
-            w.up(EXTERNAL).announce(prefix, &[]);
+            while !octets::read_update(&peer.message(UPDATE)).is_end_of_rib() {}
+            source.announce(prefix, &[]);
             peer.told_of(prefix);
             ask(&mut peer, REQUEST);
             not_answered(&mut peer, prefix);
