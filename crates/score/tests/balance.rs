@@ -1,55 +1,13 @@
 //! Paths that carry a service together, made by hand.
 
-use pathvane_clock::{Duration, Instant};
+mod candidates;
+
+use candidates::{down, path, s, state, violating};
+use pathvane_clock::Duration;
 use pathvane_score::{
-    Candidate, Cause, Class, ClassScore, Compliance, Decision, Grade, PathId, Reasons, Selector,
-    SelectorConfig, State, Strategy, Verdict,
+    Candidate, Cause, Compliance, Decision, PathId, Reasons, Selector, SelectorConfig, State,
+    Strategy,
 };
-
-fn s(secs: u64) -> Instant {
-    Instant::from_secs(secs)
-}
-
-/// A path that is up, keeps every limit and scores `value`, known within a point.
-fn path(id: u32, value: f64) -> Candidate {
-    let verdict = Verdict { state: State::Up, grade: Grade::A, ..Verdict::unknown(s(0)) };
-    let score = ClassScore {
-        value,
-        lcb: value - 0.5,
-        ucb: value + 0.5,
-        grade: Grade::of(value),
-        compliance: Compliance::Complies,
-        ..ClassScore::unknown(Class::Voice)
-    };
-    Candidate {
-        path: PathId(id),
-        verdict,
-        score,
-        shared_risk: 0,
-        instances: (0, 0),
-        utilisation: None,
-        load: None,
-        weight: 1,
-        cost: 0.0,
-    }
-}
-
-fn in_state(id: u32, state: State, reasons: Reasons) -> Candidate {
-    let mut it = path(id, 80.0);
-    it.verdict.state = state;
-    it.verdict.reasons = reasons;
-    it
-}
-
-fn down(id: u32) -> Candidate {
-    in_state(id, State::Down, Reasons::SILENCE)
-}
-
-fn violating(id: u32, value: f64) -> Candidate {
-    let mut it = path(id, value);
-    it.score.compliance = Compliance::Violates;
-    it
-}
 
 fn selector() -> Selector {
     let config = SelectorConfig {
@@ -97,9 +55,9 @@ fn all_that_are_alike_carry_from_the_first_and_scores_move_nothing() {
 #[test]
 fn at_first_only_the_best_kind_carries() {
     let mut selector = selector();
-    let all = [violating(0, 50.0), path(1, 90.0), down(2), path(3, 80.0)];
+    let all = [violating(path(0, 50.0)), path(1, 90.0), down(path(2, 80.0)), path(3, 80.0)];
     assert_eq!(carry(selector.decide(s(0), &all)), [1, 3]);
-    let young = |id| in_state(id, State::Init, Reasons::NONE);
+    let young = |id| state(path(id, 80.0), State::Init, Reasons::NONE);
     let mut selector = self::selector();
     assert_eq!(carry(selector.decide(s(0), &[young(0), young(1)])), [0, 1], "nothing is known");
 }
@@ -108,42 +66,48 @@ fn at_first_only_the_best_kind_carries() {
 fn one_that_fails_leaves_at_once_and_returns_after_its_time() {
     let well = [path(0, 93.0), path(1, 90.0), path(2, 90.0)];
     let mut selector = carried_by(&well);
-    let decision = selector.decide(s(100), &[path(0, 93.0), down(1), path(2, 90.0)]);
+    let decision = selector.decide(s(100), &[path(0, 93.0), down(path(1, 80.0)), path(2, 90.0)]);
     assert_eq!((carry(decision), decision.cause), (vec![0, 2], Cause::LeaderDown));
     assert_eq!(decision.previous, Some(PathId(1)));
-    let recovering = [well[0], in_state(1, State::Recovering, Reasons::NONE), well[2]];
+    let recovering = [well[0], state(path(1, 80.0), State::Recovering, Reasons::NONE), well[2]];
     assert!(live(&mut selector, 101, 150, &recovering).is_empty());
     // It is up at second 150: sustained for ten seconds, and the others have carried for thirty.
     assert_eq!(live(&mut selector, 150, 300, &well), [(160, vec![0, 1, 2])]);
     let mut selector = carried_by(&well);
-    selector.decide(s(100), &[path(0, 93.0), violating(1, 50.0), path(2, 90.0)]);
+    selector.decide(s(100), &[path(0, 93.0), violating(path(1, 50.0)), path(2, 90.0)]);
     assert_eq!(live(&mut selector, 101, 300, &well), [(130, vec![0, 1, 2])], "the dwell counts");
 }
 
 #[test]
 fn one_that_comes_and_goes_begins_anew_each_time() {
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
-    selector.decide(s(100), &[path(0, 93.0), down(1)]);
+    selector.decide(s(100), &[path(0, 93.0), down(path(1, 80.0))]);
     for round in 0..20 {
         let from = 200 + round * 12;
         assert!(live(&mut selector, from, from + 9, &[path(0, 93.0), path(1, 90.0)]).is_empty());
-        assert!(live(&mut selector, from + 9, from + 12, &[path(0, 93.0), down(1)]).is_empty());
+        assert!(
+            live(&mut selector, from + 9, from + 12, &[path(0, 93.0), down(path(1, 80.0))])
+                .is_empty()
+        );
     }
 }
 
 #[test]
 fn when_all_fail_alike_nothing_moves() {
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
-    assert!(live(&mut selector, 100, 200, &[down(0), down(1)]).is_empty());
+    assert!(live(&mut selector, 100, 200, &[down(path(0, 80.0)), down(path(1, 80.0))]).is_empty());
     assert_eq!(selector.decision().cause, Cause::SharedFault);
-    assert!(live(&mut selector, 200, 400, &[violating(0, 50.0), violating(1, 50.0)]).is_empty());
+    assert!(
+        live(&mut selector, 200, 400, &[violating(path(0, 50.0)), violating(path(1, 50.0))])
+            .is_empty()
+    );
 }
 
 #[test]
 fn one_that_may_fail_of_the_same_fault_is_waited_for() {
     let ms = Duration::from_millis;
     let now = s(100) + ms(150);
-    let mut dead = down(0);
+    let mut dead = down(path(0, 80.0));
     dead.verdict.evidence.missed_since = Some(s(100));
     let mut other = path(1, 90.0);
     other.verdict.evidence.not_before = Some(s(100) - ms(20));
@@ -152,7 +116,7 @@ fn one_that_may_fail_of_the_same_fault_is_waited_for() {
     assert_eq!((decision.moved, decision.cause), (false, Cause::Waiting));
     assert!(decision.next_check.is_some_and(|check| check <= now + ms(10)));
     assert!(!selector.decide(now + ms(199), &[dead, other]).moved);
-    assert!(!selector.decide(now + ms(199), &[dead, down(1)]).moved, "the same fault");
+    assert!(!selector.decide(now + ms(199), &[dead, down(path(1, 80.0))]).moved, "the same fault");
     assert!(!selector.decide(now + ms(200), &[dead, other]).moved, "the doubt is new");
     assert_eq!(carry(selector.decide(now + ms(400), &[dead, other])), [1]);
     let mut fresh = other;
@@ -164,19 +128,19 @@ fn one_that_may_fail_of_the_same_fault_is_waited_for() {
 #[test]
 fn if_nobody_who_carries_can_take_over_a_standby_comes_in() {
     let mut selector = selector();
-    selector.decide(s(0), &[path(0, 93.0), violating(1, 40.0)]);
+    selector.decide(s(0), &[path(0, 93.0), violating(path(1, 40.0))]);
     assert_eq!(carry(selector.decision()), [0]);
-    let decision = selector.decide(s(60), &[down(0), violating(1, 40.0)]);
+    let decision = selector.decide(s(60), &[down(path(0, 80.0)), violating(path(1, 40.0))]);
     assert_eq!((carry(decision), decision.cause), (vec![1], Cause::LeaderDown));
 }
 
 #[test]
 fn where_none_keeps_the_limits_the_least_bad_ones_carry() {
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
-    let all = [violating(0, 30.0), violating(1, 60.0)];
+    let all = [violating(path(0, 30.0)), violating(path(1, 60.0))];
     assert_eq!(live(&mut selector, 100, 300, &all), [(110, vec![1])]);
     assert_eq!(selector.decision().standbys, [PathId(0)]);
-    let all = [path(0, 90.0), violating(1, 60.0)];
+    let all = [path(0, 90.0), violating(path(1, 60.0))];
     assert_eq!(live(&mut selector, 300, 301, &all), [(300, vec![0])], "one keeps them again");
 }
 
@@ -196,9 +160,9 @@ fn who_has_no_room_for_a_part_does_not_come_in_and_leaves_in_time() {
     assert!(live(&mut selector, 400, 500, &full).is_empty(), "no room for half of it");
     assert_eq!(live(&mut selector, 500, 600, &[loaded(0, 0.1), loaded(1, 0.5)]).len(), 1);
     // A path that merely breaks a limit is not left for others that would be overloaded.
-    let bad = Candidate { score: violating(0, 50.0).score, ..loaded(0, 0.1) };
+    let bad = Candidate { score: violating(path(0, 50.0)).score, ..loaded(0, 0.1) };
     assert!(!selector.decide(s(700), &[bad, loaded(1, 0.5)]).moved);
-    let dead = Candidate { verdict: down(0).verdict, ..loaded(0, 0.1) };
+    let dead = Candidate { verdict: down(path(0, 80.0)).verdict, ..loaded(0, 0.1) };
     assert_eq!(carry(selector.decide(s(701), &[dead, loaded(1, 0.5)])), [1]);
 }
 
@@ -219,7 +183,7 @@ fn a_heavier_path_takes_more_and_so_leaves_less() {
 
 #[test]
 fn nobody_measured_nothing_moves() {
-    let stale = |id| in_state(id, State::Up, Reasons::STALE);
+    let stale = |id| state(path(id, 80.0), State::Up, Reasons::STALE);
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
     let mut bad = stale(1);
     bad.score.compliance = Compliance::Violates;
@@ -230,7 +194,7 @@ fn nobody_measured_nothing_moves() {
 #[test]
 fn the_operator_takes_paths_out_and_adds_them() {
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
-    let admin = in_state(0, State::Admin, Reasons::NONE);
+    let admin = state(path(0, 80.0), State::Admin, Reasons::NONE);
     let decision = selector.decide(s(100), &[admin, path(1, 90.0)]);
     assert_eq!((carry(decision), decision.cause), (vec![1], Cause::LeaderRemoved));
     assert_eq!(live(&mut selector, 101, 200, &[path(0, 90.0), path(1, 90.0)]).len(), 1);

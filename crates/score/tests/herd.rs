@@ -1,11 +1,11 @@
 //! A hundred sites choose between two regions that slow down under load: they must settle,
 //! not swing.
 
+mod candidates;
+
+use candidates::path;
 use pathvane_clock::{Duration, Instant};
-use pathvane_score::{
-    Candidate, Class, ClassScore, Compliance, Grade, PathId, Selector, SelectorConfig, State,
-    Verdict,
-};
+use pathvane_score::{PathId, Selector, SelectorConfig};
 
 const SITES: u64 = 100;
 /// Sites that fill a region.
@@ -17,27 +17,6 @@ fn score(load: f64) -> f64 {
     (100.0 - 10.0 / (1.0 - used)).max(0.0)
 }
 
-fn candidate(id: u32, value: f64) -> Candidate {
-    let now = Instant::ZERO;
-    Candidate {
-        path: PathId(id),
-        verdict: Verdict { state: State::Up, grade: Grade::A, ..Verdict::unknown(now) },
-        score: ClassScore {
-            value,
-            lcb: value - 0.5,
-            ucb: value + 0.5,
-            compliance: Compliance::Complies,
-            ..ClassScore::unknown(Class::Interactive)
-        },
-        shared_risk: 0,
-        instances: (0, 0),
-        utilisation: None,
-        load: None,
-        weight: 1,
-        cost: 0.0,
-    }
-}
-
 /// Moves in ten minutes, and the lowest and highest load of the first region after the first
 /// two. All sites start there.
 fn herd(config: &SelectorConfig) -> (u32, usize, usize) {
@@ -47,11 +26,11 @@ fn herd(config: &SelectorConfig) -> (u32, usize, usize) {
     let (mut moves, mut lowest, mut highest) = (0, SITES as usize, 0);
     let mut seen = [score(SITES as f64), score(0.0)];
     for site in &mut sites {
-        site.decide(start, &[candidate(0, 90.0), candidate(1, 90.0)]);
+        site.decide(start, &[path(0, 90.0), path(1, 90.0)]);
     }
     for second in 1..=600 {
         let now = start + Duration::from_secs(second);
-        let all = [candidate(0, seen[0]), candidate(1, seen[1])];
+        let all = [path(0, seen[0]), path(1, seen[1])];
         moves += sites.iter_mut().map(|site| u32::from(site.decide(now, &all).moved)).sum::<u32>();
         let there = |site: &&Selector| site.decision().leader == Some(PathId(0));
         let first = sites.iter().filter(there).count();

@@ -1,57 +1,16 @@
 //! Choices among candidates made by hand.
 
+mod candidates;
+
+use candidates::{down, path, s, state, violating};
 use pathvane_clock::{Duration, Instant};
 use pathvane_score::{
-    Candidate, Cause, Class, ClassScore, Compliance, Decision, Grade, PathId, Reasons, Rule,
-    Selector, SelectorConfig, State, Strategy, Verdict,
+    Candidate, Cause, Compliance, Decision, PathId, Reasons, Rule, Selector, SelectorConfig, State,
+    Strategy,
 };
-
-fn s(secs: u64) -> Instant {
-    Instant::from_secs(secs)
-}
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-/// A path that is up, keeps every limit and scores `value`, known within a point.
-fn path(id: u32, value: f64) -> Candidate {
-    let verdict = Verdict { state: State::Up, grade: Grade::A, ..Verdict::unknown(s(0)) };
-    let score = ClassScore {
-        value,
-        lcb: value - 0.5,
-        ucb: value + 0.5,
-        grade: Grade::of(value),
-        compliance: Compliance::Complies,
-        ..ClassScore::unknown(Class::Voice)
-    };
-    Candidate {
-        path: PathId(id),
-        verdict,
-        score,
-        shared_risk: 0,
-        instances: (0, 0),
-        utilisation: None,
-        load: None,
-        weight: 1,
-        cost: 0.0,
-    }
-}
-
-fn state(mut candidate: Candidate, state: State, reasons: Reasons) -> Candidate {
-    candidate.verdict.state = state;
-    candidate.verdict.reasons = reasons;
-    candidate
-}
-
-fn down(candidate: Candidate) -> Candidate {
-    state(candidate, State::Down, Reasons::SILENCE)
-}
-
-fn violating(mut candidate: Candidate) -> Candidate {
-    candidate.score.compliance = Compliance::Violates;
-    candidate.score.violations.loss = true;
-    candidate
 }
 
 /// Moves that are not urgent are made for certain, with no random wait.
