@@ -140,7 +140,7 @@ fn decisions(c: &mut Criterion) {
         instances: (2, 2),
         utilisation: None,
         load: None,
-        weight: 1,
+        weight: 1.0,
         cost: f64::from(id),
     };
     let candidates: Vec<Candidate> = (0..4).map(candidate).collect();

@@ -9,17 +9,25 @@ use crate::engine::Engine;
 use crate::ids::{PathId, ServiceId};
 use crate::io::Share;
 
-/// The parts in which paths carry a service together: in proportion to their capacities in eighths of
-/// the largest, or equal ones if not all of them have a capacity.
-pub(crate) fn shares(config: &Config, carry: &[PathId]) -> Vec<Share> {
-    let capacities = carry.iter().map(|path| config.paths[path.index()].capacity);
-    let capacities: Option<Vec<u64>> = capacities.collect();
-    let most = capacities.iter().flatten().copied().max().unwrap_or(1).max(1);
-    let weight = |nth: usize| match &capacities {
-        Some(capacities) => eighths(capacities[nth], most),
-        None => 1,
+/// What the paths of a service count for beside each other: their capacities, or all the same if not
+/// all of them have one.
+pub(crate) fn weights(config: &Config, service: &Service) -> Vec<u64> {
+    let capacities = service.paths.iter().map(|path| config.paths[path.index()].capacity);
+    let all: Option<Vec<u64>> = capacities.collect();
+    all.unwrap_or_else(|| service.paths.iter().map(|_| 1).collect())
+}
+
+/// The parts in which paths carry a service together: eighths of the largest.
+pub(crate) fn shares(config: &Config, service: &Service, carry: &[PathId]) -> Vec<Share> {
+    let weights = weights(config, service);
+    let of = |path: &PathId| {
+        let nth = service.paths.iter().position(|other| other == path);
+        nth.map_or(1, |nth| weights[nth])
     };
-    carry.iter().enumerate().map(|(nth, &path)| Share { path, weight: weight(nth) }).collect()
+    let most = carry.iter().map(of).max().unwrap_or(1).max(1);
+    let alike = carry.iter().all(|path| of(path) == most);
+    let weight = |path: &PathId| if alike { 1 } else { eighths(of(path), most) };
+    carry.iter().map(|path| Share { path: *path, weight: weight(path) }).collect()
 }
 
 /// `part` in eighths of `most`, rounded, and one at least.
@@ -27,12 +35,6 @@ fn eighths(part: u64, most: u64) -> u8 {
     let whole = u128::from(Share::MOST);
     let rounded = (u128::from(part) * whole + u128::from(most) / 2) / u128::from(most);
     u8::try_from(rounded).unwrap_or(Share::MOST).clamp(1, Share::MOST)
-}
-
-/// The weight of a path of a service beside those with which it may carry that.
-pub(crate) fn weight(config: &Config, service: &Service, path: PathId) -> u8 {
-    let shares = shares(config, &service.paths);
-    shares.iter().find(|share| share.path == path).map_or(1, |share| share.weight)
 }
 
 impl Engine {
@@ -48,16 +50,19 @@ impl Engine {
         if !carry.contains(&path) {
             carry.push(path);
         }
-        self.utilisation_with(service, path, part(&self.config, &carry, path))
+        let part = part(&self.config, service, &carry, path);
+        self.utilisation_with(service, path, part)
     }
 
     fn utilisation_with(&self, service: ServiceId, path: PathId, part_of_own: f64) -> Option<f64> {
         let config = self.config();
         let capacity = config.paths[path.index()].capacity? as f64;
         let own = config.services[service.index()].load? as f64;
-        let others = config.service_ids().filter(|other| *other != service).map(|other| {
+        let carry = |other: &ServiceId| self.steers[other.index()].carry();
+        let others = config.service_ids().filter(|it| *it != service && carry(it).contains(&path));
+        let others = others.map(|other| {
             let load = config.services[other.index()].load.unwrap_or(0) as f64;
-            load * part(config, self.steers[other.index()].carry(), path)
+            load * part(config, other, carry(&other), path)
         });
         Some((own * part_of_own + others.sum::<f64>()) / capacity)
     }
@@ -79,8 +84,11 @@ impl Engine {
 }
 
 /// What a path carries of a service that these carry together, 0 to 1.
-fn part(config: &Config, carry: &[PathId], path: PathId) -> f64 {
-    let shares = shares(config, carry);
+fn part(config: &Config, service: ServiceId, carry: &[PathId], path: PathId) -> f64 {
+    if carry == [path] {
+        return 1.0;
+    }
+    let shares = shares(config, &config.services[service.index()], carry);
     let all: u32 = shares.iter().map(|share| u32::from(share.weight)).sum();
     let own = shares.iter().find(|share| share.path == path).map_or(0, |share| share.weight);
     f64::from(own) / f64::from(all.max(1))

@@ -68,8 +68,15 @@ impl Engine {
         }
         while let Some(change) = self.rib.poll_change() {
             if self.acts() {
-                let sharing = self.rib.multipath(&change.prefix);
-                let output = self.forward.changed(&self.config, change.prefix, &sharing);
+                let equals;
+                let sharing = match self.config.multipath {
+                    0 | 1 => change.new.as_slice(),
+                    _ => {
+                        equals = self.rib.multipath(&change.prefix);
+                        &equals[..]
+                    }
+                };
+                let output = self.forward.changed(&self.config, change.prefix, sharing);
                 output.into_iter().for_each(|output| self.record.ask(output));
             }
             self.check_peer_routes(now, &change.prefix);

@@ -23,6 +23,8 @@ pub(crate) struct Steer {
     selector: Selector,
     /// What each of its paths shares with others, a bit for each risk.
     shared_risks: Vec<u64>,
+    /// What each counts for where they carry together.
+    weights: Vec<u64>,
     /// The paths that the selector wants, carried out or not.
     wanted: Vec<PathId>,
     /// Per announced prefix: whether its condition holds (law 4).
@@ -53,6 +55,7 @@ impl Steer {
             id,
             selector: Selector::new(now, selector, seed),
             shared_risks: shared_risks(config, &service.paths),
+            weights: crate::load::weights(config, service),
             wanted: Vec::new(),
             holds: service.announce.iter().map(|_| false).collect(),
             healthy: service.checks.iter().map(|_| None).collect(),
@@ -60,7 +63,7 @@ impl Steer {
         }
     }
 
-    /// The path the selector wants; the first of the configuration's order before it chose.
+    /// The path the selector wants; none before it chose.
     pub(crate) fn wanted(&self) -> Option<PathId> {
         self.wanted.first().copied()
     }
@@ -107,23 +110,24 @@ impl Steer {
     /// Decides again. Returns the move, if what is wanted changed.
     pub(crate) fn decide(&mut self, now: Instant, facts: &Facts<'_>) -> Option<Move> {
         let candidates = self.candidates(facts);
-        let decision = self.selector.decide(now, &candidates).clone();
+        let decision = self.selector.decide(now, &candidates);
         let to = path_of(decision.leader?);
-        let wanted = decision.carry.iter().copied().map(path_of).collect();
-        if self.wanted == wanted {
+        let carry = || decision.carry.iter().copied().map(path_of);
+        if carry().eq(self.wanted.iter().copied()) {
             return None;
         }
-        let before = core::mem::replace(&mut self.wanted, wanted);
-        let shares = |carry: &[PathId]| crate::load::shares(facts.config, carry);
+        let before = core::mem::replace(&mut self.wanted, carry().collect());
+        let service = &facts.config.services[self.id.index()];
+        let shares = |carry: &[PathId]| crate::load::shares(facts.config, service, carry);
         Some(Move {
             id: 0,
             service: self.id,
             from: before.first().copied(),
             to,
             carry: [shares(&before), shares(&self.wanted)],
-            cause: cause(&decision, &before, facts.config),
-            evidence: evidence(&decision, facts),
-            alternatives: alternatives(&candidates, &decision),
+            cause: cause(decision, &before, facts.config),
+            evidence: evidence(decision, facts),
+            alternatives: alternatives(&candidates, decision),
             detected_at: decision.detected_at,
             decided_at: now,
             done: false,
@@ -175,7 +179,7 @@ impl Steer {
                 instances: self.instances(service, &at.region),
                 utilisation: facts.utilisation.get(nth).and_then(|(used, _)| *used),
                 load: facts.utilisation.get(nth).and_then(|(_, own)| *own),
-                weight: crate::load::weight(facts.config, service, path),
+                weight: self.weights[nth] as f64,
                 cost: f64::from(at.cost),
             }
         };
@@ -279,10 +283,11 @@ fn common_risks(config: &Config, path: PathId, left: Option<PathId>) -> String {
     risks(path).filter(common).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
-/// The numbers behind a move: old leader, new leader.
+/// The numbers behind a move: the path that was left, and those that carry now.
 fn evidence(decision: &Decision, facts: &Facts<'_>) -> String {
-    let both = [decision.previous, decision.leader];
-    let told = both.into_iter().flatten().map(path_of).map(|path| {
+    let left = decision.previous.filter(|path| !decision.carry.contains(path));
+    let all = left.into_iter().chain(decision.carry.iter().copied());
+    let told = all.map(path_of).map(|path| {
         let name = &facts.config.paths[path.index()].name;
         format!("{name}: {}", numbers(facts.measure.verdict(path)))
     });
@@ -311,7 +316,7 @@ pub(crate) fn numbers(verdict: &Verdict) -> String {
 
 /// The candidates, best first, each with what speaks for or against it.
 fn alternatives(candidates: &[Candidate], decision: &Decision) -> Vec<(PathId, String)> {
-    let order = decision.leader.iter().chain(&decision.standbys).chain(&decision.out);
+    let order = decision.carry.iter().chain(&decision.standbys).chain(&decision.out);
     let told = order.filter_map(|id| candidates.iter().find(|candidate| candidate.path == *id));
     told.map(|candidate| {
         let score = &candidate.score;

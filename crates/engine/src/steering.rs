@@ -175,7 +175,12 @@ impl Engine {
 
     /// Points the service's next-hop group at the paths that carry it.
     fn switch(&mut self, now: Instant, service: ServiceId, carry: &[PathId]) {
-        let shares = crate::load::shares(&self.config, carry);
+        let now_carry = self.forward.carry(service).iter().map(|share| share.path);
+        if now_carry.eq(carry.iter().copied()) {
+            return;
+        }
+        let at = &self.config.services[service.index()];
+        let shares = crate::load::shares(&self.config, at, carry);
         let Some(switch) = self.forward.switch(service, &shares) else { return };
         if let crate::Output::FibGroup { generation, carry, .. } = &switch {
             let (generation, carry) = (*generation, carry.clone());

@@ -165,7 +165,7 @@ impl Engine {
         let announced = service.announce.iter().enumerate();
         ServiceView {
             leader: acting.leader(),
-            carry: crate::load::shares(&self.config, &acting.carry),
+            carry: crate::load::shares(&self.config, service, &acting.carry),
             wanted: steer.wanted(),
             paths: paths
                 .map(|(&path, &role)| (path, role, self.measure.score(path, service)))

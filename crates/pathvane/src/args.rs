@@ -104,7 +104,8 @@ pub(crate) enum Question {
         #[arg(long, default_value = "")]
         text: String,
     },
-    /// Read the configuration again: peers, groups and policies may change without a restart.
+    /// Read the configuration again: peers, groups, ranges, policies and BFD sessions may change without
+    /// a restart.
     Reload,
     /// Stop all moves; measuring goes on.
     Freeze,
@@ -586,6 +587,24 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Options of a command and those below it that a document does not name.
+    fn unnamed(command: &clap::Command, path: &str, document: &str, missing: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            if !document.contains(&format!("--{option}")) {
+                missing.push(format!("{path} --{option}"));
+            }
+        }
+        command.get_subcommands().for_each(|below| unnamed(below, &path, document, missing));
+    }
+
+    #[test]
+    fn operating_names_every_option() {
+        let mut missing = Vec::new();
+        unnamed(&Cli::command(), "", include_str!("../../../docs/OPERATING.md"), &mut missing);
+        assert!(missing.is_empty(), "{missing:#?}");
     }
 
     #[test]

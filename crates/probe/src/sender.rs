@@ -191,7 +191,7 @@ impl Sender {
     }
 
     /// The shell could not send probe `seq`: it is neither answered nor lost, and the next one gets its
-    /// number, so that those under way are still followed by their neighbours.
+    /// number, if none was written since, so that those under way are still followed by their neighbours.
     pub fn handle_send_failed(&mut self, seq: u32) {
         let Some(slot) = self.ring.get(seq) else { return };
         if slot.state == State::Pending {

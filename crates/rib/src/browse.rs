@@ -91,19 +91,23 @@ impl Rib {
         Some(Explain { prefix: prefix.trunc(), candidates })
     }
 
-    /// The equal routes of an entry, if there are several and multipath is on.
+    /// The equal routes of an entry, if there are several and multipath is on. One that would share the
+    /// traffic with nobody is left out.
     fn shared(&self, id: u32) -> Equals {
         let several = self.is_multipath() && self.table.entry(id).count() > 1;
-        let equals = if several { self.equals(id) } else { Equals::new() };
-        if equals.len() > 1 { equals } else { Equals::new() }
+        let mut equals = if several { self.equals(id) } else { Equals::new() };
+        let shares = |it: &(usize, Sharing)| it.1 == Sharing::Shares;
+        if equals.iter().filter(|it| shares(it)).count() < 2 {
+            equals.retain(|it| !shares(it));
+        }
+        equals
     }
 
     /// Whether a route of an entry shares its traffic with others.
     fn shares(&self, id: u32, route: &Route) -> bool {
         let shared = self.shared(id);
         let mut sharing = shared.iter().filter(|(_, sharing)| *sharing == Sharing::Shares);
-        let alone = sharing.clone().count() < 2;
-        !alone && sharing.any(|(at, _)| self.table.route(id, *at) == *route)
+        sharing.any(|(at, _)| self.table.route(id, *at) == *route)
     }
 
     /// Why a route is not feasible.

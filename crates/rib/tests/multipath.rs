@@ -50,6 +50,11 @@ fn another_neighbouring_as_shares_only_if_that_is_allowed() {
     let routes = [(0, with_med(&[7, 9], 5)), (1, with_med(&[8, 9], 9)), (2, with_med(&[7, 9], 6))];
     assert_eq!(among(4, false, &routes), [0]);
     assert_eq!(among(4, true, &routes), [0, 1]);
+
+    let mut lab = lab(4, false);
+    routes.iter().for_each(|(peer, attrs)| lab.say(*peer, &[PREFIX], attrs));
+    let explain = lab.rib.explain(&net(PREFIX)).expect("routes");
+    assert_eq!(explain.candidates[0].sharing, None, "the best one, with nobody to share with");
 }
 
 #[test]

@@ -296,6 +296,24 @@ fn private_as_numbers_are_taken_out_or_replaced() {
 }
 
 #[test]
+fn a_steered_prefix_is_told_with_the_link_bandwidth_of_the_peers_policy() {
+    let mut lab = Lab::open(0);
+    let rate = [target("link-bandwidth:65000:100M"), target("link-bandwidth:65000:1G")];
+    for (n, rate) in (0..).zip(rate) {
+        let add = vec![Action::AddExtCommunity(rate)];
+        let export = policy(vec![term("rate", vec![], add, Verdict::Accept)]);
+        lab.add(n, PeerConfig { export, ..open_config() }, external(n));
+    }
+    lab.rib.set_services(&[net(PREFIX)]);
+    lab.rib.originate(net(PREFIX), &OriginAttrs { med: Some(20_000), ..OriginAttrs::default() });
+    for (n, rate) in (0..).zip(rate) {
+        lab.settle();
+        let (_, attrs) = lab.told(n, PREFIX).expect("told");
+        assert_eq!(attrs.ext_communities.iter().copied().collect::<Vec<_>>(), [rate], "{n}");
+    }
+}
+
+#[test]
 fn export_sets_next_hops_that_fit_the_family() {
     let told = |change| exported(&[65100], Action::SetNextHop(change)).map(|(hop, _)| hop.addr);
     let own = told(NextHopChange::Own).expect("told");

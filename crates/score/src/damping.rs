@@ -28,8 +28,10 @@ pub(crate) struct Penalty {
     suppressed: bool,
     episode_since: Instant,
     episode_cost: f64,
-    /// What the last flap added to `value` at `at`, and whether it is what suppressed.
+    /// What the last flap added to `value` at `at`, below the ceiling; what it was charged with; and
+    /// whether it is what suppressed.
     added: f32,
+    charged: f32,
     tripped: bool,
 }
 
@@ -43,6 +45,7 @@ impl Penalty {
             episode_since: now,
             episode_cost: 0.0,
             added: 0.0,
+            charged: 0.0,
             tripped: false,
         }
     }
@@ -60,6 +63,7 @@ impl Penalty {
         self.value = (before + amount).min(self.config.ceiling);
         self.at = now;
         self.added = (self.value - before) as f32;
+        self.charged = amount as f32;
         self.tripped = !self.suppressed && self.value >= self.config.suppress;
         self.suppressed |= self.tripped;
     }
@@ -68,9 +72,9 @@ impl Penalty {
     pub(crate) fn take_back(&mut self, now: Instant) {
         self.value = (self.value(now) - f64::from(self.added) * self.kept(now)).max(0.0);
         self.at = now;
-        self.episode_cost = (self.episode_cost - f64::from(self.added)).max(0.0);
+        self.episode_cost = (self.episode_cost - f64::from(self.charged)).max(0.0);
         self.suppressed &= !self.tripped;
-        (self.added, self.tripped) = (0.0, false);
+        (self.added, self.charged, self.tripped) = (0.0, 0.0, false);
     }
 
     /// The penalty of now.

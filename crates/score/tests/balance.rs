@@ -175,10 +175,34 @@ fn a_heavier_path_takes_more_and_so_leaves_less() {
         ..path(id, 90.0)
     };
     // Eight parts of nine on the large one leave 17 % of 1.5 on the small one.
-    let mut selector = carried_by(&[weighed(0, 8, 0.2), weighed(1, 1, 1.5)]);
-    assert!(live(&mut selector, 100, 300, &[weighed(0, 8, 0.2), weighed(1, 1, 1.5)]).is_empty());
-    let equal = [weighed(0, 1, 0.2), weighed(1, 1, 1.8)];
+    let mut selector = carried_by(&[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.5)]);
+    assert!(
+        live(&mut selector, 100, 300, &[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.5)]).is_empty()
+    );
+    let equal = [weighed(0, 1.0, 0.2), weighed(1, 1.0, 1.8)];
     assert_eq!(live(&mut selector, 300, 500, &equal), [(310, vec![0])]);
+}
+
+#[test]
+fn of_two_that_violate_at_once_one_stays_where_the_others_have_no_room_for_both() {
+    let loaded = |it: Candidate| Candidate { utilisation: Some(0.9), load: Some(0.6), ..it };
+    let well = [0, 1, 2].map(|id| loaded(path(id, 90.0)));
+    let mut selector = carried_by(&well);
+    let bad = |id| loaded(violating(path(id, 50.0)));
+    selector.decide(s(100), &[bad(0), bad(1), well[2]]);
+    for now in 101..160 {
+        let decision = selector.decide(s(now), &[bad(0), bad(1), well[2]]);
+        assert_eq!(decision.carry.len(), 2, "a third of nine tenths, then half, never all");
+    }
+}
+
+#[test]
+fn paths_that_recover_together_come_in_one_after_the_other() {
+    let mut selector = carried_by(&[path(0, 93.0)]);
+    let all = [path(0, 93.0), path(1, 90.0), path(2, 90.0)];
+    let joined = live(&mut selector, 100, 300, &all);
+    assert_eq!(joined.len(), 2);
+    assert!(joined[1].0 >= joined[0].0 + 30, "{joined:?}");
 }
 
 #[test]

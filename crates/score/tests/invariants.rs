@@ -126,15 +126,16 @@ fn random_candidate(id: u32, rng: &mut Rng) -> Candidate {
             [rng.usize(0..3)],
         ..ClassScore::unknown(Class::Voice)
     };
+    let utilisation = rng.bool().then(|| rng.f64() * 1.2);
     Candidate {
         path: PathId(id),
         verdict,
         score,
         shared_risk: if rng.bool() { rng.u64(0..8) } else { 0 },
         instances: (rng.u16(0..3), rng.u16(0..3)),
-        utilisation: rng.bool().then(|| rng.f64() * 1.2),
-        load: None,
-        weight: 1,
+        utilisation,
+        load: utilisation.map(|used| used * rng.f64()),
+        weight: f64::from(rng.u8(1..=8)),
         cost: 0.0,
     }
 }
@@ -177,6 +178,10 @@ fn check_set(before: &[PathId], decision: &Decision, all: &[Candidate]) {
     for joined in carry.iter().filter(|path| !before.contains(path)).map(find) {
         assert!(joined.verdict.passes(), "{decision:?}");
         assert!(decision.cause != Cause::Joins || joined.verdict.usable(), "{decision:?}");
+        let all: f64 = carry.iter().map(|path| find(path).weight).sum();
+        let elsewhere = joined.load.unwrap_or(0.0) * (1.0 - joined.weight / all);
+        let fits = joined.utilisation.is_none_or(|whole| whole - elsewhere <= 0.85 + 1e-9);
+        assert!(decision.cause != Cause::Joins || fits, "it has room for its part: {decision:?}");
     }
 }
 

@@ -93,7 +93,7 @@ fn candidate((i, path): (u32, &Path), class: Class) -> Candidate {
         instances: (0, 0),
         utilisation: None,
         load: None,
-        weight: 1,
+        weight: 1.0,
         cost: 0.0,
     }
 }

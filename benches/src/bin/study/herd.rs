@@ -40,7 +40,7 @@ fn candidate(id: u32, value: f64, up: bool, since: Instant) -> Candidate {
         instances: (0, 0),
         utilisation: None,
         load: None,
-        weight: 1,
+        weight: 1.0,
         cost: 0.0,
     }
 }

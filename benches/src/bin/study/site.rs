@@ -86,7 +86,7 @@ impl Site {
             instances: (0, 0),
             utilisation: None,
             load: None,
-            weight: 1,
+            weight: 1.0,
             cost: 0.0,
         };
         let candidates: Vec<Candidate> = (0..).zip(&self.ways).map(candidate).collect();

@@ -49,16 +49,11 @@ fn datagrams_arrive_as_they_were_marked() {
     let region = socket2::SockRef::from(&bench.region);
     region.set_recv_tos_v4(true).expect("ask for marks");
     for tos in [46 << 2, 0] {
-        socket2::SockRef::from(&bench.site).set_tos_v4(tos).expect("mark");
-        bench.site.send_to(b"ping", bench.link.flows()[0].near).expect("send");
-        let (mut room, mut control) = ([0; 64], nix::cmsg_space!(u8));
-        let mut parts = [std::io::IoSliceMut::new(&mut room)];
-        let fd = std::os::fd::AsRawFd::as_raw_fd(&bench.region);
-        let flags = nix::sys::socket::MsgFlags::empty();
-        let message = nix::sys::socket::recvmsg::<()>(fd, &mut parts, Some(&mut control), flags);
-        let marks: Vec<_> = message.expect("forward").cmsgs().expect("whole").collect();
-        let marked = nix::sys::socket::ControlMessageOwned::Ipv4Tos(tos as u8);
-        assert_eq!(marks, [marked]);
+        marked::send(&bench.site, b"ping", tos, bench.link.flows()[0].near);
+        let mut room = [0; 64];
+        bench.region.peek(&mut room).expect("forward");
+        let (packet, _) = marked::receive(&bench.region, &mut room).expect("forward");
+        assert_eq!((packet.tos, &packet.bytes[..]), (tos, &b"ping"[..]));
     }
 }
 

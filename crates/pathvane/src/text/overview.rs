@@ -160,8 +160,9 @@ fn path_note(path: &Path) -> String {
         let bad = path.reports.iter().filter(|report| report.breaks_limits).count();
         notes.push(format!("{bad} of {} sources outside say that it is bad", path.reports.len()));
     }
+    // As many as the event of that name waits for.
     let mute =
-        |probe: &&Probe| probe.first_hop && probe.lost > 0 && probe.answered + probe.late == 0;
+        |probe: &&Probe| probe.first_hop && probe.lost >= 100 && probe.answered + probe.late == 0;
     if let Some(hop) = path.probes.iter().find(mute) {
         notes.push(format!("the first hop {} answers no probes", hop.target));
     }

@@ -154,6 +154,11 @@ impl Peer {
         }
     }
 
+    /// Reads as far as the End-of-RIB of its initial table.
+    pub(crate) fn after_its_table(&mut self) {
+        while !octets::read_update(&self.message(octets::UPDATE)).is_end_of_rib() {}
+    }
+
     /// Expects exactly this NOTIFICATION, and the end of the connection.
     pub(crate) fn notified(&mut self, code: u8, subcode: u8, data: &[u8]) {
         loop {

@@ -227,6 +227,12 @@ impl World {
         Peer::connect(self.speaker.address(), class)
     }
 
+    /// Whether these octets are in the OPEN for such a peer.
+    pub(crate) fn offers(&self, class: Class, wanted: &[u8]) -> bool {
+        let open = self.connect(class).message(octets::OPEN);
+        open.windows(wanted.len()).any(|found| found == wanted)
+    }
+
     /// An Established session with a peer of a range.
     pub(crate) fn up(&self, class: Class) -> Peer {
         let mut peer = self.connect(class);

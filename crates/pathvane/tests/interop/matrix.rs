@@ -327,14 +327,15 @@ fn refreshed(world: &mut World<'_>) {
 fn asked(world: &mut World<'_>) {
     let history = world.history("able");
     let heard = || world.peer("able")["received"]["route_refresh"].as_u64();
-    let before = heard();
+    let (before, routes) = (heard(), world.peer("able")["families"][0]["received"].clone());
+    assert!(routes.as_u64() > Some(1), "{routes}");
     world.speaker.ask(&["refresh", "able"]).expect("asked");
     until_true(10, "it answers our request between BoRR and EoRR", || {
         heard() >= before.map(|count| count + 2)
     });
     until_true(10, "and repeats all", || {
         let counts = world.peer("able")["families"][0].clone();
-        counts["stale"] == 0 && counts["received"].as_u64() > Some(0)
+        counts["stale"] == 0 && counts["received"] == routes
     });
     assert_eq!(world.history("able"), history, "the session stays");
 }

@@ -339,7 +339,9 @@ impl PathMonitor {
     /// Bytes that the state of the path takes, of its streams and of its own classes of service too;
     /// its configuration, which is shared, apart.
     pub fn state_bytes(&self) -> usize {
-        size_of::<Self>() + self.streams.heap_bytes() + self.assessment.heap_bytes()
+        let reported = self.reported.capacity();
+        let heap = self.streams.heap_bytes() + self.assessment.heap_bytes();
+        size_of::<Self>() + heap + reported
     }
 
     /// How well the path serves `class`.

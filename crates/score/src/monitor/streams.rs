@@ -213,11 +213,16 @@ impl Streams {
         self.part(Part::Path)
     }
 
-    /// Those of them that say something of this moment: not those that have been silent for long,
-    /// unless all have. Why they are silent is known, or the path's silence is.
-    fn watched(&self) -> impl Iterator<Item = &Meter> {
+    /// Which of them say something of this moment: not those that have been silent for long, unless
+    /// all have. Why they are silent is known, or the path's silence is.
+    fn watches(&self) -> impl Fn(&Meter) -> bool + use<> {
         let all = self.meters().all(is_long_silent);
-        self.meters().filter(move |meter| all || !is_long_silent(meter))
+        move |meter| all || !is_long_silent(meter)
+    }
+
+    fn watched(&self) -> impl Iterator<Item = &Meter> {
+        let watches = self.watches();
+        self.meters().filter(move |meter| watches(meter))
     }
 
     /// The meters whose probes go to far ends.
@@ -328,9 +333,9 @@ impl Streams {
     /// Loss that two reflectors show (or the only one that is heard of): the path's. One alone: its own.
     fn look_for_loss(&mut self, joint: &mut Joint) {
         let (mut first, mut second, mut heard) = (0.0_f32, 0.0_f32, 0_u8);
-        let all = self.meters().all(is_long_silent);
+        let watches = self.watches();
         for reflector in 0..self.reflectors {
-            let watched = self.of(reflector).filter(|meter| all || !is_long_silent(meter));
+            let watched = self.of(reflector).filter(|meter| watches(meter));
             let evidence = watched.map(|meter| {
                 let (sum, threshold) = meter.loss_evidence();
                 sum / threshold
@@ -351,7 +356,8 @@ impl Streams {
         joint.degraded = joint.degraded.with_if(self.loss_alarm, Reasons::LOSS);
         let lonely = !alone && first >= 1.0 && !self.loss_alarm;
         joint.notes = joint.notes.with_if(lonely, Reasons::REFLECTOR);
-        let missed = self.watched().map(Meter::missed_run).max().unwrap_or(0);
+        let watched = self.meters().filter(|meter| watches(meter));
+        let missed = watched.map(Meter::missed_run).max().unwrap_or(0);
         joint.suspicious = missed >= d::SUSPECT_MISSES || first >= d::SUSPECT_EVIDENCE;
         joint.curious = missed > 0 || first > 0.0;
         joint.missing = (1..=d::BOOST_MISSES_MAX).contains(&missed);
@@ -374,27 +380,23 @@ impl Streams {
         self.list.iter().filter(|it| it.part == Part::Path && it.meter.last_reply().is_some())
     }
 
-    /// Those of them that are heard of; all of them if none is.
-    fn heard(&self) -> impl Iterator<Item = &Stream> {
-        let heard = |it: &Stream| it.meter.missed_run() < d::SILENCE_MISSES_MIN;
-        let silent = !self.answered().any(heard);
-        self.answered().filter(move |it| silent || heard(it))
-    }
-
-    /// Those of them whose loss may be that of the best one.
-    fn sound(&self) -> impl Iterator<Item = &Stream> {
-        let bounds = |it: &Stream| it.meter.tally().bounds(it.meter.design_effect(), d::CERTAIN_Z);
-        let best = self.heard().map(|it| bounds(it).1).fold(1.0, f64::min);
-        self.heard().filter(move |it| bounds(it).0 <= best + d::REFLECTOR_LOSS_APART)
+    /// What tells those of them that are heard of, and sound.
+    fn sieve(&self) -> Sieve {
+        let silent = !self.answered().any(Stream::is_heard);
+        let mut sieve = Sieve { silent, least_lost: 1.0 };
+        let bounds = self.answered().filter(|it| sieve.hears(it)).map(|it| it.loss_bounds().1);
+        sieve.least_lost = bounds.fold(1.0, f64::min);
+        sieve
     }
 
     /// Notes how far the reflectors are from each other, while nothing is wrong with any.
     pub(super) fn note_distances(&mut self) {
-        if self.sound().count() < self.answered().count() {
+        let sieve = self.sieve();
+        if !self.answered().all(|it| sieve.hears(it) && sieve.trusts(it)) {
             return;
         }
         let nearest = self.answered().map(|it| it.meter.srtt_ns()).min().unwrap_or(0);
-        for stream in &mut self.list {
+        for stream in self.list.iter_mut().filter(|stream| stream.part == Part::Path) {
             stream.beyond_ns = stream.meter.srtt_ns().saturating_sub(nearest);
         }
     }
@@ -403,31 +405,39 @@ impl Streams {
     ///
     /// `rate` is how many probes a second each stream gets on a path that may have to lead soon.
     pub(super) fn quality(&self, rate: f64) -> Option<Quality<'_>> {
-        let sound = || self.sound().map(|it| &it.meter);
-        let nearest = self.sound().min_by_key(|it| it.meter.srtt_ns())?;
+        let sieve = self.sieve();
+        let heard = || self.answered().filter(|it| sieve.hears(it));
+        let mut nearest: Option<&Stream> = None;
         let (mut loss, mut usual_loss) = (Tally::default(), Tally::default());
-        sound().for_each(|meter| {
+        let (mut least_lost, mut design, mut burst_ratio) = (1.0_f64, 1.0_f64, 1.0_f64);
+        let mut sound = 0;
+        for it in heard().filter(|it| sieve.trusts(it)) {
+            let meter = &it.meter;
+            sound += 1;
             loss.add(meter.tally());
             usual_loss.add(meter.usual_tally());
-        });
+            least_lost = least_lost.min(meter.tally().share());
+            design = design.max(meter.design_effect());
+            burst_ratio = burst_ratio.max(meter.burst_ratio());
+            if nearest.is_none_or(|nearest| meter.srtt_ns() < nearest.meter.srtt_ns()) {
+                nearest = Some(it);
+            }
+        }
+        let nearest = nearest?;
         // Where streams lose together, a second one says little more than the first.
-        let alike = 1.0 + self.together() * (sound().count() - 1) as f64;
+        let alike = 1.0 + self.together() * f64::from(sound - 1);
         Some(Quality {
             loss,
-            least_lost: sound().map(|meter| meter.tally().share()).fold(1.0, f64::min),
+            least_lost,
             usual_loss,
-            design: sound().map(Meter::design_effect).fold(1.0, f64::max) * alike,
-            burst_ratio: sound().map(Meter::burst_ratio).fold(1.0, f64::max),
+            design: design * alike,
+            burst_ratio,
             nearest: &nearest.meter,
-            // A farther reflector is asked: its way beyond the nearest is not the path's.
-            beyond_ns: if sound().count() < self.answered().count() {
-                nearest.beyond_ns
-            } else {
-                0
-            },
+            // Not zero if a farther reflector is asked: its way beyond the nearest is not the path's.
+            beyond_ns: nearest.beyond_ns,
             loss_alarm: self.loss_alarm,
-            unsound: sound().count() < self.heard().count(),
-            streams: sound().count() as f64,
+            unsound: (sound as usize) < heard().count(),
+            streams: f64::from(sound),
             rate: if self.slow { rate.min(d::RATE_SLOW) } else { rate },
         })
     }
@@ -446,6 +456,37 @@ impl Streams {
     fn of(&self, reflector: u8) -> impl Iterator<Item = &Meter> {
         let of = move |stream: &&Stream| stream.part == Part::Path && stream.reflector == reflector;
         self.list.iter().filter(of).map(|stream| &stream.meter)
+    }
+}
+
+/// Which streams are heard of, and which of these lose no more than the path does.
+#[derive(Clone, Copy)]
+struct Sieve {
+    /// None is heard of, so all count as heard.
+    silent: bool,
+    /// The upper bound of the loss of the best of them.
+    least_lost: f64,
+}
+
+impl Sieve {
+    fn hears(&self, stream: &Stream) -> bool {
+        self.silent || stream.is_heard()
+    }
+
+    /// Whether the loss of one that is heard of may be that of the best.
+    fn trusts(&self, stream: &Stream) -> bool {
+        stream.loss_bounds().0 <= self.least_lost + d::REFLECTOR_LOSS_APART
+    }
+}
+
+impl Stream {
+    fn is_heard(&self) -> bool {
+        self.meter.missed_run() < d::SILENCE_MISSES_MIN
+    }
+
+    /// Bounds of its loss, 0 to 1.
+    fn loss_bounds(&self) -> (f64, f64) {
+        self.meter.tally().bounds(self.meter.design_effect(), d::CERTAIN_Z)
     }
 }
 

@@ -80,10 +80,11 @@ impl Selector {
         let mut doubts = Vec::new();
         for &at in set {
             let Some(trouble) = all[at].trouble() else { continue };
-            match self.fate(now, all, set, at, trouble) {
+            // Who has left already takes nothing over, and leaves his part to the others.
+            match self.fate(now, all, &wanted, at, trouble) {
                 Fate::Leaves(instead) => {
                     wanted.retain(|it| *it != at);
-                    wanted.extend(instead.filter(|instead| !set.contains(instead)));
+                    wanted.extend(instead);
                     cause = trouble;
                 }
                 Fate::Waits => {
@@ -99,7 +100,6 @@ impl Selector {
             self.decision.next_check = Some(now + d::SHARED_LOOK);
         }
         wanted.sort_unstable();
-        wanted.dedup();
         (wanted, if frozen && cause == Cause::Kept { Cause::Frozen } else { cause })
     }
 
@@ -206,9 +206,9 @@ impl Selector {
 
     /// Whether a path has room for its part if it carries together with the set.
     fn hold(&self, all: &[Candidate], set: &Set, at: usize) -> bool {
-        let others = set.iter().filter(|it| **it != at).map(|it| u32::from(all[*it].weight));
-        let own = u32::from(all[at].weight);
-        let part = f64::from(own) / f64::from((others.sum::<u32>() + own).max(1));
+        let others = set.iter().filter(|it| **it != at).map(|it| all[*it].weight);
+        let own = all[at].weight;
+        let part = own / (others.sum::<f64>() + own);
         let (whole, load) = (all[at].utilisation, all[at].load.unwrap_or(0.0));
         whole.is_none_or(|whole| whole - load * (1.0 - part) <= self.config.max_utilisation)
     }
@@ -234,8 +234,9 @@ impl Selector {
         self.decision.cause = cause;
         self.decision.since = now;
         self.decision.detected_at = detected_at;
-        self.doubts.clear();
         let carry = &self.decision.carry;
-        self.waiting.retain(|it| !carry.contains(&it.path));
+        self.doubts.retain(|it| carry.contains(&it.path));
+        // Whatever else was to change waits again.
+        self.waiting.clear();
     }
 }

@@ -87,8 +87,8 @@ pub struct Candidate {
     pub utilisation: Option<f64>,
     /// The service's own part of that, if known.
     pub load: Option<f64>,
-    /// What it carries of the service beside others, relative to theirs (1 to 255), if several do.
-    pub weight: u8,
+    /// What it carries of the service beside others, relative to theirs, if several do; above 0.
+    pub weight: f64,
     /// Points the operator takes off the score.
     pub cost: f64,
 }
@@ -369,9 +369,6 @@ impl Selector {
 
     /// Whether `other` may be failing of the same fault as the leader, and not have shown it yet.
     fn is_in_doubt(&self, now: Instant, leader: &Candidate, other: &Candidate) -> bool {
-        if other.path == leader.path {
-            return false;
-        }
         if leader.verdict.passes() {
             // Degraded: wait for the fault to show on paths that share its cause.
             let young = now.since(leader.verdict.since) < d::SHARED_SETTLE;
@@ -478,9 +475,6 @@ impl Selector {
     fn rank(&self, it: &Candidate, fled: Option<&Candidate>) -> Rank {
         let mut rank = it.rank(&self.config);
         rank.apart = !fled.is_some_and(|fled| it.shares_fate(fled));
-        if self.config.strategy == Strategy::Ordered {
-            rank.points = 0.0;
-        }
         rank
     }
 
@@ -524,9 +518,6 @@ impl Selector {
         let rank = |path: &PathId| {
             let it = candidates.iter().find(|it| it.path == *path)?;
             let mut rank = it.rank(&self.config);
-            if self.config.strategy == Strategy::Ordered {
-                rank.points = 0.0;
-            }
             let mut carrying = candidates.iter().filter(|other| carry.contains(&other.path));
             if carrying.any(|other| it.shares_fate(other)) {
                 rank.points -= d::SHARED_RISK_POINTS;

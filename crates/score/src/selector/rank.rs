@@ -1,6 +1,6 @@
 //! How a candidate compares: can it lead, does it keep the limits, has it room, how good is it.
 
-use super::{Candidate, Cause, Rule, SelectorConfig};
+use super::{Candidate, Cause, Rule, SelectorConfig, Strategy};
 use crate::{Compliance, Reasons, State, defaults as d};
 
 /// Whether a region serves of whose instances so many of all are healthy: a majority of at least two
@@ -61,7 +61,7 @@ impl Candidate {
             keeps_limits: self.score.compliance != Compliance::Violates,
             fits: self.fits(config),
             apart: true,
-            points: self.points(),
+            points: if config.strategy == Strategy::Ordered { 0.0 } else { self.points() },
         }
     }
 

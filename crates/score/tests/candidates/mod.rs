@@ -30,7 +30,7 @@ pub(crate) fn path(id: u32, value: f64) -> Candidate {
         instances: (0, 0),
         utilisation: None,
         load: None,
-        weight: 1,
+        weight: 1.0,
         cost: 0.0,
     }
 }

@@ -271,8 +271,8 @@ impl Session {
     }
 
     /// Appends to `out` what waits to be sent on `conn` and returns how many bytes that
-    /// were. Never more than an OPEN, a KEEPALIVE, a NOTIFICATION and a ROUTE-REFRESH for each family; between messages of
-    /// the caller's, and before any that wait.
+    /// were. Never more than an OPEN, a KEEPALIVE, a NOTIFICATION and a ROUTE-REFRESH for each
+    /// family; between messages of the caller's, and before any that wait.
     pub fn poll_transmit(&mut self, conn: ConnId, out: &mut BytesMut) -> usize {
         match self.link_mut(conn) {
             Some(link) => link.take_outbox(out),

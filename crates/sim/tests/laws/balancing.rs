@@ -104,6 +104,8 @@ fn one_that_goes_silent_leaves_at_once_and_the_other_undercuts_what_it_held() {
         world.run_for(3 * SECOND);
         assert_eq!(world.moves(broke).len(), 1, "{}", world.story(broke));
         assert_eq!(world.moves(broke)[0].cause, "nothing gets through also-east");
+        let told = &world.moves(broke)[0];
+        assert_eq!(told.alternatives.len(), world.engine().config().paths.len(), "{told:?}");
         assert_eq!((taken(&world), world.held(0)), ([vec![0], vec![0]], Some(10_000)));
         let lost = (world.up().lost(broke), world.down().lost(broke));
         assert!(lost.0 <= 15 && lost.1 <= 30, "half of half a second: {lost:?}");

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use pathvane_engine::config::{MedPlan, Mode, Timing};
 use pathvane_engine::{Config, PathId, ServiceId};
 use pathvane_rib::Policy;
-use pathvane_score::{Class, Strategy};
+use pathvane_score::Class;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -220,8 +220,7 @@ impl File {
 
     /// As many paths as carry one service together at most: so many equal routes are of use.
     fn carrying_together(&self) -> u8 {
-        let together =
-            self.services.iter().filter(|it| *it.strategy.get_ref() == Strategy::Balance);
+        let together = self.services.iter().filter(|service| service.is_balanced());
         let most = together.map(|service| service.paths.len()).max().unwrap_or(1);
         u8::try_from(most).unwrap_or(u8::MAX)
     }

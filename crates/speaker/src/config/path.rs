@@ -1,7 +1,7 @@
 //! `[paths.NAME]`: forwarding paths and the probes that measure them.
 
 use core::cell::RefCell;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use super::read::Section;
 use super::schema;
 use super::shell::{FibMode, PathLink, StreamSocket};
 use super::value::{BitRate, FromToml, Interface, Number, Refusal, words};
+use crate::probe_io::unspecified;
 use crate::probing::{FASTEST_TCP, TCP_PORT};
 use crate::stamp_key;
 
@@ -219,12 +220,8 @@ impl Probe {
     }
 
     fn socket(&self, path: PathId, source: IpAddr, dscp: u8) -> StreamSocket {
-        let any = match source {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
         // A first hop knows its neighbour on the link, and not always what lies behind.
-        let source = self.first_hop.as_ref().map_or(source, |_| any);
+        let source = self.first_hop.as_ref().map_or(source, |_| unspecified(source));
         StreamSocket {
             path,
             kind: self.kind,

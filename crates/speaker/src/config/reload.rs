@@ -1,7 +1,7 @@
 //! What another configuration changes on a running speaker, and what it cannot change there.
 //!
-//! Peers, groups, ranges, policies and BFD sessions may come, change and go. Everything else is compared by how it
-//! prints, so that a key that is added later is not forgotten here.
+//! Peers, groups, ranges, policies and BFD sessions may come, change and go. Everything else is
+//! compared by how it prints, so that a key that is added later is not forgotten here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,7 +100,8 @@ fn fixed(loaded: &Loaded) -> BTreeMap<String, String> {
     put("`asn`".into(), format!("{}", engine.asn));
     put("`bgp_identifier`".into(), format!("{}", engine.id));
     put("`cluster_id`".into(), format!("{}", engine.cluster_id));
-    put("`multipath`".into(), format!("{}{}", engine.multipath, engine.multipath_relax));
+    put("`multipath`, or what `balance` needs of it".into(), format!("{}", engine.multipath));
+    put("`multipath_relax`".into(), format!("{}", engine.multipath_relax));
     put("`steering`".into(), format!("{:?}", engine.mode));
     put("`listen`".into(), format!("{listen:?}"));
     put("`control`".into(), format!("{control:?}"));

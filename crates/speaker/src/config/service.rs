@@ -87,6 +87,11 @@ pub(super) struct CheckRead {
 }
 
 impl Service {
+    /// Whether several paths carry it together.
+    pub(super) fn is_balanced(&self) -> bool {
+        *self.strategy.get_ref() == Strategy::Balance
+    }
+
     pub(super) fn read(name: Spanned<String>, section: &Section<'_>) -> Self {
         let announce = section.sections("announce", "prefix", schema::ANNOUNCE);
         let checks = section.sections("checks", "check", schema::CHECK);

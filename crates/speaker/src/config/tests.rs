@@ -204,6 +204,7 @@ fn a_reload_touches_what_changed_and_refuses_what_it_cannot() {
     );
     let with = |key: &str| differences("[speaker]", &format!("[speaker]\n{key}"));
     assert_eq!(with("probe_rate = 1000"), restart(&["`probe_rate`"]));
+    assert_eq!(with("multipath_relax = true"), restart(&["`multipath_relax`"]));
     assert_eq!(with("bfd_socket = \"/run/other.sock\""), restart(&["`bfd_socket`"]));
 }
 

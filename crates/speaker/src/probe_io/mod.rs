@@ -16,9 +16,19 @@ mod socket;
 mod tests;
 mod watch;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 pub use clock::{KernelClock, Stamp};
 pub(crate) use message::{Inbox, Message, send_from};
 pub use open::{Carrier, Spec};
 pub(crate) use open::{apply, enable_stamps, receive_class, receive_details};
 pub use socket::{Counters, Datagram, ProbeSocket, SharedInbox};
 pub use watch::{Waiting, Watch};
+
+/// The address of the same family with which the kernel chooses the source.
+pub(crate) fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}

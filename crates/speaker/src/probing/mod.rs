@@ -9,7 +9,7 @@ mod trouble;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Instant as Monotonic;
 
@@ -27,7 +27,7 @@ pub use tally::{Directions, Figures, Second, Summary};
 pub use trouble::Trouble;
 
 use crate::os_error::OsError;
-use crate::probe_io::{Carrier, ProbeSocket, Spec, Watch};
+use crate::probe_io::{Carrier, ProbeSocket, Spec, Watch, unspecified};
 use crate::series;
 use record::Record;
 use tally::{Tally, scored};
@@ -298,14 +298,6 @@ impl<'a> Run<'a> {
             tell(Event::Second(&second));
         }
         self.tally.summary(self.sender.counters(), self.socket.counters(), &self.monitor)
-    }
-}
-
-/// The address of the same family with which the kernel chooses the source.
-fn unspecified(like: IpAddr) -> IpAddr {
-    match like {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

@@ -137,10 +137,7 @@ impl Gate {
         };
         let refused = if open.is_none() {
             &counters.malformed
-        } else if from.port() < Listener::FIRST_SENDER_PORT
-            || from.port() == local.port()
-            || self.is_answer_to_us(message.bytes, stamp.at, config)
-        {
+        } else if from.port() < Listener::FIRST_SENDER_PORT || from.port() == local.port() {
             &counters.looping
         } else if !config.allows(from.ip()) {
             &counters.not_allowed
@@ -148,6 +145,8 @@ impl Gate {
             &counters.short
         } else if signed.is_none() {
             &counters.unauthenticated
+        } else if self.is_answer_to_us(message.bytes, stamp.at, config) {
+            &counters.looping
         } else if !self.limiter.admits(stamp.at, from.ip()) {
             &counters.over_rate
         } else if !self.total.admits(stamp.at) {

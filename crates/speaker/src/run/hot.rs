@@ -223,7 +223,7 @@ impl Hot {
         let listening = self.armed.is_none_or(|armed| armed > now() + SOON);
         if self.listening != Some(listening) {
             self.listening = Some(listening);
-            self.probes.listen(!listening)?;
+            self.probes.listen(listening)?;
         }
         Ok(())
     }

@@ -172,10 +172,10 @@ impl Probes {
         self.lanes[lane].socket.local_addr().ok().map(|at| at.port())
     }
 
-    /// Sees to it that the loop is woken by what arrives, unless it wakes `soon` by itself and reads
-    /// then. Call it after [`Self::read_all`], and when `soon` changed.
-    pub(super) fn listen(&mut self, soon: bool) -> io::Result<()> {
-        if soon {
+    /// Sees to it that the loop is woken by what arrives, or that it is not, because it wakes soon by
+    /// itself and reads then. Call it after [`Self::read_all`], and when that changed.
+    pub(super) fn listen(&mut self, wakes: bool) -> io::Result<()> {
+        if !wakes {
             return self.watch.rest();
         }
         if let Poll::Ready(any) = self.watch.poll_any(&mut self.source.context()) {

@@ -303,7 +303,7 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
             instances: (0, 0),
             utilisation: None,
             load: None,
-            weight: 1,
+            weight: 1.0,
             cost: 0.0,
         };
         let candidates: Vec<Candidate> = (0..).zip(&self.paths).map(candidate).collect();

@@ -50,11 +50,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for _ in 0..options.load {
             scope.spawn(|| burn(&stop));
         }
-        if options.full_table {
-            scope.spawn(|| full_tables(&stop));
-        }
+        let tables = options.full_table.then(|| scope.spawn(|| full_tables(&stop)));
         let outcome = soak(options, &folder);
         stop.store(true, Ordering::Relaxed);
+        if let Some(tables) = tables {
+            let tables = tables.join().ok().context("the load of tables failed")??;
+            println!("soak: {tables} full tables passed through a speaker beside it");
+        }
         outcome
     });
     std::fs::remove_dir_all(&folder).context("cannot remove the folder")?;
@@ -119,23 +121,23 @@ fn burn(stop: &AtomicBool) {
     }
 }
 
-/// Has a speaker take 1,000,000 routes, pass them on, and withdraw them, until told to stop.
-fn full_tables(stop: &AtomicBool) {
+/// Has a speaker take 1,000,000 routes, pass them on, and withdraw them, until told to stop; how often.
+fn full_tables(stop: &AtomicBool) -> Result<u32> {
     let rib = ["bench", "rib", "--scenario", "load", "--against", "pathvane"];
     let mut tables = 0;
     while !stop.load(Ordering::Relaxed) {
-        let mut child = Command::new(shell::root().join("target/release/pathvane"));
-        let child = child
+        // Ending it half way would leave its speaker behind; a table takes seconds.
+        let status = Command::new(shell::root().join("target/release/pathvane"))
             .args(rib)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut child) = child else { break };
-        // Ending it half way would leave its speaker behind; a table takes seconds.
-        tables += u32::from(child.wait().is_ok_and(|status| status.success()));
+            .status()
+            .context("cannot start `pathvane bench`")?;
+        ensure!(status.success(), "`pathvane bench` fails");
+        tables += 1;
     }
-    println!("soak: {tables} full tables passed through a speaker beside it");
+    Ok(tables)
 }
 
 /// One BFD process, killed when dropped.

@@ -42,6 +42,19 @@ enum Killers {
     Tests(BTreeMap<Target, Vec<String>>),
 }
 
+/// Every test that some mutant names, once.
+fn all_tests<'m>(mutants: impl Iterator<Item = &'m Mutant>) -> BTreeMap<Target, Vec<String>> {
+    let mut all: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
+    for mutant in mutants {
+        if let Killers::Tests(tests) = &mutant.killers {
+            for (target, named) in tests {
+                all.entry(target.clone()).or_default().extend(named.iter().cloned());
+            }
+        }
+    }
+    all.into_iter().map(|(target, named)| (target, named.into_iter().collect())).collect()
+}
+
 /// One test program: a crate's folder, and the file of its tests or `lib`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Target {
@@ -86,12 +99,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         (1_u32..).zip(&mutants).filter(|(_, mutant)| mutant.is_about(&options.only)).collect();
     let began = Instant::now();
     let programs = Programs::build(&tree, tried.iter().map(|(_, mutant)| *mutant))?;
-    for (_, mutant) in &tried {
-        if let Killers::Tests(tests) = &mutant.killers {
-            let failed = programs.test(0, tests)?;
-            ensure!(failed.is_empty(), "with all mutants asleep tests fail: {failed:?}");
-        }
-    }
+    let failed = programs.test(0, &all_tests(tried.iter().map(|(_, mutant)| *mutant)))?;
+    ensure!(failed.is_empty(), "with all mutants asleep tests fail: {failed:?}");
     println!("\nall asleep: everything holds (built and run in {:.0?})", began.elapsed());
     let mut survivors = 0;
     for (number, mutant) in &tried {

@@ -81,7 +81,7 @@ pub(super) fn rows() -> Vec<Row> {
         row(
             "9687-3-expires",
             Must,
-            "a peer that takes nothing for the SendHoldTime is left, though it speaks; others lose nothing",
+            "a peer that takes nothing for the SendHoldTime is left; others lose nothing",
             |w| {
                 let (_deaf, prefix) = narrow(w);
                 let began = Instant::now();

@@ -68,6 +68,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("2385-2-unasked", Must, "whoever signs where no key is set gets none", |w| {
             let stream = signed(fresh(EXTERNAL), w.speaker.address(), "sesame");
             assert!(stream.is_none(), "a signed connection where none is expected");
+            others_are_served(w);
         }),
     ]
 }

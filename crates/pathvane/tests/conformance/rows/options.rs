@@ -22,11 +22,6 @@ const SENDS_MANY: &[u8] = &[69, 4, 0, 1, 1, 2];
 const RESTART: &[u8] = &[64, 6, 0, 1, 0, 1, 1, 0x80];
 const LONG_LIVED: &[u8] = &[71, 7, 0, 1, 1, 0x80, 0, 0, 60];
 
-fn offers(world: &World, class: Class, wanted: &[u8]) -> bool {
-    let open = world.connect(class).message(OPEN);
-    open.windows(wanted.len()).any(|found| found == wanted)
-}
-
 fn with(world: &World, class: Class, more: &[&[u8]]) -> Peer {
     let mut peer = world.connect(class);
     peer.establish(more);
@@ -58,8 +53,8 @@ fn of_messages() -> Vec<Row> {
             Must,
             "extended messages are offered where that is configured, and nowhere else",
             |w| {
-                assert!(offers(w, LONG, EXTENDED));
-                assert!(!offers(w, EXTERNAL, EXTENDED));
+                assert!(w.offers(LONG, EXTENDED));
+                assert!(!w.offers(EXTERNAL, EXTENDED));
             },
         ),
         row(
@@ -128,8 +123,8 @@ fn of_paths() -> Vec<Row> {
             Must,
             "receiving several routes per prefix is offered where that is configured",
             |w| {
-                assert!(offers(w, MANY, &[69, 8, 0, 1, 1, 1, 0, 2, 1, 1]));
-                assert!(!offers(w, EXTERNAL, &[69, 8]));
+                assert!(w.offers(MANY, &[69, 8, 0, 1, 1, 1, 0, 2, 1, 1]));
+                assert!(!w.offers(EXTERNAL, &[69, 8]));
             },
         ),
         row(
@@ -241,8 +236,8 @@ fn of_retention() -> Vec<Row> {
             Must,
             "keeping for long is offered where that is configured, without asking for the same",
             |w| {
-                assert!(offers(w, PATIENT, &[71, 0]));
-                assert!(!offers(w, EXTERNAL, &[71, 0]));
+                assert!(w.offers(PATIENT, &[71, 0]));
+                assert!(!w.offers(EXTERNAL, &[71, 0]));
             },
         ),
         row(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::octets::{self, OPEN, UPDATE};
+use crate::octets::{self, UPDATE};
 use crate::peer::{Class, Peer};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
@@ -87,11 +87,6 @@ fn prepended(peer: &mut Peer, prefix: IpNet, mark: u32) {
     peer.send(&octets::update(&[], &attributes, &octets::nlri(prefix)));
 }
 
-fn offers(world: &World, class: Class, wanted: &[u8]) -> bool {
-    let open = world.connect(class).message(OPEN);
-    open.windows(wanted.len()).any(|found| found == wanted)
-}
-
 pub(super) fn rows() -> Vec<Row> {
     vec![
         row(
@@ -99,8 +94,8 @@ pub(super) fn rows() -> Vec<Row> {
             Must,
             "sending several routes per prefix is offered where that is configured",
             |w| {
-                assert!(offers(w, SEVERAL, &[69, 8, 0, 1, 1, 2, 0, 2, 1, 2]));
-                assert!(!offers(w, EXTERNAL, &[69, 8]));
+                assert!(w.offers(SEVERAL, &[69, 8, 0, 1, 1, 2, 0, 2, 1, 2]));
+                assert!(!w.offers(EXTERNAL, &[69, 8]));
             },
         ),
         row(

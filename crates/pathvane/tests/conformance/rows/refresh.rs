@@ -20,7 +20,7 @@ fn told(world: &World, more: &[&[u8]]) -> (Peer, ipnet::IpNet) {
         (world.up(EXTERNAL), world.connect(EXTERNAL), world.prefix());
     peer.establish(more);
     // What is asked for before the initial table is complete is answered by that.
-    while peer.message(UPDATE) != [0, 0, 0, 0] {}
+    peer.after_its_table();
     source.announce(prefix, &[]);
     peer.told_of(prefix);
     std::mem::forget(source);
@@ -127,7 +127,7 @@ pub(super) fn rows() -> Vec<Row> {
             let (mut source, mut peer, prefix) = (w.up(EXTERNAL), w.connect(EXTERNAL), w.prefix());
             let wide = octets::four_octets(65001);
             peer.establish_by(&peer.open_with(0, &octets::capabilities(&[MP_IPV4, &wide])));
-            while !octets::read_update(&peer.message(UPDATE)).is_end_of_rib() {}
+            peer.after_its_table();
             source.announce(prefix, &[]);
             peer.told_of(prefix);
             ask(&mut peer, REQUEST);

@@ -56,7 +56,7 @@ fn taken(world: &World, mut peer: Peer, more: &[u8]) -> Option<Option<Vec<u8>>> 
 fn told(world: &World, mut peer: Peer, more: &[u8]) -> Option<Option<Vec<u8>>> {
     let (mut source, prefix, marker) = (world.up(EXTERNAL), world.prefix(), world.prefix());
     // Behind its initial table, which single changes may overtake.
-    while !octets::read_update(&peer.message(octets::UPDATE)).is_end_of_rib() {}
+    peer.after_its_table();
     source.announce(prefix, more);
     world.internal.route(prefix);
     // Whoever may not have what has OTC may have this one.

@@ -1,19 +1,17 @@
 //! Rules about services that several paths carry together.
 
-use pathvane_score::Strategy;
-
 use super::super::File;
 use super::super::finding::Findings;
 use super::super::path::Path;
 use super::super::service::Service;
+use super::services::paths_of;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    let together = |it: &&Service| *it.strategy.get_ref() == Strategy::Balance;
-    if !file.services.iter().any(|it| together(&it)) {
+    if !file.services.iter().any(Service::is_balanced) {
         relaxed(file, findings);
     }
-    for service in file.services.iter().filter(together) {
-        let used: Vec<_> = file.paths.iter().filter(|path| service.uses(path.name())).collect();
+    for service in file.services.iter().filter(|service| service.is_balanced()) {
+        let used = paths_of(file, service);
         spreading(service, findings);
         capacities(service, &used, findings);
         neighbours(file, service, &used, findings);

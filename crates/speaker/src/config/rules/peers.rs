@@ -231,7 +231,7 @@ fn kept_for_long(peer: &Peer, findings: &mut Findings) {
         findings.error(
             time.span(),
             format!("the long-lived restart time of peer `{}` is out of range", peer.name()),
-            "use whole seconds, from 1s to 24h; remove the key to ask for nothing beyond `restart_time`",
+            "use whole seconds, from 1s to 4660h; remove the key to ask for nothing beyond `restart_time`",
         );
     }
     findings.warning(

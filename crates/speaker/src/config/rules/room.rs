@@ -1,6 +1,5 @@
 //! Rules about what services carry and what paths can.
 
-use pathvane_score::Strategy;
 use pathvane_score::defaults::MAX_UTILISATION;
 
 use super::super::File;
@@ -18,7 +17,7 @@ fn path_holds(file: &File, path: &Path, findings: &mut Findings) {
     let Some(capacity) = &path.capacity else { return };
     let users = file.services.iter().filter(|service| service.uses(path.name()));
     // Paths that carry together do so in proportion to it.
-    let weighs = users.clone().any(|it| *it.strategy.get_ref() == Strategy::Balance);
+    let weighs = users.clone().any(|it| it.is_balanced());
     let loads: Vec<_> =
         users.filter_map(|service| Some((service.name(), service.load.as_ref()?))).collect();
     if loads.is_empty() && weighs {

@@ -66,8 +66,8 @@ fn paths(file: &File, service: &Service, findings: &mut Findings) {
 /// What all paths of a service share takes all of them with it.
 fn one_risk(service: &Service, used: &[&Path], findings: &mut Findings) {
     let [first, others @ ..] = used else { return };
-    let shared =
-        |name: &&Spanned<String>| others.iter().all(|path| path.risks().contains(name.get_ref()));
+    let has = |path: &Path, name: &str| path.shared_risk.iter().any(|it| it.get_ref() == name);
+    let shared = |name: &&Spanned<String>| others.iter().all(|path| has(path, name.get_ref()));
     let common = first.shared_risk.iter().filter(shared);
     let common: Vec<String> = common.map(|name| format!("`{}`", name.get_ref())).collect();
     if !others.is_empty() && !common.is_empty() {
@@ -107,7 +107,7 @@ fn shared_sessions(service: &Service, used: &[&Path], findings: &mut Findings) {
     }
 }
 
-fn paths_of<'f>(file: &'f File, service: &Service) -> Vec<&'f Path> {
+pub(super) fn paths_of<'f>(file: &'f File, service: &Service) -> Vec<&'f Path> {
     let find =
         |name: &Spanned<String>| file.paths.iter().find(|path| path.name() == name.get_ref());
     service.paths.iter().filter_map(find).collect()
