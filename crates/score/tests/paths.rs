@@ -171,6 +171,24 @@ fn a_path_never_heard_of_is_down_but_not_withdrawn() {
     assert!(!verdict.may_withdraw() && !verdict.usable());
 }
 
+/// Its BGP session came up after its probes began, so there was no way back. It is new, and nothing to recover from.
+#[test]
+fn a_path_that_is_heard_at_last_is_new() {
+    for streams in [&[0, 1][..], &[0]] {
+        let mut path = Path::new(MonitorConfig::default(), streams, 1);
+        path.run_for(secs(5), &mut |_, _, _| None);
+        assert!(!path.monitor.verdict().passes());
+        let heard = path.now;
+        path.run_for(secs(11), &mut |_, _, _| Some(ms(20)));
+        assert!(path.first(heard, |it| it.state == State::Init).unwrap().0.since(heard) < ms(100));
+        assert!(path.first(heard, |it| it.state == State::Up).is_some());
+        path.run_for(secs(2), &mut |_, _, _| None);
+        assert!(!path.monitor.verdict().passes());
+        path.run_for(secs(11), &mut |_, _, _| Some(ms(20)));
+        assert_eq!(path.state(), State::Recovering, "it did work before");
+    }
+}
+
 #[test]
 fn one_silent_member_of_a_bundle_degrades() {
     let mut path = settled(20, &[0, 0, 1, 1], MonitorConfig::default());

@@ -170,6 +170,7 @@ impl Life {
             State::Init if silent => State::Degraded,
             State::Init if !self.needs.is_known(age, answered) => State::Init,
             State::Admin => State::Init,
+            State::Degraded | State::Down if self.is_first_heard(facts) => State::Init,
             _ if !facts.degraded.is_empty() => State::Degraded,
             State::Degraded | State::Down => State::Recovering,
             State::Recovering if !self.needs.is_recovered(age, answered) => State::Recovering,
@@ -177,6 +178,12 @@ impl Life {
             State::Suspect if facts.suspicious && age < d::SUSPECT_MAX => State::Suspect,
             _ => State::Up,
         }
+    }
+
+    /// Whether a path that was never heard of before its fault is heard now: it does not recover, it is new. So
+    /// its routes may come up later than its probes.
+    fn is_first_heard(&self, facts: &Facts) -> bool {
+        self.needs.init_probes.is_some() && self.answered_before == 0 && facts.answered > 0
     }
 
     /// Adds to the penalties what the change to `next` costs. An outage that turns out to be a step of
