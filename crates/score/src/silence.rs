@@ -7,7 +7,8 @@
 //!   silence yet: it takes `ln(probes a day) / -ln p` misses, at least 3 on each stream.
 //! - Could one burst of the kind seen here make them? If so, wait for more, but at most until
 //!   the time in which a fault has to be reported. Where streams lose together, the misses of
-//!   a second stream say little more than those of the first.
+//!   a second stream say little more than those of the first. Where each loses by itself, one may be
+//!   in a burst already when another's begins, so it is its share of loss that counts.
 //!
 //! And a path that lately fell silent as a whole, and came back by itself, is given the time that
 //! such gaps take.
@@ -93,7 +94,7 @@ impl Sum {
         let loss = meter.loss_before_run();
         let again = meter.continuation(d::BURST_PRIOR_SILENCE).clamp(loss, d::BURST_MAX);
         let missed = f64::from(meter.missed_run());
-        let burst = -libm::log(loss) - (missed - 1.0) * libm::log(again);
+        let burst = -libm::log(loss.max(meter.usual_loss())) - (missed - 1.0) * libm::log(again);
         self.missed += missed;
         self.random -= missed * libm::log(loss);
         self.bursts += burst;

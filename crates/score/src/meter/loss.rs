@@ -146,6 +146,13 @@ impl LossLedger {
         (losses + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
     }
 
+    /// The same, and what it may be beyond: one deviation of what this path has shown.
+    pub(crate) fn usual_continuation_bound(&self, prior: f64) -> f64 {
+        let [_, _, trials, _] = self.usual.counts.map(f64::from);
+        let mean = self.usual_continuation(prior);
+        mean + libm::sqrt(mean * (1.0 - mean) * trials) / (trials + d::BURST_PRIOR_WEIGHT)
+    }
+
     /// Probes and losses of the last minutes, weighed by age.
     pub(crate) fn usual_tally(&self) -> Tally {
         let [ok, ok_lost, bad, bad_lost] = self.usual.counts.map(f64::from);

@@ -443,9 +443,9 @@ impl Meter {
         self.loss.usual()
     }
 
-    /// The probability of a loss after a loss, as far as this stream has shown it.
+    /// The probability of a loss after a loss: what this stream has shown, and a deviation more.
     pub(crate) fn continuation(&self, prior: f64) -> f64 {
-        self.loss.usual_continuation(prior)
+        self.loss.usual_continuation_bound(prior)
     }
 
     /// BurstR of G.107.
