@@ -72,6 +72,17 @@ fn a_blackhole_is_down_within_150_ms_despite_bursts_of_loss() {
     }
 }
 
+/// Bursts of two reflectors coincide by chance: where they were seen, misses of both say less.
+#[test]
+fn where_bursts_were_seen_silence_is_given_more_time() {
+    let median = |before| {
+        let change = Change { rtt_ms: 20, before, after: None };
+        quantile(&times(change, &MonitorConfig::default(), &[0, 1], 40, is_down), 0.5)
+    };
+    let bursty = median(Gilbert::new(0.005, 3.5));
+    assert!(bursty >= median(Gilbert::random(0.0)) + 0.025, "{bursty}");
+}
+
 #[test]
 fn a_blackhole_on_a_clean_path_is_found_sooner() {
     for (rtt_ms, median, worst) in [(5, 0.070, 0.090), (20, 0.095, 0.115), (40, 0.130, 0.150)] {
