@@ -158,7 +158,9 @@ fn carries_together(kind: Kind) {
     let speaker = Speaker::start(&world.site, folder.path(), &text);
     until_both_are_up(&speaker);
     let back = || world.cloud.run("ip route show 10.20.0.0/16");
-    until_true(30, "the daemon's kernel has both next hops", || {
+    // A path whose session comes up a second after its probes began was left, and comes back after
+    // ten seconds of looking and thirty since the last change.
+    until_true(90, "the daemon's kernel has both next hops", || {
         ["10.91.1.1", "10.91.2.1"].iter().all(|next_hop| back().contains(next_hop))
     });
     let members = || world.site.run("ip nexthop show").matches('/').count() + 1;
