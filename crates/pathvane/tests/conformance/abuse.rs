@@ -179,6 +179,9 @@ fn deaf(world: &World) {
 }
 
 /// A table comes and goes: what it took is given back, or used again.
+///
+/// What waits for the slowest peer is kept room for, and how far one is behind is the scheduler's
+/// mood. So in the first cycle peers of each kind take nothing, and as much waits as ever can.
 #[test]
 fn a_table_announced_and_withdrawn_many_times_costs_its_memory_once() {
     let (count, cycles) =
@@ -187,6 +190,7 @@ fn a_table_announced_and_withdrawn_many_times_costs_its_memory_once() {
     let bystander = Bystander::new(&world);
     let mut source = world.up(EXTERNAL);
     let (all, none) = (updates(&source, count, true), updates(&source, count, false));
+    let mut deaf = Vec::from(world.deaf());
     let mut resident = Vec::new();
     for _ in 0..cycles {
         source.send(&all);
@@ -194,6 +198,7 @@ fn a_table_announced_and_withdrawn_many_times_costs_its_memory_once() {
         resident.push(world.speaker.resident_kib());
         source.send(&none);
         world.external.gone(nth(count - 1));
+        deaf.clear();
     }
     bystander.lost_nothing(&world, "the churn");
     let (second, most) = (resident[1], *resident[1..].iter().max().expect("cycles"));

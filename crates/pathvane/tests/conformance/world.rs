@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::observer::Observer;
 use crate::octets;
-use crate::peer::{Class, Peer};
+use crate::peer::{Class, Peer, dial_narrow, fresh};
 use crate::speaker::Speaker;
 
 const fn class(net: u8, asn: u32) -> Class {
@@ -210,7 +210,7 @@ impl World {
         };
         let (external, internal) = (observe(OBSERVER), observe(INTERNAL));
         let mut old = Peer::connect(speaker.address(), OLD_OBSERVER);
-        old.establish_by(&old.open_with(0, &octets::capabilities(&[octets::MP_IPV4])));
+        establish_old(&mut old);
         World {
             external,
             internal,
@@ -238,6 +238,22 @@ impl World {
         let mut peer = self.connect(class);
         peer.establish(&[]);
         peer
+    }
+
+    /// A connection whose TCP takes next to nothing as long as the peer does not read.
+    pub(crate) fn narrow(&self, class: Class) -> Peer {
+        let address = fresh(class);
+        Peer::on(dial_narrow(address.into(), self.speaker.address()), class, address)
+    }
+
+    /// Such peers, one beside each observer, who are told the same.
+    pub(crate) fn deaf(&self) -> [Peer; 3] {
+        let [mut external, mut internal, mut old] =
+            [OBSERVER, INTERNAL, OLD_OBSERVER].map(|class| self.narrow(class));
+        external.establish(&[]);
+        internal.establish(&[]);
+        establish_old(&mut old);
+        [external, internal, old]
     }
 
     /// The address of a peer with one of its own that no other row uses.
@@ -304,6 +320,11 @@ impl World {
             assert_eq!(observer.ended(), None, "the session of the {name} observer");
         }
     }
+}
+
+/// With two-octet AS numbers, and IPv4 alone.
+fn establish_old(peer: &mut Peer) {
+    peer.establish_by(&peer.open_with(0, &octets::capabilities(&[octets::MP_IPV4])));
 }
 
 fn listen(port: u16) -> Dialled {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::octets::{self, KEEPALIVE, MP_IPV4, OPEN};
-use crate::peer::{Heard, Peer, dial_narrow, fresh};
+use crate::peer::{Heard, Peer};
 use crate::row::Level::{Must, Should};
 use crate::row::{Row, row};
 use crate::world::{DEAF, EXTERNAL, NO_POLICY, SHORT_HOLD, World};
@@ -27,11 +27,9 @@ fn expires(peer: &mut Peer, began: Instant) {
     assert!(began.elapsed() >= HOLD - Duration::from_millis(50), "after {:?}", began.elapsed());
 }
 
-/// A peer whose TCP takes next to nothing as long as it does not read, with a route of its own.
+/// A peer that takes next to nothing, with a route of its own.
 fn narrow(world: &World) -> (Peer, ipnet::IpNet) {
-    let (address, prefix) = (fresh(DEAF), world.prefix());
-    let stream = dial_narrow(address.into(), world.speaker.address());
-    let mut peer = Peer::on(stream, DEAF, address);
+    let (mut peer, prefix) = (world.narrow(DEAF), world.prefix());
     peer.establish(&[]);
     peer.announce(prefix, &[]);
     world.external.route(prefix);
