@@ -83,10 +83,10 @@ fn one_that_comes_and_goes_begins_anew_each_time() {
     let mut selector = carried_by(&[path(0, 93.0), path(1, 90.0)]);
     selector.decide(s(100), &[path(0, 93.0), down(path(1, 80.0))]);
     for round in 0..20 {
-        let from = 200 + round * 12;
+        let from = 200 + round * 10;
         assert!(live(&mut selector, from, from + 9, &[path(0, 93.0), path(1, 90.0)]).is_empty());
         assert!(
-            live(&mut selector, from + 9, from + 12, &[path(0, 93.0), down(path(1, 80.0))])
+            live(&mut selector, from + 9, from + 10, &[path(0, 93.0), down(path(1, 80.0))])
                 .is_empty()
         );
     }
@@ -167,6 +167,13 @@ fn who_has_no_room_for_a_part_does_not_come_in_and_leaves_in_time() {
 }
 
 #[test]
+fn of_full_ones_none_leaves_where_the_others_would_be_fuller() {
+    let loaded = |id| Candidate { utilisation: Some(1.4), load: Some(0.8), ..path(id, 90.0) };
+    let mut selector = carried_by(&[loaded(0), loaded(1)]);
+    assert!(live(&mut selector, 100, 300, &[loaded(0), loaded(1)]).is_empty());
+}
+
+#[test]
 fn a_heavier_path_takes_more_and_so_leaves_less() {
     let weighed = |id, weight, whole: f64| Candidate {
         utilisation: Some(whole),
@@ -174,10 +181,10 @@ fn a_heavier_path_takes_more_and_so_leaves_less() {
         weight,
         ..path(id, 90.0)
     };
-    // Eight parts of nine on the large one leave 17 % of 1.5 on the small one.
-    let mut selector = carried_by(&[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.5)]);
+    // Eight parts of nine on the large one leave 20 % of 1.8 on the small one.
+    let mut selector = carried_by(&[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.8)]);
     assert!(
-        live(&mut selector, 100, 300, &[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.5)]).is_empty()
+        live(&mut selector, 100, 300, &[weighed(0, 8.0, 0.2), weighed(1, 1.0, 1.8)]).is_empty()
     );
     let equal = [weighed(0, 1.0, 0.2), weighed(1, 1.0, 1.8)];
     assert_eq!(live(&mut selector, 300, 500, &equal), [(310, vec![0])]);
