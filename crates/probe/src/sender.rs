@@ -72,7 +72,7 @@ pub struct Sender {
     schedule: Schedule,
     ring: Ring,
     highest: Option<u32>,
-    stateful: bool,
+    numbered: Numbered,
     /// The key of STUN's transaction ids and of TCP's tickets.
     key: u64,
     mapped: Option<SocketAddr>,
@@ -90,10 +90,31 @@ struct Answer {
     told: Told,
 }
 
+/// Whether the reflector numbers its replies by itself (stateful), or copies our numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbered {
+    by_itself: bool,
+    /// Replies in a row with our numbers.
+    alike: u8,
+}
+
+impl Numbered {
+    /// So many replies with our numbers are no chance: it has become stateless.
+    const STATELESS: u8 = 32;
+
+    fn note(&mut self, differs: bool) {
+        self.alike = if differs { 0 } else { self.alike.saturating_add(1) };
+        self.by_itself = differs || (self.by_itself && self.alike < Self::STATELESS);
+    }
+}
+
 impl Sender {
     /// Most probes outstanding; half the numbers that ICMP can tell apart.
     const MAX_RING: u32 = 1 << 15;
     const FASTEST: Duration = Duration::from_millis(1);
+    /// As if probe 0 had been lost on its way: a reflector that numbers its own replies begins at 0 (RFC
+    /// 8762 section 4.2), so that its numbers are not ours, and tell of losses from the first reply on.
+    const FIRST: u32 = 1;
 
     /// A stream whose first probe is due within one interval of `now`. Values out of range are
     /// moved to the nearest that is in range.
@@ -110,9 +131,9 @@ impl Sender {
             epoch: config.epoch,
             options: config.options.clone(),
             schedule: Schedule::new(now, config.interval.max(fastest), config.seed),
-            ring: Ring::new(capacity, 0),
+            ring: Ring::new(capacity, Self::FIRST),
             highest: None,
-            stateful: false,
+            numbered: Numbered::default(),
             key: Rng::with_seed(!config.seed).u64(..),
             mapped: None,
             counters: Counters::default(),
@@ -245,14 +266,14 @@ impl Sender {
             late: before == State::Lost,
         };
         if let Some(reply) = answer.reflected {
-            self.stateful |= reply.seq != answer.seq;
+            self.numbered.note(reply.seq != answer.seq);
             self.subtract_reflector(&reply, &mut sample);
         }
         if let Some(response) = answer.stun {
             self.counters.declined += u64::from(response.error && !sample.duplicate);
             self.mapped = response.mapped.or(self.mapped);
         }
-        sample.reflector_stateful = self.stateful;
+        sample.reflector_stateful = self.numbered.by_itself;
         self.count(&mut sample);
         Some(sample)
     }

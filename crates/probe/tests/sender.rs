@@ -206,22 +206,36 @@ fn reflectors_without_ssid_and_of_twamp_light_are_accepted() {
     assert!(sender.handle_received(&reply.encode()[..41], sent + 2 * MS, None).is_some());
 }
 
-#[test]
-fn a_stateful_reflector_is_recognised_by_its_own_numbers() {
+/// Whether each reply of `own` numbers shows a reflector that numbers by itself, after those before.
+fn recognised(own: impl IntoIterator<Item = fn(u32) -> u32>) -> Vec<bool> {
     let (mut sender, mut far) = stream();
-    let mut stateful = Vec::new();
-    for turn in 0..3 {
+    let mut found = Vec::new();
+    for own in own {
         let (seq, sent, probe) = common::next(&mut sender, at(0));
-        // The second probe never reaches the reflector, so its numbers fall behind ours.
-        far.seq = if turn < 1 { seq } else { seq.wrapping_sub(1) };
-        if turn != 1 {
-            let reply = far.reply(&probe, sent + MS, sent + MS);
-            let sample = sender.handle_received(&reply, sent + 2 * MS, None).unwrap();
-            assert_eq!(sample.reflector_seq, Some(far.seq));
-            stateful.push(sample.reflector_stateful);
-        }
+        far.seq = own(seq);
+        let reply = far.reply(&probe, sent + MS, sent + MS);
+        let sample = sender.handle_received(&reply, sent + 2 * MS, None).unwrap();
+        assert_eq!(sample.reflector_seq, Some(far.seq));
+        found.push(sample.reflector_stateful);
     }
-    assert_eq!(stateful, [false, true]);
+    found
+}
+
+#[test]
+fn a_stateful_reflector_is_recognised_by_its_first_reply() {
+    // It counts from 0, and nothing was lost.
+    let own: fn(u32) -> u32 = |seq| seq - 1;
+    assert_eq!(recognised([own, own]), [true, true]);
+    assert_eq!(recognised([(|seq| seq) as fn(u32) -> u32; 2]), [false, false]);
+}
+
+#[test]
+fn a_reflector_that_becomes_stateless_is_believed_after_some_replies() {
+    let (own, copied): (fn(u32) -> u32, fn(u32) -> u32) = (|seq| seq - 1, |seq| seq);
+    let found = recognised([own].into_iter().chain([copied; 40]));
+    assert!(found[..32].iter().all(|stateful| *stateful), "a duplicated probe looks so once");
+    assert!(found[32..].iter().all(|stateful| !stateful));
+    assert!(recognised([own].into_iter().chain([copied; 20]).chain([own]))[21]);
 }
 
 #[test]
@@ -265,6 +279,7 @@ fn numbers_wrap_and_replies_still_match() {
     // ICMP has 16 bits of number; run past them.
     for turn in 0..70_000_u32 {
         let (seq, sent, request) = common::next(&mut sender, now);
+        let turn = turn + 1;
         assert_eq!(seq, turn);
         now = sent;
         let sample =

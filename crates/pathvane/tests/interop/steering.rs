@@ -98,12 +98,13 @@ fn a_silent_path_is_left_in_frrs_table_and_in_both_directions() {
 fn moves_away_from_a_blackhole(kind: Kind) {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new();
-    let _reflector = world.reflector(folder.path());
     let daemon = Daemon::start(kind, &world.cloud, folder.path(), cloud_config());
     let speaker = Speaker::start(&world.site, folder.path(), SPEAKER);
     for peer in ["cr-east", "cr-west"] {
         until_true(30, &format!("session {peer} is Established"), || speaker.established(peer));
     }
+    // Not before: whichever session came first, its path would be heard alone, and lead.
+    let _reflector = world.reflector(folder.path());
     until_true(30, "the daemon prefers east", || {
         daemon.route("10.20.0.0/16").is_some_and(|route| route.says(&["20000", "10.90.1.2"]))
     });

@@ -2,6 +2,8 @@
 
 use pathvane_engine::config::Check;
 use pathvane_engine::{EventKind, Input, PathId, Place, ServiceId};
+use pathvane_score::Reasons;
+use pathvane_sim::net::{Link, Loss};
 use pathvane_sim::world::{Setup, World};
 
 use crate::SECOND;
@@ -50,6 +52,22 @@ fn a_fault_of_paths_that_share_a_risk_is_put_down_to_it() {
     let told = "other paths that share `conduit` ail too, and none that shares it is well";
     assert_eq!(world.engine().place_text(PathId(0)).as_deref(), Some(told));
     assert_eq!(places(&mut world, &[2]), [Some(Place::Common); 3]);
+}
+
+/// Of a path that loses a fifth of what one of its links carries, which ways the verdict names.
+fn ways_of_loss(link: fn(&mut World, usize) -> &mut Link) -> (bool, bool) {
+    let mut world = two_ways_east();
+    link(&mut world, 0).loss = Loss::Bernoulli { ppm: 200_000 };
+    world.run_for(5 * SECOND);
+    let reasons = world.engine().path(PathId(0)).verdict.reasons;
+    assert!(reasons.contains(Reasons::LOSS), "{reasons}");
+    (reasons.contains(Reasons::LOSS_FWD), reasons.contains(Reasons::LOSS_REV))
+}
+
+#[test]
+fn loss_of_one_direction_is_put_down_to_it_though_nothing_was_lost_before() {
+    assert_eq!(ways_of_loss(World::up_link), (true, false));
+    assert_eq!(ways_of_loss(World::down_link), (false, true));
 }
 
 #[test]
