@@ -292,6 +292,9 @@ impl Engine {
             Command::Drain { text } => self.drain(now, text),
             Command::Freeze => self.freeze(now, true),
             Command::Unfreeze => self.freeze(now, false),
+            Command::TakeOut { path, out } => {
+                self.measure.handle_take_out(now, path, out, &mut self.changed);
+            }
             Command::Refresh { peer, families } => self.with_session(now, peer, |session| {
                 families.iter().for_each(|family| session.handle_refresh(now, family));
             }),

@@ -190,6 +190,13 @@ pub enum Command {
     Freeze,
     /// Move again.
     Unfreeze,
+    /// Take a path out, whatever is measured on it, or give it back.
+    TakeOut {
+        /// Which.
+        path: PathId,
+        /// Or back.
+        out: bool,
+    },
     /// Ask a peer for its routes again (RFC 2918); nothing happens unless it can be asked.
     Refresh {
         /// Whom.

@@ -386,6 +386,18 @@ impl Measure {
         self.conclude(now, path, changed);
     }
 
+    /// The operator takes a path out, or gives it back.
+    pub(crate) fn handle_take_out(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        out: bool,
+        changed: &mut Vec<(PathId, Verdict)>,
+    ) {
+        self.paths[path.index()].monitor.admin(now, out);
+        self.conclude(now, path, changed);
+    }
+
     /// What BFD says of a path.
     pub(crate) fn bfd(&self, path: PathId) -> BfdState {
         self.paths[path.index()].monitor.bfd_state()

@@ -111,6 +111,16 @@ pub(crate) enum Question {
     Freeze,
     /// Move again.
     Unfreeze,
+    /// Take one path out, whatever is measured on it: services leave it as if it were down. Probes go on.
+    TakeOut {
+        /// The path's name.
+        path: String,
+    },
+    /// Give a path back that was taken out: it begins anew.
+    GiveBack {
+        /// The path's name.
+        path: String,
+    },
     /// Ask one peer for its routes again (RFC 2918).
     Refresh {
         /// The peer's name.

@@ -47,6 +47,12 @@ async fn answer(client: &Client, question: Question) -> Result<(), Error> {
         Question::Reload => command(client, "/v1/reload").await,
         Question::Freeze => command(client, "/v1/freeze").await,
         Question::Unfreeze => command(client, "/v1/unfreeze").await,
+        Question::TakeOut { path } => {
+            command(client, &format!("/v1/paths/{}/out", encode(&path))).await
+        }
+        Question::GiveBack { path } => {
+            command(client, &format!("/v1/paths/{}/back", encode(&path))).await
+        }
         Question::Refresh { peer, family } => {
             let family = family.map(|family| format!("?family={family}")).unwrap_or_default();
             command(client, &format!("/v1/peers/{}/refresh{family}", encode(&peer))).await

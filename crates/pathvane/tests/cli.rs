@@ -191,6 +191,12 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     assert_eq!(speaker.ask(&["freeze"]).status.code(), Some(0));
     assert_eq!(speaker.json(&["show", "status"])["frozen"], true);
     assert_eq!(speaker.ask(&["unfreeze"]).status.code(), Some(0));
+    assert!(out(&speaker.ask(&["take-out", "east"])).contains("path east is taken out"));
+    assert_eq!(speaker.json(&["show", "paths"])[0]["state"], "admin");
+    assert!(out(&speaker.ask(&["explain", "voice"])).contains("the operator took it out"));
+    assert!(out(&speaker.ask(&["give-back", "east"])).contains("path east is given back"));
+    assert_ne!(speaker.json(&["show", "paths"])[0]["state"], "admin");
+    assert!(err(&speaker.ask(&["take-out", "nowhere"])).contains("paths: east"));
     let refused = speaker.ask(&["reset", "nobody"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).contains("peers: east, west"));

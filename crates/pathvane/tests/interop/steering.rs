@@ -99,18 +99,21 @@ fn moves_away_from_a_blackhole(kind: Kind) {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new();
     let daemon = Daemon::start(kind, &world.cloud, folder.path(), cloud_config());
-    let speaker = Speaker::start(&world.site, folder.path(), SPEAKER);
+    let ordered = "paths = [\"east\", \"west\"]\nstrategy = \"ordered\"\n";
+    let text = SPEAKER.replace("paths = [\"east\", \"west\"]\n", ordered);
+    let speaker = Speaker::start(&world.site, folder.path(), &text);
     for peer in ["cr-east", "cr-west"] {
         until_true(30, &format!("session {peer} is Established"), || speaker.established(peer));
     }
-    // Not before: whichever session came first, its path would be heard alone, and lead.
+    // Not before: whichever session came first, its path would be heard alone, and lead. So it may
+    // still: then the service comes back after ten seconds of looking and thirty since it moved.
     let _reflector = world.reflector(folder.path());
+    until_both_are_up(&speaker);
+    until_true(90, "east leads", || {
+        world.site.run("ip route get 10.129.0.5").contains("10.90.1.1")
+    });
     until_true(30, "the daemon prefers east", || {
         daemon.route("10.20.0.0/16").is_some_and(|route| route.says(&["20000", "10.90.1.2"]))
-    });
-    until_both_are_up(&speaker);
-    until_true(30, "east leads", || {
-        world.site.run("ip route get 10.129.0.5").contains("10.90.1.1")
     });
     let call = Call::start(&world);
     until_true(20, "the call gets through", || call.echoed() > 20);

@@ -24,6 +24,7 @@ mod room;
 mod scenes;
 mod sessions;
 mod symmetric;
+mod taking_out;
 mod undercuts;
 mod withdrawing;
 

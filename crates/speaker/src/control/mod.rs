@@ -80,6 +80,8 @@ pub enum Query {
     Unfreeze,
     /// Leave, with these last words to the peers.
     Drain(String),
+    /// Take this path out, or give it back.
+    TakeOut(String, bool),
     /// Ask this peer for its routes again, of one family or of all.
     Refresh(String, Option<Family>),
     /// Close and reopen the session with this peer, with these words to it.
@@ -179,6 +181,10 @@ fn command(engine: &Engine, query: &Query) -> Option<Result<(Command, String), R
             Command::Drain { text: text.clone() },
             "leaving: MED is raised, then prefixes are withdrawn",
         ),
+        Query::TakeOut(name, out) => Some(answer::path_id(engine, name).map(|path| {
+            let done = if *out { "is taken out" } else { "is given back, and begins anew" };
+            (Command::TakeOut { path, out: *out }, format!("path {name} {done}"))
+        })),
         Query::Refresh(name, family) => Some(refresh(engine, name, *family)),
         Query::Reset(name, text) => Some(answer::peer_id(engine, name).map(|peer| {
             (

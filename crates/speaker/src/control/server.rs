@@ -136,6 +136,8 @@ fn router(desk: Desk) -> Router {
         .route("/v1/unfreeze", post(unfreeze))
         .route("/v1/drain", post(drain))
         .route("/v1/reload", post(reload))
+        .route("/v1/paths/{name}/out", post(take_out))
+        .route("/v1/paths/{name}/back", post(give_back))
         .route("/v1/peers/{name}/refresh", post(refresh))
         .route("/v1/peers/{name}/reset", post(reset))
         .fallback(nothing_here)
@@ -250,6 +252,20 @@ async fn freeze(State(desk): State<Desk>) -> Result<Json<dto::Done>, Refusal> {
 
 async fn unfreeze(State(desk): State<Desk>) -> Result<Json<dto::Done>, Refusal> {
     done(&desk, Query::Unfreeze).await
+}
+
+async fn take_out(
+    State(desk): State<Desk>,
+    Path(name): Path<String>,
+) -> Result<Json<dto::Done>, Refusal> {
+    done(&desk, Query::TakeOut(name, true)).await
+}
+
+async fn give_back(
+    State(desk): State<Desk>,
+    Path(name): Path<String>,
+) -> Result<Json<dto::Done>, Refusal> {
+    done(&desk, Query::TakeOut(name, false)).await
 }
 
 /// What peers are told with a CEASE (RFC 9003).

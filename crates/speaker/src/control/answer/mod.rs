@@ -30,11 +30,25 @@ pub(super) fn read(engine: &Engine, shell: Shell<'_>, query: &Query) -> Reply {
         Query::Freeze
         | Query::Unfreeze
         | Query::Drain(_)
+        | Query::TakeOut(..)
         | Query::Refresh(..)
         | Query::Reset(..) => {
             unreachable!("commands are not read")
         }
     }
+}
+
+/// The path of this name.
+pub(super) fn path_id(engine: &Engine, name: &str) -> Result<PathId, Refused> {
+    let paths = &engine.config().paths;
+    let found = engine.config().path_ids().find(|id| paths[id.index()].name == name);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = paths.iter().map(|path| path.name.as_str()).collect();
+        Refused {
+            error: format!("no path is called {name}"),
+            remedy: format!("paths: {}", known.join(", ")),
+        }
+    })
 }
 
 /// The peer of this name.
