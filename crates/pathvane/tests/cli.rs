@@ -191,6 +191,9 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     assert_eq!(speaker.ask(&["freeze"]).status.code(), Some(0));
     assert_eq!(speaker.json(&["show", "status"])["frozen"], true);
     assert_eq!(speaker.ask(&["unfreeze"]).status.code(), Some(0));
+    let path = &speaker.json(&["show", "paths"])[0];
+    assert_eq!((&path["codec"], &path["scale"]), (&"g711-plc".into(), &"narrowband".into()));
+    assert!(path["provisional"] == false && path["r_low"].as_f64() <= path["r_high"].as_f64());
     assert!(out(&speaker.ask(&["take-out", "east"])).contains("path east is taken out"));
     assert_eq!(speaker.json(&["show", "paths"])[0]["state"], "admin");
     assert!(out(&speaker.ask(&["explain", "voice"])).contains("the operator took it out"));

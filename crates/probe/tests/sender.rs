@@ -206,8 +206,11 @@ fn reflectors_without_ssid_and_of_twamp_light_are_accepted() {
     assert!(sender.handle_received(&reply.encode()[..41], sent + 2 * MS, None).is_some());
 }
 
+/// How a reflector numbers its reply to a probe of this number.
+type Numbering = fn(u32) -> u32;
+
 /// Whether each reply of `own` numbers shows a reflector that numbers by itself, after those before.
-fn recognised(own: impl IntoIterator<Item = fn(u32) -> u32>) -> Vec<bool> {
+fn recognised(own: impl IntoIterator<Item = Numbering>) -> Vec<bool> {
     let (mut sender, mut far) = stream();
     let mut found = Vec::new();
     for own in own {
@@ -224,14 +227,14 @@ fn recognised(own: impl IntoIterator<Item = fn(u32) -> u32>) -> Vec<bool> {
 #[test]
 fn a_stateful_reflector_is_recognised_by_its_first_reply() {
     // It counts from 0, and nothing was lost.
-    let own: fn(u32) -> u32 = |seq| seq - 1;
+    let own: Numbering = |seq| seq - 1;
     assert_eq!(recognised([own, own]), [true, true]);
-    assert_eq!(recognised([(|seq| seq) as fn(u32) -> u32; 2]), [false, false]);
+    assert_eq!(recognised([(|seq| seq) as Numbering; 2]), [false, false]);
 }
 
 #[test]
 fn a_reflector_that_becomes_stateless_is_believed_after_some_replies() {
-    let (own, copied): (fn(u32) -> u32, fn(u32) -> u32) = (|seq| seq - 1, |seq| seq);
+    let (own, copied): (Numbering, Numbering) = (|seq| seq - 1, |seq| seq);
     let found = recognised([own].into_iter().chain([copied; 40]));
     assert!(found[..32].iter().all(|stateful| *stateful), "a duplicated probe looks so once");
     assert!(found[32..].iter().all(|stateful| !stateful));

@@ -136,6 +136,9 @@ fn path_note(path: &Path) -> String {
     let (there, back) = (sum(|probe| probe.remarked_fwd), sum(|probe| probe.remarked_rev));
     let answered = sum(|probe| probe.answered + probe.late);
     let mut notes = Vec::new();
+    if path.provisional {
+        notes.push(format!("MOS by {} is provisional", path.codec));
+    }
     match (there, back) {
         (0, 0) => {}
         (_, 0) => notes.push("DSCP is changed on the way there".to_owned()),

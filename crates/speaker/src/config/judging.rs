@@ -96,7 +96,17 @@ fn read_class(section: &Section<'_>, terms: &mut OwnClass, rates: &mut ProbeRate
     sla.max_rtt = limit("max_rtt").or(sla.max_rtt);
     if let Some(codec) = section.optional("codec") {
         only(section, "codec", class, Class::Voice);
-        terms.codec = codec.into_inner();
+        terms.codec = *codec.get_ref();
+        if terms.codec.provisional {
+            section.findings().borrow_mut().note(
+                codec.span(),
+                format!(
+                    "`{}` is scored by a published fit, not by an ITU figure",
+                    terms.codec.name
+                ),
+                "compare paths by it, but not its scores with those of other codecs",
+            );
+        }
     }
     if let Some(target) = section.optional::<Number<1, 100_000>>("target_mbps") {
         only(section, "target_mbps", class, Class::Bulk);

@@ -325,6 +325,8 @@ fn classes_and_margins_are_the_operators() {
     let changed = text.replace("\n[choice]", "\n[choice]\ndamping = false");
     let undamped = parse("x.toml", &changed).loaded.unwrap();
     assert!(undamped.engine.timing.monitor.damping.iter().all(Option::is_none));
+    let opus = parse("x.toml", &text.replace("\"g729a\"", "\"opus\""));
+    assert!(opus.findings.render(false).contains("`opus` is scored by a published fit"));
 }
 
 #[test]

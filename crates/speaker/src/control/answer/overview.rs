@@ -189,6 +189,7 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
     let config = &engine.config().paths[id.index()];
     let view = engine.path(id);
     let (verdict, evidence) = (view.verdict, &view.verdict.evidence);
+    let codec = &engine.config().timing.monitor.codec;
     let streams = config.probes.iter().zip(&view.streams);
     Path {
         name: config.name.clone(),
@@ -204,6 +205,12 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
         grade: verdict.grade.to_string(),
         score: verdict.score,
         mos: verdict.mos,
+        r_low: verdict.r_lcb,
+        r_high: verdict.r_ucb,
+        samples: verdict.n,
+        codec: codec.name.to_owned(),
+        scale: codec.scale.name().to_owned(),
+        provisional: codec.provisional,
         rtt_ns: evidence.rtt_ns,
         usual_rtt_ns: evidence.usual_rtt_ns,
         jitter_ns: evidence.jitter_ns,

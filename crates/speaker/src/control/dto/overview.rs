@@ -266,10 +266,29 @@ pub struct Path {
     pub state_for_ns: u64,
     /// The voice grade: A, B, C, D or down.
     pub grade: String,
-    /// The voice score: R of the E-model, 0 to 93.2.
+    /// The score for the neediest class that uses the path: for voice R of the E-model, up to 93.2 (129 on the
+    /// wideband scale), else 0 to 100.
     pub score: f64,
-    /// The mean opinion score, 1 to 4.5.
+    /// The mean opinion score of a call with `codec`, 1 to 4.5.
     pub mos: f64,
+    /// R of that call at worst and at best, as far as the samples tell.
+    #[serde(default)]
+    pub r_low: f64,
+    /// See `r_low`.
+    #[serde(default)]
+    pub r_high: f64,
+    /// How many probes the scores rest on.
+    #[serde(default)]
+    pub samples: u32,
+    /// What calls are scored for. Scores of different codecs are not to be compared.
+    #[serde(default)]
+    pub codec: String,
+    /// The scale of R and MOS: `narrowband`, `wideband`. Figures of different scales say nothing about each other.
+    #[serde(default)]
+    pub scale: String,
+    /// The codec's impairment is no ITU figure.
+    #[serde(default)]
+    pub provisional: bool,
     /// Smoothed round-trip delay.
     pub rtt_ns: u64,
     /// What the round-trip delay usually is.
