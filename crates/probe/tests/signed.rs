@@ -92,7 +92,7 @@ fn signed_replies_are_numbered_by_the_reflector_and_give_both_directions() {
     assert!(sample.reflector_stateful && sample.one_way.is_some());
     assert_eq!((sample.fwd_ttl, sample.rev_ttl), (Some(61), Some(60)));
     let reply = Reply::decode_signed(&reply, &key()).unwrap();
-    assert_eq!((reply.seq, reply.sender_seq, reply.ssid), (5, 0, 42));
+    assert_eq!((reply.seq, reply.sender_seq, reply.ssid), (5, 1, 42));
 }
 
 #[test]
