@@ -84,16 +84,41 @@ impl MaxOut {
         Self { written: table.map(|table| (table.span.clone(), counts(&table))) }
     }
 
-    /// By family; the product's budget, in equal parts, for a family that is not written.
+    /// By family; for one that is not written, what the other leaves of the product's budget, or half of it.
     pub(super) fn engine(&self, budget: Option<u32>, families: FamilySet) -> [Option<u32>; 2] {
         let written = self.written.as_ref().map_or([None, None], |(_, written)| *written);
-        let share =
-            budget.map(|budget| if families == FamilySet::ALL { budget / 2 } else { budget });
-        let place = |at: usize, family| written[at].or(share).filter(|_| families.contains(family));
-        [place(0, Family::IPV4_UNICAST), place(1, Family::IPV6_UNICAST)]
+        let of = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+        let place = |at: usize| {
+            let other = written[1 - at].filter(|_| families.contains(of[1 - at]));
+            let left = budget.map(|budget| match other {
+                Some(taken) => budget.saturating_sub(taken),
+                None if families == FamilySet::ALL => budget / 2,
+                None => budget,
+            });
+            written[at].or(left).filter(|_| families.contains(of[at]))
+        };
+        [place(0), place(1)]
     }
 }
 
 fn counts(table: &Section<'_>) -> [Option<u32>; 2] {
     ["ipv4", "ipv6"].map(|key| table.optional::<Count>(key).map(Spanned::into_inner).map(|n| n.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_families_together_keep_the_budget() {
+        let told = |written, families| {
+            MaxOut { written: Some((0..0, written)) }.engine(Some(4500), families)
+        };
+        let all = FamilySet::ALL;
+        assert_eq!(MaxOut { written: None }.engine(Some(4500), all), [Some(2250), Some(2250)]);
+        assert_eq!(told([Some(4000), None], all), [Some(4000), Some(500)]);
+        assert_eq!(told([None, Some(5000)], all), [Some(0), Some(5000)], "`check` warns");
+        assert_eq!(told([None, Some(10)], Family::IPV4_UNICAST.into()), [Some(4500), None]);
+        assert_eq!(MaxOut { written: None }.engine(None, all), [None, None]);
+    }
 }

@@ -34,6 +34,14 @@ pub(super) fn apply(file: &File, findings: &mut Findings) {
             );
         }
     }
+    for range in &file.ranges {
+        let Some(bfd) = &range.bfd else { continue };
+        findings.error(
+            bfd.span.clone(),
+            format!("peers of range `{}` have no BFD sessions", range.name()),
+            "leave `bfd` out, or give such a peer a section and an address of its own",
+        );
+    }
     for path in &file.paths {
         if let Some(bfd) = &path.bfd {
             times(bfd, &format!("path `{}`", path.name()), findings);
