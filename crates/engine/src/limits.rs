@@ -134,13 +134,17 @@ impl Engine {
         }
     }
 
-    /// Opens a session that was closed for its limit; false if it was not.
+    /// Opens a session that was closed for its limit; false if it was not. A peer that came by its range goes,
+    /// and may come again.
     pub(crate) fn reopen(&mut self, now: Instant, peer: PeerId) -> bool {
         self.alarms.set(Alarm::Reopen(peer), None);
         if self.peers[peer.index()].standing.closed.take().is_none() || !self.life.steers() {
             return false;
         }
-        self.start(now, peer);
+        match self.config.peers[peer.index()].dynamic {
+            true => self.leave_if_dynamic(now, peer),
+            false => self.start(now, peer),
+        }
         true
     }
 }

@@ -148,10 +148,12 @@ impl Engine {
         !known.present && !known.going && !known.connected() && routes == [0, 0]
     }
 
-    /// A connection is gone, or kept routes are. A peer that came by its range goes with the last.
+    /// A connection is gone, or kept routes are. A peer that came by its range goes with the last, unless
+    /// it is closed for its prefixes: it would come back as another that never announced too many.
     pub(crate) fn leave_if_dynamic(&mut self, now: Instant, id: PeerId) {
         let known = &self.peers[id.index()];
-        let gone = !known.connected() && !known.retained.any();
+        let closed = known.standing.closed.is_some();
+        let gone = !known.connected() && !known.retained.any() && !closed;
         if self.config.peers[id.index()].dynamic && known.present && gone {
             self.remove_peer(now, id);
         }

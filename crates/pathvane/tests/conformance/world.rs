@@ -72,8 +72,9 @@ pub(crate) const KEPT_LONG: Class = class(114, 65114);
 
 /// Asked to keep our routes for an hour beyond our restart time.
 pub(crate) const LASTING: Class = class(116, 65116);
-/// Closed for its prefixes, for 2 s.
+/// Closed for their prefixes, for 2 s: peers with sections, and of a range.
 pub(crate) const REOPENED: Class = class(115, 65115);
+pub(crate) const PAUSED: Class = class(31, 65031);
 
 /// How many of each there are.
 const OF_EACH: u8 = 12;
@@ -112,6 +113,7 @@ export = "accept-all"
         ("external", EXTERNAL, ""),
         ("another", ANOTHER, ""),
         ("wide", WIDE, ""),
+        ("paused", PAUSED, "max_prefixes = { ipv4 = 1, restart = \"2s\" }"),
         ("limited", LIMITED, "max_prefixes = { ipv4 = 3 }"),
         ("as-provider", AS_PROVIDER, "role = \"provider\"\nrole_strict = true"),
         ("as-customer", AS_CUSTOMER, "role = \"customer\""),

@@ -1,11 +1,31 @@
 //! How many prefixes a peer may announce (RFC 4271 section 6.7, RFC 4486), and policy's default (RFC 8212).
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::octets::{OPEN, UPDATE};
+use crate::peer::{Class, fresh};
 use crate::row::Level::{Choice, Must};
 use crate::row::{Row, row};
-use crate::world::{EXTERNAL, LIMITED, NO_POLICY, REOPENED, WARNED};
+use crate::world::{EXTERNAL, LIMITED, NO_POLICY, PAUSED, REOPENED, WARNED, World};
+
+/// A peer that announces too much, is turned away for two seconds, and is served again.
+fn reopens(world: &World, class: Class, address: Ipv4Addr) {
+    let mut peer = world.connect_single(class, address);
+    peer.establish(&[]);
+    peer.announce(world.prefix(), &[]);
+    peer.announce(world.prefix(), &[]);
+    peer.notified(6, 1, &[0, 1, 1, 0, 0, 0, 1]);
+    drop(peer);
+    world.connect_single(class, address).closed();
+    std::thread::sleep(Duration::from_millis(2500));
+    let prefix = world.prefix();
+    let mut peer = world.connect_single(class, address);
+    peer.message(OPEN);
+    peer.establish_by_answer(&[]);
+    peer.announce(prefix, &[]);
+    world.external.route(prefix);
+}
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -23,6 +43,9 @@ pub(super) fn rows() -> Vec<Row> {
                 peer.announce(all[3], &[]);
                 peer.notified(6, 1, &[0, 1, 1, 0, 0, 0, 3]);
                 all[..3].iter().for_each(|prefix| w.external.gone(*prefix));
+                // It stays closed, though it came by a range and has no section of its own.
+                drop(peer.hear(Duration::from_secs(2)));
+                w.connect_single(LIMITED, peer.address).closed();
             },
         ),
         row(
@@ -64,20 +87,8 @@ pub(super) fn rows() -> Vec<Row> {
             Choice,
             "closed for its prefixes for a time, a peer is turned away until then, and served after",
             |w| {
-                let address = w.single(REOPENED);
-                let mut peer = w.connect_single(REOPENED, address);
-                peer.establish(&[]);
-                peer.announce(w.prefix(), &[]);
-                peer.announce(w.prefix(), &[]);
-                peer.notified(6, 1, &[0, 1, 1, 0, 0, 0, 1]);
-                w.connect_single(REOPENED, address).closed();
-                std::thread::sleep(Duration::from_millis(2500));
-                let prefix = w.prefix();
-                let mut peer = w.connect_single(REOPENED, address);
-                peer.message(OPEN);
-                peer.establish_by_answer(&[]);
-                peer.announce(prefix, &[]);
-                w.external.route(prefix);
+                reopens(w, REOPENED, w.single(REOPENED));
+                reopens(w, PAUSED, fresh(PAUSED));
             },
         ),
         row(
