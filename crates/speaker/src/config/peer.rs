@@ -53,7 +53,7 @@ words!(
 const RESTART_TIME: Duration = Duration::from_secs(10);
 
 impl Restart {
-    /// What we offer for the session's `families`.
+    /// What we offer for the session's `families`. Nothing was forwarded meanwhile unless whoever runs it knows better.
     fn offer(self, families: FamilySet, time: Duration) -> Option<GracefulRestart> {
         let (restart_time, kept) = match self {
             Self::Off => return None,
@@ -65,7 +65,7 @@ impl Restart {
             restarting: false,
             notification: false,
             families: kept,
-            forwarding: kept,
+            forwarding: FamilySet::EMPTY,
         })
     }
 }

@@ -27,7 +27,6 @@ use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
 use pathvane_clock::Duration;
 use pathvane_engine::{ConnId, Engine, PeerId};
 use pathvane_probe::Timestamp;
-use pathvane_wire::FamilySet;
 
 use crate::OsError;
 use crate::alarm::{Alarm, now};
@@ -116,8 +115,8 @@ fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
     let Loaded { mut engine, shell } = loaded;
     let mut ready = ReadySet::default();
     let outside = Outside::open(&shell, &mut ready, channels)?;
-    if shell.fib == FibMode::Kernel {
-        claim_forwarding(&mut engine, outside.restarts());
+    if shell.fib == FibMode::Kernel && outside.restarts() {
+        claim_forwarding(&mut engine);
     }
     let probes = Probes::open(&shell, &mut ready, origin())?;
     let peers = listen(&shell, &mut ready)?;
@@ -129,16 +128,13 @@ fn set_up(loaded: Loaded, channels: Channels) -> Result<Hot, Failure> {
 
 /// Graceful restart claims what is true (RFC 4724 section 3): after a restart that the kernel
 /// forwarded through, both R and F bits; after anything else, such as a reboot, neither.
-fn claim_forwarding(engine: &mut pathvane_engine::Config, restarts: bool) {
+fn claim_forwarding(engine: &mut pathvane_engine::Config) {
     for peer in &mut engine.peers {
         if let Some(restart) = &mut peer.session.graceful_restart {
-            restart.restarting = restarts;
-            restart.forwarding = if restarts { restart.families } else { FamilySet::EMPTY };
+            (restart.restarting, restart.forwarding) = (true, restart.families);
         }
     }
-    if restarts {
-        tracing::info!("this run follows another one; peers are told that we restart");
-    }
+    tracing::info!("this run follows another one; peers are told that we restart");
 }
 
 fn listen(shell: &ShellConfig, ready: &mut ReadySet<Token>) -> Result<Peers, Failure> {

@@ -58,9 +58,16 @@ pub(super) fn rows() -> Vec<Row> {
         row(
             "4724-3-offer",
             Must,
-            "a helper offers graceful restart with no time and no family",
+            "a helper offers graceful restart with no time and no family; a speaker that has no kernel routes to keep \
+             claims at first to have forwarded nothing",
             |w| {
                 offers(w, EXTERNAL, &[64, 2, 0, 0]);
+                let mut peer = w.connect_single(SOFT, w.single(SOFT));
+                let all = offered(&peer.message(OPEN));
+                let found = all.iter().find(|one| one[0] == 64).expect("graceful restart");
+                // Neither R nor an F bit: the families begin behind code, length, flags and time.
+                assert_eq!(found[2] & 0x80, 0, "{found:?}");
+                assert!(found[4..].chunks(4).all(|family| family[3] & 0x80 == 0), "{found:?}");
             },
         ),
         row(
