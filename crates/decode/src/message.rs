@@ -38,7 +38,19 @@ pub(crate) fn wrong(message: &str, length: Option<usize>, error: &Notification) 
         subcode: error.subcode,
         name: error.to_string(),
         data: digits(&error.data),
+        disposition: Disposition::SessionReset.to_string(),
+        at: None,
         attributes: Vec::new(),
+    }
+}
+
+impl ErrorRecord {
+    /// What is wrong with the attribute at `at` is milder in other UPDATEs than in this one.
+    fn blame(&mut self, at: usize) {
+        if let Some(guilty) = self.attributes.iter_mut().find(|attribute| attribute.offset == at) {
+            guilty.disposition.clone_from(&self.disposition);
+            guilty.fault.get_or_insert_with(|| self.name.clone());
+        }
     }
 }
 
@@ -119,12 +131,15 @@ fn said(capability: &Cap) -> String {
 fn update(frame: Frame<'_>, context: Context) -> What {
     let (ctx, assumed) = context.for_update(frame.body);
     let fields = UpdateView::fields(frame.body);
-    let view = match UpdateView::parse(frame.body, &ctx) {
+    let view = match UpdateView::examine(frame.body, &ctx) {
         Ok(view) => view,
-        Err(error) => {
-            let mut record = wrong("UPDATE", Some(frame.len), &error);
+        Err(reset) => {
+            let mut record = wrong("UPDATE", Some(frame.len), &reset.notification);
+            let at = HEADER_LEN + reset.place.0;
+            record.at = Some(at);
             if let Some([withdrawn, octets, _]) = fields {
                 record.attributes = listed(octets, withdrawn.len(), &ctx, None).0;
+                record.blame(at);
             }
             return What::Error(record);
         }

@@ -216,6 +216,11 @@ pub struct ErrorRecord {
     pub name: String,
     /// Its data in hexadecimal.
     pub data: String,
+    /// What becomes of it, in the words of RFC 7606: always a session reset.
+    pub disposition: String,
+    /// The first octet of what is to blame, counted in the message, where one place is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
     /// The attributes as far as they can be told apart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<Attribute>,

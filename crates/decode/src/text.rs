@@ -91,6 +91,9 @@ impl fmt::Display for UpdateRecord {
 impl fmt::Display for ErrorRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} would end the session: {}", self.message, self.name)?;
+        if let Some(at) = self.at {
+            write!(f, ", at {at}")?;
+        }
         if !self.data.is_empty() {
             write!(f, ", data {}", self.data)?;
         }

@@ -62,4 +62,4 @@ pub use notification::{
 pub use open::Open;
 pub use pack::{Packed, Unsendable, encode_announcements, encode_end_of_rib, encode_withdrawals};
 pub use refresh::{RefreshSubtype, RouteRefresh};
-pub use update::{Reach, UpdateView};
+pub use update::{Reach, Reset, UpdateView};

@@ -36,18 +36,22 @@ impl<'a> NlriIter<'a> {
         NlriIter { rest: &[], family, add_path: false }
     }
 
-    /// The prefixes of a field, if its syntax is right to the end (RFC 7606 section 5.3).
-    pub(crate) fn checked(field: &'a [u8], family: Family, add_path: bool) -> Option<NlriIter<'a>> {
+    /// The prefixes of a field, if its syntax is right to the end (RFC 7606 section 5.3); else how
+    /// many octets come before the first entry that cannot be read.
+    pub(crate) fn checked(
+        field: &'a [u8],
+        family: Family,
+        add_path: bool,
+    ) -> Result<NlriIter<'a>, usize> {
         let most = longest(family);
         let mut rest = field;
         while !rest.is_empty() {
-            let (after, (_, bits, _)) = entry(rest, add_path).ok()?;
-            if bits > most {
-                return None;
+            match entry(rest, add_path) {
+                Ok((after, (_, bits, _))) if bits <= most => rest = after,
+                _ => return Err(field.len() - rest.len()),
             }
-            rest = after;
         }
-        Some(NlriIter { rest: field, family, add_path })
+        Ok(NlriIter { rest: field, family, add_path })
     }
 
     /// Whether no prefix is left.

@@ -50,14 +50,24 @@ impl<'a> UpdateView<'a> {
     /// cannot be read to their end or are there twice, unknown attributes that claim to be well-known, and attribute
     /// errors stronger than attribute discard in an UPDATE that announces nothing (section 5.2).
     pub fn parse(body: &'a [u8], ctx: &DecodeContext) -> Result<UpdateView<'a>, Notification> {
-        let [withdrawn, attributes, nlri] = UpdateView::fields(body)
-            .ok_or_else(|| Notification::update(update_error::MALFORMED_ATTRIBUTE_LIST, &[]))?;
+        UpdateView::examine(body, ctx).map_err(|reset| reset.notification)
+    }
+
+    /// [`UpdateView::parse`] for whoever tells people what is wrong where.
+    ///
+    /// # Errors
+    /// As of `parse`, with the octets that are to blame.
+    pub fn examine(body: &'a [u8], ctx: &DecodeContext) -> Result<UpdateView<'a>, Reset> {
+        let [withdrawn, attributes, nlri] =
+            UpdateView::fields(body).ok_or_else(|| Reset::of_lengths(body))?;
+        let list = LENGTH_LEN + withdrawn.len() + LENGTH_LEN;
         let mut scan = Scan::new(ctx);
-        scan.attributes(attributes)?;
-        let withdrawn = classic_nlri(withdrawn, ctx)?;
-        let nlri = classic_nlri(nlri, ctx)?;
+        scan.attributes(attributes).map_err(|reset| reset.behind(list))?;
+        let withdrawn = classic_nlri(withdrawn, ctx).map_err(|reset| reset.behind(LENGTH_LEN))?;
+        let nlri =
+            classic_nlri(nlri, ctx).map_err(|reset| reset.behind(list + attributes.len()))?;
         if nlri.is_empty() && !scan.announces {
-            scan.reset_on_fault(attributes)?;
+            scan.reset_on_fault(attributes).map_err(|reset| reset.behind(list))?;
         } else {
             scan.require_mandatory(!nlri.is_empty());
         }
@@ -118,16 +128,46 @@ impl<'a> UpdateView<'a> {
     }
 }
 
+/// Octets of the length before withdrawn routes and before attributes.
+const LENGTH_LEN: usize = 2;
+
+/// What ends a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reset {
+    /// The answer.
+    pub notification: Notification,
+    /// What is to blame: the first of these octets, counted in the UPDATE's body, and how many.
+    pub place: Place,
+}
+
+impl Reset {
+    /// A length that exceeds the message.
+    fn of_lengths(body: &[u8]) -> Reset {
+        let second = sized(body).map_or(0, |(rest, _)| body.len() - rest.len());
+        let notification = Notification::update(update_error::MALFORMED_ATTRIBUTE_LIST, &[]);
+        Reset { notification, place: (second, LENGTH_LEN.min(body.len() - second)) }
+    }
+
+    /// The same, so many octets further back.
+    fn behind(self, octets: usize) -> Reset {
+        let (offset, len) = self.place;
+        Reset { place: (octets + offset, len), ..self }
+    }
+}
+
 /// The classic fields' prefixes; none where IPv4 unicast was not negotiated.
-fn classic_nlri<'a>(field: &'a [u8], ctx: &DecodeContext) -> Result<NlriIter<'a>, Notification> {
+fn classic_nlri<'a>(field: &'a [u8], ctx: &DecodeContext) -> Result<NlriIter<'a>, Reset> {
     let family = Family::IPV4_UNICAST;
-    let nlri = NlriIter::checked(field, family, ctx.add_path.contains(family))
-        .ok_or_else(|| Notification::update(update_error::INVALID_NETWORK_FIELD, &[]))?;
+    let nlri =
+        NlriIter::checked(field, family, ctx.add_path.contains(family)).map_err(|at| Reset {
+            notification: Notification::update(update_error::INVALID_NETWORK_FIELD, &[]),
+            place: (at, field.len() - at),
+        })?;
     let wanted = ctx.families.contains(family);
     Ok(if wanted { nlri } else { NlriIter::empty(family) })
 }
 
-/// Offset and length of an attribute.
+/// Offset and length of some octets.
 type Place = (usize, usize);
 
 /// What one pass over the attributes finds.
@@ -159,7 +199,8 @@ impl<'a, 'c> Scan<'a, 'c> {
         }
     }
 
-    fn attributes(&mut self, all: &'a [u8]) -> Result<(), Notification> {
+    /// Places in what it returns are counted in `all`.
+    fn attributes(&mut self, all: &'a [u8]) -> Result<(), Reset> {
         let mut rest = all;
         let mut part = 0;
         let mut part_start = all;
@@ -170,13 +211,14 @@ impl<'a, 'c> Scan<'a, 'c> {
                 break;
             };
             let bytes = start_of(rest, after);
+            let here = |notification| Reset { notification, place: (offset, bytes.len()) };
             if matches!(attribute.code, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
-                self.multiprotocol(attribute, bytes, offset)?;
+                self.multiprotocol(attribute, bytes, offset).map_err(here)?;
                 self.set_part(part, start_of(part_start, rest));
                 part += 1;
                 part_start = after;
             } else {
-                self.attribute(attribute, bytes, offset)?;
+                self.attribute(attribute, bytes, offset).map_err(here)?;
             }
             rest = after;
         }
@@ -276,25 +318,29 @@ impl<'a, 'c> Scan<'a, 'c> {
     }
 
     fn checked(&self, nlri: &'a [u8], family: Family) -> Option<NlriIter<'a>> {
-        NlriIter::checked(nlri, family, self.ctx.add_path.contains(family))
+        NlriIter::checked(nlri, family, self.ctx.add_path.contains(family)).ok()
     }
 
     /// Where nothing is announced, an attribute error stronger than attribute discard may mean that
     /// an announcement was overlooked (RFC 7606 section 5.2). An UPDATE with MP_UNREACH_NLRI alone
     /// is not in doubt, whatever its flags. `all` are the attributes with those two.
-    fn reset_on_fault(&self, all: &[u8]) -> Result<(), Notification> {
+    fn reset_on_fault(&self, all: &[u8]) -> Result<(), Reset> {
         let attrs = RawAttrs::from_parts(self.parts);
         if attrs.is_empty() && !self.seen.contains(code::MP_REACH_NLRI) {
             return Ok(());
         }
         let ends = |fault: &Fault| fault.disposition > Disposition::AttributeDiscard;
-        if let Some(fault) = attrs.check(self.ctx).faults.iter().find(|fault| ends(fault)) {
-            return Err(fault.notification(attrs));
-        }
-        match self.fault.filter(ends) {
-            Some(fault) => Err(fault.notification(RawAttrs::from_bytes(all))),
-            None => Ok(()),
-        }
+        let of_one = attrs.check(self.ctx).faults.into_iter().find(ends);
+        let Some(fault) = of_one.or(self.fault.filter(ends)) else { return Ok(()) };
+        // Those of one attribute are counted without the two that were cut out.
+        let whole = RawAttrs::from_bytes(all);
+        let same = |other: &Fault| (other.code, other.reason) == (fault.code, fault.reason);
+        let placed = match of_one {
+            Some(_) => whole.check(self.ctx).faults.into_iter().find(same).unwrap_or(fault),
+            None => fault,
+        };
+        let notification = placed.notification(whole);
+        Err(Reset { notification, place: (placed.offset, placed.len) })
     }
 
     /// An announcement needs ORIGIN and AS_PATH, and NEXT_HOP if it uses the classic field

@@ -98,3 +98,35 @@ fn octets_without_digits_are_told_with_their_line() {
         ]
     );
 }
+
+#[test]
+fn what_ends_a_session_is_told_with_its_place_and_its_fate() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/wire");
+    let mut said = Vec::new();
+    for name in RESETS.map(|(name, _, _)| name) {
+        let text = fs::read(folder.join(format!("reset-{name}.hex"))).expect("readable");
+        let (_, records) = decode(&text);
+        let [record] = &records[..] else { panic!("{records:?}") };
+        let What::Error(error) = &record.what else { panic!("{record}") };
+        assert_eq!(error.disposition, "session reset", "{name}");
+        assert!(record.to_string().contains(&format!(", at {}", error.at.expect("a place"))));
+        let guilty = error.attributes.iter().filter(|one| one.disposition == "session reset");
+        let guilty: Vec<_> = guilty.map(|one| (one.offset, one.code)).collect();
+        assert!(guilty.iter().all(|(offset, _)| Some(*offset) == error.at), "{name}");
+        said.push((name, error.at.expect("a place"), guilty.first().map(|(_, code)| *code)));
+    }
+    assert_eq!(said, RESETS);
+}
+
+/// Fixture, the octet of the message that is to blame, and the attribute that begins there.
+const RESETS: [(&str, usize, Option<u8>); 9] = [
+    ("attributes-too-long", 21, None),
+    ("fault-without-routes", 45, Some(4)),
+    ("mp-reach-next-hop", 23, Some(14)),
+    ("mp-reach-twice", 52, Some(14)),
+    ("mp-unreach-prefix", 23, Some(15)),
+    ("prefix-cut", 21, None),
+    ("prefix-length", 43, None),
+    ("unknown-well-known", 43, Some(99)),
+    ("withdrawn-too-long", 19, None),
+];
