@@ -164,6 +164,8 @@ pub struct Peer {
     pub max_in: MaxPrefixes,
     /// How many prefixes of each family (IPv4, IPv6) the peer is told at most.
     pub max_out: [Option<u32>; 2],
+    /// At how many percent of those an event tells.
+    pub warn_out_at: u8,
     /// What the peer ranks our routes by.
     pub ranking: Ranking,
     /// A route with GRACEFUL_SHUTDOWN from this peer is the least preferred (RFC 8326).

@@ -328,7 +328,7 @@ impl Engine {
         let ahead = self.deferring.then(|| self.probe_sources(peer));
         let (known, ahead) = (&mut self.peers[peer.index()], ahead.as_deref());
         let bytes = known.transmit(now, (peer, conn), &mut self.rib, out, limit, ahead);
-        self.watch_withheld(now, peer);
+        self.watch_told(now, peer);
         self.after_session(now, peer);
         if bytes == 0 {
             // Of much that was looked at nothing concerned this peer; more may lie behind it.

@@ -227,6 +227,8 @@ pub enum LimitStep {
     Beyond,
     /// The session was closed for it, for this time or until the operator resets it.
     Closed(Option<Duration>),
+    /// The peer is told nearly as much as it may be.
+    NearlyFull,
     /// The peer would be told more than it may; the rest is withheld.
     Withheld,
     /// Nothing is withheld any more.

@@ -17,6 +17,8 @@ const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
 pub(crate) struct Standing {
     /// What was last told of what it announces, by family.
     told: [Option<LimitStep>; 2],
+    /// It is told nearly as much as it may be, by family.
+    nearly_full: [bool; 2],
     /// Something is withheld from it, by family.
     withheld: [bool; 2],
     /// Its session was closed for its limit; with the time at which it is opened again.
@@ -82,10 +84,12 @@ impl Engine {
         }
     }
 
-    /// Tells when prefixes are withheld from the peer, and when none are any more.
-    pub(crate) fn watch_withheld(&mut self, now: Instant, peer: PeerId) {
+    /// Tells when the peer was told nearly as much as it may be, once until that is well below again;
+    /// when prefixes are withheld from it, and when none are any more.
+    pub(crate) fn watch_told(&mut self, now: Instant, peer: PeerId) {
         for (at, family) in FAMILIES.into_iter().enumerate() {
             let Some(limit) = self.config.peers[peer.index()].max_out[at] else { continue };
+            self.watch_fullness(now, peer, (at, family), limit);
             let count = self.rib.withheld(peer, family);
             let withheld = &mut self.peers[peer.index()].standing.withheld[at];
             if core::mem::replace(withheld, count > 0) != (count > 0) {
@@ -93,6 +97,25 @@ impl Engine {
                 self.record.event(now, EventKind::PrefixLimit { peer, family, count, limit, step });
             }
         }
+    }
+
+    fn watch_fullness(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        (at, family): (usize, Family),
+        limit: u32,
+    ) {
+        let count = self.rib.counts(peer, family).advertised;
+        let near = u64::from(limit) * u64::from(self.config.peers[peer.index()].warn_out_at) / 100;
+        let nearly_full = &mut self.peers[peer.index()].standing.nearly_full[at];
+        let below = u64::from(count) * 10 < near * 9;
+        let full = count > 0 && (u64::from(count) >= near || *nearly_full && !below);
+        if core::mem::replace(nearly_full, full) || !full {
+            return;
+        }
+        let step = LimitStep::NearlyFull;
+        self.record.event(now, EventKind::PrefixLimit { peer, family, count, limit, step });
     }
 
     /// A session ended. If that was for the limit of prefixes, it stays closed for now or for good.

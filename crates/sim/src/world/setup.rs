@@ -187,6 +187,7 @@ fn peer(region: &str, nth: usize) -> Peer {
         domain: "vpc".to_owned(),
         max_in: MaxPrefixes::default(),
         max_out: [None; 2],
+        warn_out_at: 80,
         ranking: Ranking::Med,
         graceful_shutdown: false,
         dynamic: false,

@@ -95,6 +95,26 @@ fn a_limit_that_only_warns_closes_nothing() {
 }
 
 #[test]
+fn a_peer_that_is_told_nearly_as_much_as_it_bears_is_named_once() {
+    let mut setup = Setup::two_regions();
+    for peer in &mut setup.engine.peers {
+        (peer.max_out, peer.export) = ([Some(20), None], Some(0));
+    }
+    let (mut world, leader, other) = settled_as(setup);
+    let since = world.now();
+    announce(&mut world, leader, 10);
+    assert_eq!(steps(&world, other, since), []);
+    announce(&mut world, leader, 14);
+    announce(&mut world, leader, 15);
+    assert_eq!(steps(&world, other, since), [LimitStep::NearlyFull], "{}", world.story(since));
+    announce(&mut world, leader, 40);
+    let both = [LimitStep::NearlyFull, LimitStep::Withheld];
+    assert_eq!(steps(&world, other, since), both);
+    let counts = world.engine().rib().counts(peer_of(other), Family::IPV4_UNICAST);
+    assert!(counts.advertised <= 20 && established(&world, other), "{counts:?}");
+}
+
+#[test]
 fn the_last_words_and_the_mark_of_leaving_reach_the_peers() {
     let (mut world, leader, other) = settled_as(Setup::two_regions());
     world.tell(Input::Command(Command::Drain { text: "new kernel at 3\u{7}".into() }));

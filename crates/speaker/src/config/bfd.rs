@@ -9,15 +9,15 @@ use pathvane_rib::PeerId;
 use toml::Spanned;
 
 use super::File;
+use super::profile::Profile;
 use super::read::Section;
 use super::schema;
 use super::value::{Interface, Number};
 use crate::bfd::protocol::{Key, Wanted};
 
-/// The default interval, which is FRR's and BIRD's order of magnitude.
-const INTERVAL: Duration = Duration::from_millis(300);
-/// The default multiplier.
-const MULTIPLIER: u32 = 3;
+/// The default interval and multiplier where the far end's product has none of its own: FRR's and
+/// BIRD's order of magnitude.
+const TIMES: (Duration, u32) = (Duration::from_millis(300), 3);
 
 /// A BFD session that the file asks for, and whom it informs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,11 +42,12 @@ pub(super) struct Bfd {
 
 impl Bfd {
     /// Reads `bfd` of a peer, whose addresses are the session's.
-    pub(super) fn of_peer(section: &Section<'_>) -> Option<Self> {
+    pub(super) fn of_peer(section: &Section<'_>, profile: Profile) -> Option<Self> {
         let what = format!("`bfd` of {}", section.what);
         let bfd = section.section("bfd", what, schema::PEER_BFD)?;
         let strict = bfd.or("strict", false);
-        Some(Self { strict, ..Self::common(section, &bfd) })
+        let times = profile.bfd().unwrap_or(TIMES);
+        Some(Self { strict, ..Self::common(section, &bfd, times) })
     }
 
     /// Reads `bfd` of a path, which ends at its next hop unless it says otherwise.
@@ -55,14 +56,18 @@ impl Bfd {
         let bfd = section.section("bfd", what, schema::PATH_BFD)?;
         let local_address = bfd.required("local_address", "\"169.254.10.2\"");
         let address = bfd.optional("address");
-        Some(Self { local_address, address, ..Self::common(section, &bfd) })
+        Some(Self { local_address, address, ..Self::common(section, &bfd, TIMES) })
     }
 
-    fn common(section: &Section<'_>, bfd: &Section<'_>) -> Self {
+    fn common(
+        section: &Section<'_>,
+        bfd: &Section<'_>,
+        (interval, multiplier): (Duration, u32),
+    ) -> Self {
         Self {
             span: section.span_of("bfd"),
-            interval: bfd.spanned_or("interval", INTERVAL),
-            multiplier: bfd.spanned_or("multiplier", Number(MULTIPLIER)),
+            interval: bfd.spanned_or("interval", interval),
+            multiplier: bfd.spanned_or("multiplier", Number(multiplier)),
             multihop: bfd.or("multihop", false),
             strict: false,
             local_address: None,

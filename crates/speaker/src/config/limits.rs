@@ -23,15 +23,21 @@ words!(Word, "what happens beyond the limit", "close" => Word::Close, "warn" => 
 /// A number of prefixes.
 type Count = Number<1, 4_294_967_295>;
 
+/// What is written for IPv4 and IPv6, and where.
+type Written = Option<(Range<usize>, [Option<u32>; 2])>;
+
 /// How many prefixes a peer may announce.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits(MaxPrefixes);
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    engine: MaxPrefixes,
+    pub(super) written: Written,
+}
 
 impl Limits {
     pub(super) fn read(section: &Section<'_>) -> Self {
         let what = format!("`max_prefixes` of {}", section.what);
         let Some(table) = section.section("max_prefixes", what, schema::MAX_PREFIXES) else {
-            return Self(MaxPrefixes::default());
+            return Self { engine: MaxPrefixes::default(), written: None };
         };
         let restart = table.optional::<Duration>("restart");
         let beyond = match (table.or("beyond", Word::Close), &restart) {
@@ -61,27 +67,29 @@ impl Limits {
                 "add `ipv4 = 1000`, `ipv6 = 1000`, or both",
             );
         }
-        let warn_at = table.or("warn_at", Number::<1, 100>(80)).small();
-        Self(MaxPrefixes { most, warn_at, beyond })
+        let engine = MaxPrefixes { most, warn_at: warn_at(Some(&table)), beyond };
+        Self { engine, written: Some((table.span.clone(), most)) }
     }
 
-    pub(super) fn engine(self) -> MaxPrefixes {
-        self.0
+    pub(super) fn engine(&self) -> MaxPrefixes {
+        self.engine
     }
 }
 
 /// How many prefixes a peer is told.
 #[derive(Clone, Debug)]
 pub(super) struct MaxOut {
-    /// What is written, and where.
-    pub(super) written: Option<(Range<usize>, [Option<u32>; 2])>,
+    pub(super) written: Written,
+    /// At how many percent of the limit an event tells.
+    pub(super) warn_at: u8,
 }
 
 impl MaxOut {
     pub(super) fn read(section: &Section<'_>) -> Self {
         let what = format!("`max_prefixes_out` of {}", section.what);
         let table = section.section("max_prefixes_out", what, schema::MAX_PREFIXES_OUT);
-        Self { written: table.map(|table| (table.span.clone(), counts(&table))) }
+        let warn_at = warn_at(table.as_ref());
+        Self { written: table.map(|table| (table.span.clone(), counts(&table))), warn_at }
     }
 
     /// By family; for one that is not written, what the other leaves of the product's budget, or half of it.
@@ -101,6 +109,11 @@ impl MaxOut {
     }
 }
 
+fn warn_at(table: Option<&Section<'_>>) -> u8 {
+    let default = Number::<1, 100>(80);
+    table.map_or(default, |table| table.or("warn_at", default)).small()
+}
+
 fn counts(table: &Section<'_>) -> [Option<u32>; 2] {
     ["ipv4", "ipv6"].map(|key| table.optional::<Count>(key).map(Spanned::into_inner).map(|n| n.0))
 }
@@ -112,13 +125,16 @@ mod tests {
     #[test]
     fn both_families_together_keep_the_budget() {
         let told = |written, families| {
-            MaxOut { written: Some((0..0, written)) }.engine(Some(4500), families)
+            MaxOut { written: Some((0..0, written)), warn_at: 80 }.engine(Some(4500), families)
         };
         let all = FamilySet::ALL;
-        assert_eq!(MaxOut { written: None }.engine(Some(4500), all), [Some(2250), Some(2250)]);
+        assert_eq!(
+            MaxOut { written: None, warn_at: 80 }.engine(Some(4500), all),
+            [Some(2250), Some(2250)]
+        );
         assert_eq!(told([Some(4000), None], all), [Some(4000), Some(500)]);
         assert_eq!(told([None, Some(5000)], all), [Some(0), Some(5000)], "`check` warns");
         assert_eq!(told([None, Some(10)], Family::IPV4_UNICAST.into()), [Some(4500), None]);
-        assert_eq!(MaxOut { written: None }.engine(None, all), [None, None]);
+        assert_eq!(MaxOut { written: None, warn_at: 80 }.engine(None, all), [None, None]);
     }
 }

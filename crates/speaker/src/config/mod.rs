@@ -155,7 +155,7 @@ impl File {
         let timing = root.section("timing", "[timing]", timing::KEYS);
         let mut names = Names {
             classes: NameList::new("class", Vec::new()),
-            peers: NameList::new("peer", single_peers(&peers)),
+            peers: peer_names(&peers),
             paths: NameList::new("path", names_of(&paths)),
             policies: NameList::new("policy", policy_names(&policies)),
         };
@@ -187,6 +187,11 @@ impl File {
             speaker,
         };
         speaker.map(file)
+    }
+
+    /// Peers with an address of their own, and ranges of peers.
+    fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().chain(&self.ranges)
     }
 
     /// Resolves names to numbers. `None` only if a mistake was reported.
@@ -312,10 +317,14 @@ fn join_groups<'a>(
     }
 }
 
-/// The names of peers with an address of their own.
-fn single_peers(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {
-    let single = sections.iter().filter(|(_, section)| !section.has("range"));
-    single.map(|(name, _)| name.get_ref().clone()).collect()
+/// The names of peers with an address of their own; those of ranges name nobody.
+fn peer_names(sections: &[(Spanned<String>, Section<'_>)]) -> NameList {
+    let named = |range: bool| {
+        let those = sections.iter().filter(move |(_, section)| section.has("range") == range);
+        those.map(|(name, _)| name.get_ref().clone()).collect()
+    };
+    let why = "is a range, whose peers come and go";
+    NameList::new("peer", named(false)).besides(named(true), why)
 }
 
 fn names_of(sections: &[(Spanned<String>, Section<'_>)]) -> Vec<String> {

@@ -12,12 +12,19 @@ use super::read::nearest;
 pub(super) struct NameList {
     what: &'static str,
     names: Vec<String>,
+    /// Names of other things that somebody may take for one of these, and what those are.
+    others: (Vec<String>, &'static str),
 }
 
 impl NameList {
     /// The names of things that messages call a `what`.
     pub(super) fn new(what: &'static str, names: Vec<String>) -> Self {
-        Self { what, names }
+        Self { what, names, others: (Vec::new(), "") }
+    }
+
+    /// The same, with names that are not meant by it, and why.
+    pub(super) fn besides(self, others: Vec<String>, why: &'static str) -> Self {
+        Self { others: (others, why), ..self }
     }
 
     /// The number of the thing.
@@ -41,6 +48,12 @@ impl NameList {
 
     /// The complaint about a name that nothing has.
     pub(super) fn unknown(&self, user: &str, name: &Spanned<String>) -> Finding {
+        let (others, why) = &self.others;
+        if others.contains(name.get_ref()) {
+            let message = format!("{user} names `{}`, which {why}", name.get_ref());
+            let remedy = format!("name a {} that has an address of its own", self.what);
+            return Finding::new(Severity::Error, name.span(), message, remedy);
+        }
         let message =
             format!("{user} names {} `{}`, which is not there", self.what, name.get_ref());
         let known: Vec<&str> = self.names.iter().map(String::as_str).collect();

@@ -193,7 +193,7 @@ impl Peer {
             restart_after_notification: section.or("restart_after_notification", false),
             send_hold_time: section.optional("send_hold_time"),
             user_timeout: section.optional("user_timeout"),
-            bfd: Bfd::of_peer(section),
+            bfd: Bfd::of_peer(section, profile),
         }
     }
 
@@ -240,6 +240,7 @@ impl Peer {
             domain: self.domain.clone(),
             max_in: self.max_prefixes.engine(),
             max_out: self.max_prefixes_out.engine(self.profile.budget(), self.family_set()),
+            warn_out_at: self.max_prefixes_out.warn_at,
             ranking: self.profile.ranking(),
             graceful_shutdown: self.graceful_shutdown,
             dynamic: false,

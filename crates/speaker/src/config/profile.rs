@@ -86,6 +86,16 @@ impl Profile {
         }
     }
 
+    /// How often its own BFD sends at best, and how many packets in a row it misses before it gives
+    /// up, as far as its pages say; `None` where they know of no BFD.
+    pub(super) fn bfd(self) -> Option<(Duration, u32)> {
+        match self {
+            Self::Generic | Self::AwsDirectConnect => Some((Duration::from_millis(300), 3)),
+            Self::CloudRouter => Some((Duration::from_secs(1), 5)),
+            Self::CloudRouterAppliance | Self::AwsVpn | Self::AzureRouteServer => None,
+        }
+    }
+
     /// What it ranks our routes by.
     pub(super) fn ranking(self) -> Ranking {
         match self {

@@ -80,7 +80,7 @@ pub const GROUP: &[&str] = PEER.split_at(OF_A_PEER_ALONE).1;
 pub const MAX_PREFIXES: &[&str] = &["ipv4", "ipv6", "warn_at", "beyond", "restart"];
 
 /// `max_prefixes_out` of a peer.
-pub const MAX_PREFIXES_OUT: &[&str] = &["ipv4", "ipv6"];
+pub const MAX_PREFIXES_OUT: &[&str] = &["ipv4", "ipv6", "warn_at"];
 
 /// `bfd` of a peer.
 pub const PEER_BFD: &[&str] = &["interval", "multiplier", "multihop", "strict"];

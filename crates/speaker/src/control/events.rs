@@ -250,6 +250,7 @@ fn prefix_limit(peer: String, family: String, (count, limit): (u32, u32), step: 
         LimitStep::Near => ("near", None),
         LimitStep::Beyond => ("beyond", None),
         LimitStep::Closed(pause) => ("closed", pause),
+        LimitStep::NearlyFull => ("nearly-full", None),
         LimitStep::Withheld => ("withheld", None),
         LimitStep::Room => ("room", None),
     };

@@ -23,7 +23,7 @@ const MAINTENANCE: Duration = Duration::from_secs(60);
 const LONGEST_RESTART: Duration = Duration::from_secs(10);
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    for peer in file.peers.iter().filter(|peer| peer.profile.is_cloud()) {
+    for peer in file.all_peers().filter(|peer| peer.profile.is_cloud()) {
         is_external(file, peer, findings);
         asn(peer, findings);
         our_asn(file, peer, findings);
@@ -88,7 +88,17 @@ fn our_asn(file: &File, peer: &Peer, findings: &mut Findings) {
 
 fn hold_time(peer: &Peer, findings: &mut Findings) {
     let hold = *peer.hold_time.get_ref();
-    if peer.profile.is_cloud_router() && hold < MAINTENANCE && !hold.is_zero() {
+    if hold.is_zero() {
+        findings.warning(
+            peer.hold_time.span(),
+            format!(
+                "{} `{}`: without a hold time a session may be dead for good, and nobody knows",
+                peer.profile.title(),
+                peer.name()
+            ),
+            format!("use \"{}s\", as the product does", peer.profile.hold_time().as_secs()),
+        );
+    } else if peer.profile.is_cloud_router() && hold < MAINTENANCE {
         findings.warning(
             peer.hold_time.span(),
             format!("cloud router `{}`: a hold time below 60 s breaks maintenance", peer.name()),

@@ -18,7 +18,7 @@ use super::super::profile::Profile;
 const REGION_PREFIXES: usize = 200;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    for peer in file.peers.iter().filter(|peer| peer.profile.is_cloud()) {
+    for peer in file.all_peers().filter(|peer| peer.profile.is_cloud()) {
         session_quota(file, peer, findings);
         written_quota(peer, findings);
         if let Some((name, policy)) = export(file, peer) {

@@ -4,6 +4,7 @@ mod addresses;
 mod balance;
 mod bfd;
 mod cloud;
+mod cloud_bfd;
 mod cloud_routes;
 mod paths;
 mod peers;
@@ -26,5 +27,6 @@ pub(super) fn apply(file: &File, findings: &RefCell<Findings>) {
     addresses::apply(file, findings);
     cloud::apply(file, findings);
     cloud_routes::apply(file, findings);
+    cloud_bfd::apply(file, findings);
     bfd::apply(file, findings);
 }

@@ -14,10 +14,11 @@ use super::super::service::Service;
 use super::super::shell::FibMode;
 
 pub(super) fn apply(file: &File, findings: &mut Findings) {
-    for peer in file.peers.iter().chain(&file.ranges) {
+    for peer in file.all_peers() {
         timers(peer, findings);
         addresses(file, peer, findings);
         families(peer, findings);
+        limits(peer, findings);
         ttl(peer, findings);
         restart(file, peer, findings);
         roles(file, peer, findings);
@@ -151,6 +152,27 @@ fn families(peer: &Peer, findings: &mut Findings) {
     }
 }
 
+/// A limit for routes that never come.
+fn limits(peer: &Peer, findings: &mut Findings) {
+    let written = [
+        ("max_prefixes", peer.max_prefixes.written.as_ref()),
+        ("max_prefixes_out", peer.max_prefixes_out.written.as_ref()),
+    ];
+    for (key, (span, most)) in written.into_iter().filter_map(|(key, it)| Some((key, it?))) {
+        let families = [(Family::IPV4_UNICAST, "ipv4"), (Family::IPV6_UNICAST, "ipv6")];
+        for ((family, name), _) in families.into_iter().zip(most).filter(|(_, most)| most.is_some())
+        {
+            if !peer.family_set().contains(family) {
+                findings.warning(
+                    span.clone(),
+                    format!("`{key}` of peer `{}` limits {name}, which is not spoken", peer.name()),
+                    format!("remove `{name}`, or add it to `families`"),
+                );
+            }
+        }
+    }
+}
+
 fn ttl(peer: &Peer, findings: &mut Findings) {
     if let (Some(security), Some(multihop)) = (&peer.ttl_security, &peer.multihop) {
         findings.error(
@@ -172,6 +194,16 @@ fn restart(file: &File, peer: &Peer, findings: &mut Findings) {
             peer.restart_time.span(),
             format!("the restart time of peer `{}` cannot be sent in an OPEN", peer.name()),
             "use whole seconds, from 1s to 4095s (RFC 4724 section 3)",
+        );
+    }
+    if peer.restart_after_notification && peer.graceful_restart == Restart::Off {
+        findings.error(
+            peer.span.clone(),
+            format!(
+                "peer `{}` has `restart_after_notification` without graceful restart",
+                peer.name()
+            ),
+            "remove it, or `graceful_restart = \"off\"` (RFC 8538 section 2)",
         );
     }
     long_lived(peer, findings);

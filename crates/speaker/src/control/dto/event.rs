@@ -84,11 +84,11 @@ pub enum Kind {
         peer: String,
         /// `ipv4` or `ipv6`.
         family: String,
-        /// Prefixes announced, or withheld.
+        /// Prefixes announced, told or withheld.
         count: u32,
         /// The limit.
         limit: u32,
-        /// `near`, `beyond`, `closed`, `withheld` or `room`.
+        /// `near`, `beyond`, `closed`, `nearly-full`, `withheld` or `room`.
         step: String,
         /// A closed session opens again after this time; absent: when the operator resets it.
         reopens_in_ns: Option<u64>,

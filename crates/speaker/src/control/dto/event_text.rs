@@ -106,6 +106,9 @@ impl Kind {
                 write!(f, "peer {peer} announces {count} {family} prefixes of at most {limit}")
             }
             "beyond" => write!(f, "peer {peer} announces {count} {family} prefixes, above {limit}"),
+            "nearly-full" => {
+                write!(f, "peer {peer} is told {count} {family} prefixes of at most {limit}")
+            }
             "withheld" => {
                 write!(f, "peer {peer} may be told {limit} {family} prefixes: others are withheld")
             }
