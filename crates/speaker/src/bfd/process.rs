@@ -211,10 +211,13 @@ impl Process {
             self.abandoned_at = Some(now() + self.unclaimed);
         }
         while let Ok((stream, _)) = self.listener.accept() {
-            match Visitor::new(stream) {
-                Ok(visitor) if self.visitors.len() < VISITORS_MAX => self.visitors.push(visitor),
-                _ => break,
+            let Ok(visitor) = Visitor::new(stream) else { break };
+            if self.visitors.len() == VISITORS_MAX {
+                // Whoever looks on longest makes room: they must not keep a speaker out.
+                let idle = self.visitors.iter().position(|visitor| !visitor.claims);
+                idle.map(|idle| self.visitors.remove(idle));
             }
+            self.visitors.push(visitor);
         }
     }
 

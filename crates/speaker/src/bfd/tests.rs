@@ -125,6 +125,21 @@ fn two_processes_come_up_and_leaving_is_no_failure() {
 }
 
 #[test]
+fn who_only_looks_on_keeps_no_speaker_out() {
+    let a = Running::start(LONG);
+    let mut idle: Vec<Visit> = (0..20).map(|_| a.visit()).collect();
+    let mut speaker = a.claim(&[wanted("127.88.9.1", "127.88.9.2")]);
+    speaker.until(is(Liveness::Off));
+    idle.extend((0..40).map(|_| a.visit()));
+    let mut last = idle.pop().expect("one");
+    last.say(&Request::Show);
+    last.until(is(Liveness::Off));
+    assert_eq!(idle[0].hear(), None, "the first had to go");
+    speaker.say(&Request::Release);
+    a.ends();
+}
+
+#[test]
 fn sessions_outlive_their_speaker_until_nobody_claims_them() {
     let (a, b) = (Running::start(Duration::from_secs(1)), Running::start(LONG));
     let mut at_b = b.claim(&[wanted("127.88.2.2", "127.88.2.1")]);

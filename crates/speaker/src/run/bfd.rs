@@ -46,6 +46,8 @@ pub(super) struct Bfd {
     retry: Option<Instant>,
     tries: u32,
     heard: BTreeMap<Key, Session>,
+    /// How long after its last change of state the engine had taken each.
+    taken_after: BTreeMap<Key, Duration>,
     impossible: BTreeMap<Key, String>,
 }
 
@@ -62,6 +64,7 @@ impl Bfd {
             retry,
             tries: 0,
             heard: BTreeMap::new(),
+            taken_after: BTreeMap::new(),
             impossible: BTreeMap::new(),
         }
     }
@@ -118,6 +121,7 @@ impl Bfd {
         }
         let wanted: BTreeSet<&Key> = self.sessions.iter().map(|it| &it.wanted.key).collect();
         self.heard.retain(|key, _| wanted.contains(key));
+        self.taken_after.retain(|key, _| wanted.contains(key));
         self.impossible.retain(|key, _| wanted.contains(key));
         if self.sessions.is_empty() {
             self.release();
@@ -172,7 +176,7 @@ impl Bfd {
                 self.tell(engine, &session.key, session.liveness, session.independent);
                 // One that is not wanted any more is told of until its peer knows.
                 if users(&self.sessions).any(|(key, _)| *key == session.key) {
-                    self.heard.insert(session.key.clone(), session);
+                    self.note(session);
                 }
             }
             Reply::Impossible { key, reason } => {
@@ -187,6 +191,17 @@ impl Bfd {
                 tracing::error!("the BFD process refuses: {reason}; tried again every second");
                 self.tries = HASTY;
             }
+        }
+    }
+
+    /// Remembers a session, and, if it changed while we were listening, how soon it was taken.
+    fn note(&mut self, session: Session) {
+        let after = now().as_nanos().saturating_sub(session.since_ns);
+        let before = self.heard.insert(session.key.clone(), session);
+        if let Some(before) = before
+            && self.heard[&before.key].since_ns != before.since_ns
+        {
+            self.taken_after.insert(before.key, Duration::from_nanos(after));
         }
     }
 
@@ -253,8 +268,34 @@ impl Bfd {
             multihop: key.multihop,
             interval_ns: u64::from(*interval_us) * 1000,
             multiplier: *multiplier,
-            session: self.heard.get(key).map(shown),
+            session: self.heard.get(key).map(|session| self.shown(session)),
             problem,
+        }
+    }
+
+    fn shown(&self, session: &Session) -> dto::BfdSession {
+        let says = match session.liveness {
+            Liveness::Off => "off",
+            Liveness::Up => "up",
+            Liveness::Down => "down",
+        };
+        dto::BfdSession {
+            says: says.to_owned(),
+            state: session.state.clone(),
+            diagnostic: session.diagnostic.clone(),
+            remote_state: session.remote_state.clone(),
+            remote_diagnostic: session.remote_diagnostic.clone(),
+            independent: session.independent,
+            state_for_ns: now().as_nanos().saturating_sub(session.since_ns),
+            transmit_ns: session.transmit_us * 1000,
+            detection_ns: session.detection_us * 1000,
+            sent: session.sent,
+            received: session.received,
+            failures: session.failures,
+            taken_after_ns: self
+                .taken_after
+                .get(&session.key)
+                .map(|after| u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
         }
     }
 }
@@ -262,28 +303,6 @@ impl Bfd {
 /// Whom sessions inform, and of which.
 fn users(sessions: &[BfdSession]) -> impl Iterator<Item = (&Key, BfdUser)> {
     sessions.iter().flat_map(|it| it.users.iter().map(|&user| (&it.wanted.key, user)))
-}
-
-fn shown(session: &Session) -> dto::BfdSession {
-    let says = match session.liveness {
-        Liveness::Off => "off",
-        Liveness::Up => "up",
-        Liveness::Down => "down",
-    };
-    dto::BfdSession {
-        says: says.to_owned(),
-        state: session.state.clone(),
-        diagnostic: session.diagnostic.clone(),
-        remote_state: session.remote_state.clone(),
-        remote_diagnostic: session.remote_diagnostic.clone(),
-        independent: session.independent,
-        state_for_ns: now().as_nanos().saturating_sub(session.since_ns),
-        transmit_ns: session.transmit_us * 1000,
-        detection_ns: session.detection_us * 1000,
-        sent: session.sent,
-        received: session.received,
-        failures: session.failures,
-    }
 }
 
 impl Open {

@@ -1,10 +1,11 @@
 //! 50 BFD sessions at 50 ms x 3 between two processes, on a machine that has other things to do.
 //!
-//! Counts failures while nothing is wrong, and measures how long a peer's sudden death takes to be told.
+//! Counts failures while nothing is wrong, and measures how long a peer's sudden death takes to be told,
+//! and how long after that the engine of a speaker has it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -88,24 +89,47 @@ fn soak(options: &Options, folder: &Path) -> Result<()> {
         line.until_all(options.sessions, "up", None)?;
         std::thread::sleep(Duration::from_secs(3));
     }
-    took.sort_unstable();
-    let at = |share: usize| {
-        let took = took.get((took.len() * share / 1000).min(took.len().saturating_sub(1)));
-        took.map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
-    };
     println!(
-        "soak: {} deaths of {} sessions, told after (detection time {} ms): p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
+        "soak: {} deaths of {} sessions, told after (detection time {} ms): {}",
         options.deaths,
         options.sessions,
         options.interval * u64::from(options.multiplier),
-        at(500),
-        at(990),
-        at(1000),
+        spread(took),
     );
     let stalls = std::fs::read_to_string(folder.join("ours.log"))?;
     println!("soak: {} stalls of this machine were noticed", stalls.matches("stood still").count());
     ensure!(failed == 0 || stalls.contains("stood still"), "failures without a stall to blame");
+    drop((ours, line, theirs, their_line));
+    let taken = taken_by_an_engine(options, folder)?;
+    println!("soak: from a session's failure until the engine had it: {}", spread(taken));
     Ok(())
+}
+
+/// The same deaths beside a speaker, which holds the sessions now; how long after each failure its
+/// engine had it.
+fn taken_by_an_engine(options: &Options, folder: &Path) -> Result<Vec<Duration>> {
+    let speaker = Speaker::start(folder, options)?;
+    let mut taken = Vec::new();
+    for _ in 0..options.deaths {
+        let theirs = Process::start(folder, "theirs")?;
+        let line = theirs.claim(options, 2, 1)?;
+        speaker.until_all(options.sessions, "up")?;
+        std::thread::sleep(Duration::from_secs(3));
+        drop((theirs, line));
+        taken.extend(speaker.until_all(options.sessions, "down")?);
+    }
+    speaker.drain()?;
+    Ok(taken)
+}
+
+/// Middle, 99th percentile and most of some times.
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |share: usize| {
+        let time = times.get((times.len() * share / 1000).min(times.len().saturating_sub(1)));
+        time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    };
+    format!("p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms", at(500), at(990), at(1000))
 }
 
 /// Keeps a processor and its caches busy.
@@ -127,9 +151,8 @@ fn full_tables(stop: &AtomicBool) -> Result<u32> {
     let mut tables = 0;
     while !stop.load(Ordering::Relaxed) {
         // Ending it half way would leave its speaker behind; a table takes seconds.
-        let status = Command::new(shell::root().join("target/release/pathvane"))
+        let status = pathvane()
             .args(rib)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
@@ -143,17 +166,16 @@ fn full_tables(stop: &AtomicBool) -> Result<u32> {
 /// One BFD process, killed when dropped.
 struct Process {
     child: Child,
-    socket: std::path::PathBuf,
+    socket: PathBuf,
 }
 
 impl Process {
     fn start(folder: &Path, name: &str) -> Result<Self> {
         let socket = folder.join(format!("{name}.sock"));
         let log = std::fs::File::create(folder.join(format!("{name}.log")))?;
-        let child = Command::new(shell::root().join("target/release/pathvane"))
+        let child = pathvane()
             .args(["bfd", "--listen"])
             .arg(&socket)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -190,6 +212,88 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A speaker with a peer for each session, killed when dropped.
+struct Speaker {
+    child: Child,
+    control: PathBuf,
+}
+
+impl Speaker {
+    fn start(folder: &Path, options: &Options) -> Result<Self> {
+        let (control, bfd) = (folder.join("speaker.sock"), folder.join("speaker-bfd.sock"));
+        let mut config = format!(
+            "[speaker]\nasn = 65010\nbgp_identifier = \"10.255.0.1\"\nfib = \"report\"\nlisten = []\n\
+             control = {control:?}\nbfd_socket = {bfd:?}\ndrain_wait = \"200ms\"\n",
+        );
+        for n in 0..options.sessions {
+            config += &format!(
+                "[peers.p{n}]\naddress = \"127.91.{n}.2\"\nlocal_address = \"127.91.{n}.1\"\n\
+                 asn = 65001\npassive = true\nbfd = {{ interval = \"{}ms\", multiplier = {} }}\n",
+                options.interval, options.multiplier,
+            );
+        }
+        let file = folder.join("speaker.toml");
+        std::fs::write(&file, config)?;
+        let child = pathvane()
+            .args(["run", "--config"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.join("speaker.log"))?)
+            .spawn()
+            .context("cannot start `pathvane run`")?;
+        Ok(Self { child, control })
+    }
+
+    /// Waits until BFD with every peer says so; how long after their last changes the engine had them.
+    fn until_all(&self, count: u8, says: &str) -> Result<Vec<Duration>> {
+        for _ in 0..300 {
+            std::thread::sleep(Duration::from_millis(100));
+            let shown = pathvane()
+                .args(["show", "bfd", "--json", "--socket"])
+                .arg(&self.control)
+                .stderr(Stdio::null())
+                .output()
+                .context("cannot run `pathvane show bfd`")?;
+            let shown: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+            let all = shown.as_array().into_iter().flatten().map(|bfd| &bfd["session"]);
+            let so: Vec<_> = all.filter(|session| session["says"] == says).collect();
+            if so.len() == usize::from(count) {
+                let taken = so.iter().filter_map(|session| session["taken_after_ns"].as_u64());
+                return Ok(taken.map(Duration::from_nanos).collect());
+            }
+        }
+        bail!("BFD of the speaker is not {says}")
+    }
+
+    /// Has it leave, and its BFD process with it.
+    fn drain(mut self) -> Result<()> {
+        let drained = pathvane()
+            .args(["drain", "--socket"])
+            .arg(&self.control)
+            .stdout(Stdio::null())
+            .status()
+            .context("cannot run `pathvane drain`")?;
+        ensure!(drained.success(), "`pathvane drain` fails");
+        self.child.wait().context("the speaker does not end")?;
+        Ok(())
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The release build, that takes nothing from us.
+fn pathvane() -> Command {
+    let mut command = Command::new(shell::root().join("target/release/pathvane"));
+    command.stdin(Stdio::null());
+    command
 }
 
 /// A claimed line to a process.

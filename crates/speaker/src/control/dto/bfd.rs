@@ -56,4 +56,6 @@ pub struct BfdSession {
     pub received: u64,
     /// How often it failed.
     pub failures: u64,
+    /// How long after its last change of state the engine had taken it; absent before one was seen.
+    pub taken_after_ns: Option<u64>,
 }

@@ -27,6 +27,7 @@ impl ByHand {
         }
     }
 
+    /// Says how a session is, which it became just now.
     fn says(&mut self, key: &Key, liveness: Liveness) {
         let text = String::new;
         let session = Session {
@@ -37,7 +38,7 @@ impl ByHand {
             diagnostic: text(),
             remote_state: text(),
             remote_diagnostic: text(),
-            since_ns: 0,
+            since_ns: now().as_nanos(),
             transmit_us: 0,
             detection_us: 0,
             sent: 0,
@@ -77,6 +78,11 @@ async fn serve(bfd: &mut Bfd, engine: &mut Engine, much: usize) -> Vec<(BfdUser,
     all
 }
 
+fn taken_after(bfd: &Bfd, engine: &Engine) -> Vec<Option<u64>> {
+    let shown = bfd.show(engine).into_iter();
+    shown.map(|bfd| bfd.session.expect("a session").taken_after_ns).collect()
+}
+
 #[test]
 fn another_configuration_is_claimed_and_whom_it_leaves_out_hears_nothing_more() {
     run(async {
@@ -96,6 +102,13 @@ fn another_configuration_is_claimed_and_whom_it_leaves_out_hears_nothing_more() 
             process.says(&session.wanted.key, Liveness::Up);
         }
         assert_eq!(serve(&mut bfd, &mut engine, 5).await.len(), 5, "one informs two");
+        assert_eq!(taken_after(&bfd, &engine), [None; 4], "what was so before we listened");
+        process.says(&sessions[0].wanted.key, Liveness::Down);
+        serve(&mut bfd, &mut engine, 1).await;
+        process.says(&sessions[0].wanted.key, Liveness::Up);
+        serve(&mut bfd, &mut engine, 1).await;
+        let [Some(after), None, None, None] = taken_after(&bfd, &engine)[..] else { panic!() };
+        assert!(after > 0 && after < 10_000_000_000, "{after}");
 
         // Without the first peer's; another peer asks for the second one's.
         assert!(!bfd.follow(&mut engine, sessions.clone()), "nothing changes");
