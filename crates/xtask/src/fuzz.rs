@@ -16,7 +16,9 @@ const TARGETS: &[(&str, Seed)] = &[
     ("messages", |context, octets| [&[context], octets].concat()),
     ("files", |_, octets| [&[0], octets].concat()),
     ("session", session_seed),
+    ("engine", engine_seed),
     ("probes", |_, _| Vec::new()),
+    ("texts", |_, _| Vec::new()),
 ];
 
 /// Makes a seed of the bits of a context and the messages of a fixture.
@@ -26,11 +28,18 @@ type Seed = fn(u8, &[u8]) -> Vec<u8>;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only this target.
-    #[arg(value_parser = ["messages", "files", "session", "probes"])]
+    #[arg(value_parser = ["messages", "files", "session", "engine", "probes", "texts"])]
     target: Option<String>,
     /// How long each target runs.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+}
+
+impl Options {
+    /// All targets, each for so many seconds.
+    pub(crate) fn all(seconds: u32) -> Self {
+        Self { target: None, seconds }
+    }
 }
 
 /// Runs the targets; a finding is a failure.
@@ -103,6 +112,9 @@ fn sow(corpus: &Path, target: &str, seed: Seed) -> Result<()> {
             fs::write(corpus.join(path.file_stem().unwrap_or_default()), seed(context, &octets))?;
         }
     }
+    if target == "texts" {
+        sow_texts(corpus)?;
+    }
     let own = shell::root().join("fixtures/fuzz").join(target);
     if own.exists() {
         for path in files_of(&own)? {
@@ -112,6 +124,36 @@ fn sow(corpus: &Path, target: &str, seed: Seed) -> Result<()> {
     }
     Ok(())
 }
+
+/// Configurations, series, and a line of each other kind, behind the octet that says which it is.
+fn sow_texts(corpus: &Path) -> Result<()> {
+    let folders = [(0, "configs/good"), (0, "configs/bad"), (4, "series")];
+    for (which, folder) in folders {
+        for path in files_of(&shell::root().join("fixtures").join(folder))? {
+            if path.extension().is_none_or(|extension| extension != "expect") && path.is_file() {
+                let name = path.file_name().unwrap_or_default();
+                fs::write(corpus.join(name), [&[which], &fs::read(&path)?[..]].concat())?;
+            }
+        }
+    }
+    for (which, text) in LINES {
+        fs::write(corpus.join(format!("line-{which}")), [&[which], text.as_bytes()].concat())?;
+    }
+    Ok(())
+}
+
+/// A pattern with what it matches, a line of the intake, one of the BFD socket.
+const LINES: [(u8, &str); 3] = [
+    (1, "^65001_[0-9]+ (6|7)*$\n65001 65002 {65003}\nllgr-stale\nrt:65000:100\n1:2:3"),
+    (
+        2,
+        r#"{"path": "east", "source": "phone-7", "class": "voice", "mos": 4.1, "valid_for": "30s"}"#,
+    ),
+    (
+        3,
+        r#"{"ask":"claim","version":1,"sessions":[{"key":{"local":"192.0.2.1","remote":"192.0.2.2","interface":null,"multihop":false},"interval_us":50000,"multiplier":3}]}"#,
+    ),
+];
 
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
@@ -143,9 +185,19 @@ fn read(text: &str) -> Result<(u8, Vec<u8>)> {
 /// A program of the session target that comes to Established and then takes the messages.
 fn session_seed(context: u8, octets: &[u8]) -> Vec<u8> {
     // Start, a connection from the peer, its OPEN, its KEEPALIVE; then raw octets in pieces.
-    let mut program = vec![context & 1, 0, 3 << 1, 0, 4 << 1];
+    let mut program = vec![context & 1, 0, 0, 3 << 1, 0, 4 << 1];
     for piece in octets.chunks(200) {
         program.extend([7 << 1, u8::try_from(piece.len()).unwrap_or(u8::MAX)]);
+        program.extend(piece);
+    }
+    program
+}
+
+/// A program of the engine target that opens the first peer's session and then sends the messages.
+fn engine_seed(_: u8, octets: &[u8]) -> Vec<u8> {
+    let mut program = vec![0, 0, 1, 0, 2];
+    for piece in octets.chunks(200) {
+        program.extend([6, u8::try_from(piece.len()).unwrap_or(u8::MAX)]);
         program.extend(piece);
     }
     program

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::shell;
+use crate::{fuzz, shell};
 
 mod bfd;
 mod churn;
@@ -22,6 +22,12 @@ pub(crate) enum Soak {
     Scoring,
     /// 100,000 routes announced and withdrawn 100 times: what that costs in memory.
     Churn,
+    /// Every fuzz target for hours.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+    },
     /// Wrong speakers, each of which the conformance suite has to notice.
     Mutants(mutants::Options),
 }
@@ -34,6 +40,7 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
         Soak::NoiseDay => shell::run("cargo", NOISE_DAY, &[]),
         Soak::Scoring => shell::run("cargo", SCORING, &[]),
         Soak::Churn => churn::run(),
+        Soak::Fuzz { minutes } => fuzz::run(&fuzz::Options::all(minutes * 60)),
         Soak::Mutants(options) => mutants::run(options),
     }
 }

@@ -30,7 +30,19 @@ fn records(mut rest: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     while let [kind, len, after @ ..] = rest {
         let (body, after) = after.split_at(usize::from(*len).min(after.len()));
-        file.extend([0, 0, 0, 1, 0, [13, 16, 17, 12][usize::from(kind >> 6)], 0, kind & 15, 0, 0, 0]);
+        file.extend([
+            0,
+            0,
+            0,
+            1,
+            0,
+            [13, 16, 17, 12][usize::from(kind >> 6)],
+            0,
+            kind & 15,
+            0,
+            0,
+            0,
+        ]);
         file.push(u8::try_from(body.len()).expect("short"));
         file.extend(body);
         rest = after;
@@ -41,7 +53,9 @@ fn records(mut rest: &[u8]) -> Vec<u8> {
 /// A capture of one connection: direction, flags and distance from the last segment of its side
 /// from two octets each.
 fn capture(mut rest: &[u8]) -> Vec<u8> {
-    let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
+    let mut file = vec![
+        0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0,
+    ];
     let mut next = [u32::MAX - 20; 2];
     while let [how, len, after @ ..] = rest {
         let (payload, after) = after.split_at(usize::from(*len).min(after.len()));

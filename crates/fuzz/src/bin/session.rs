@@ -10,10 +10,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use pathvane_clock::Instant;
-use pathvane_session::{Action, Config, ConnId, Direction, Farewell, FsmState, GracefulRestart, Session, Sink};
+use pathvane_session::{
+    Action, Config, ConnId, Direction, Farewell, FsmState, GracefulRestart, Session, Sink,
+};
 use pathvane_wire::{
-    Asn, BgpId, Capability, DecodeContext, Family, FamilySet, Notification, Open, RouteRefresh,
-    UpdateView, cease, encode_keepalive,
+    AddPathMode, Asn, BgpId, Capability, DecodeContext, Family, FamilySet, GrFamily,
+    GracefulRestart as RestartOffer, Notification, Open, Role, RouteRefresh, UpdateView, cease,
+    encode_keepalive,
 };
 
 /// Reads all that is handed over, as the routes would.
@@ -49,7 +52,7 @@ impl<'a> Program<'a> {
     }
 }
 
-fn config(bits: u8) -> Config {
+fn config(bits: u16) -> Config {
     let on = |bit: u8| bits & 1 << bit != 0;
     let set = |bit| if on(bit) { FamilySet::ALL } else { FamilySet::EMPTY };
     let mut config = Config::new(Asn(65_001), BgpId(1), Asn(if on(0) { 65_001 } else { 65_002 }));
@@ -67,6 +70,11 @@ fn config(bits: u8) -> Config {
         families: FamilySet::ALL,
         forwarding: FamilySet::ALL,
     });
+    config.long_lived = (on(6) && on(8)).then_some(Duration::from_secs(3600));
+    config.stale_time = if on(6) && on(9) { 3600 } else { 0 };
+    config.extended_next_hop = if on(10) { FamilySet::IPV4 } else { FamilySet::EMPTY };
+    config.role = on(11).then_some(Role::CUSTOMER);
+    config.role_strict = on(12);
     config
 }
 
@@ -84,6 +92,22 @@ fn open(config: &Config, bits: u8) -> BytesMut {
         capabilities.push(Capability::ExtendedMessages);
         capabilities.push(Capability::EnhancedRouteRefresh);
     }
+    if bits & 8 != 0 {
+        capabilities.push(Capability::Role(Role::PROVIDER));
+        capabilities.push(Capability::AddPath(
+            FamilySet::ALL.iter().map(|family| (family, AddPathMode::Both)).collect(),
+        ));
+    }
+    if bits & 16 != 0 {
+        let families = FamilySet::ALL.iter();
+        let kept = |family| GrFamily { family, forwarding: bits & 32 != 0 };
+        capabilities.push(Capability::GracefulRestart(RestartOffer {
+            restarting: bits & 64 != 0,
+            notification: bits & 128 != 0,
+            restart_time: 10,
+            families: families.map(kept).collect(),
+        }));
+    }
     let open = Open {
         asn: config.remote_asn,
         hold_time: if bits & 4 == 0 { 90 } else { 3 },
@@ -97,7 +121,8 @@ fn open(config: &Config, bits: u8) -> BytesMut {
 
 fuzz_target!(|input: &[u8]| {
     let mut program = Program(input);
-    let Some(bits) = program.octet() else { return };
+    let (Some(low), Some(high)) = (program.octet(), program.octet()) else { return };
+    let bits = u16::from_le_bytes([low, high]);
     let config = config(bits);
     if config.check().is_err() {
         return;
@@ -128,7 +153,8 @@ fuzz_target!(|input: &[u8]| {
             }
             5 | 6 => {
                 // A message with a sound header and any body, in pieces of that size.
-                let [kind, len, piece] = [0; 3].map(|_: u8| usize::from(program.octet().unwrap_or(1)));
+                let [kind, len, piece] =
+                    [0; 3].map(|_: u8| usize::from(program.octet().unwrap_or(1)));
                 let body = program.octets(len * 4);
                 let mut message = vec![0xff; 16];
                 let size = u16::try_from(19 + body.len()).expect("short");
@@ -149,7 +175,10 @@ fuzz_target!(|input: &[u8]| {
                 );
                 session.handle_timeout(now);
             }
-            10 => session.handle_stop(now, Farewell::Notify(Notification::cease(cease::ADMINISTRATIVE_SHUTDOWN))),
+            10 => session.handle_stop(
+                now,
+                Farewell::Notify(Notification::cease(cease::ADMINISTRATIVE_SHUTDOWN)),
+            ),
             11 => session.handle_reset(now, Farewell::Silent),
             12 => session.handle_start(now),
             13 => session.handle_blocked(now, conn),

@@ -27,13 +27,13 @@ const SOURCE_MAX: usize = 64;
 
 /// Why a line is not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// The field to blame; empty if none is.
-    pub(super) field: String,
+    pub field: String,
     /// What is wrong.
-    pub(super) error: String,
+    pub error: String,
     /// What helps.
-    pub(super) remedy: String,
+    pub remedy: String,
 }
 
 fn refusal(field: &str, error: impl Into<String>, remedy: impl Into<String>) -> Refusal {
@@ -103,7 +103,11 @@ impl Names {
 }
 
 /// What a line says, of each path that it is about.
-pub(super) fn read(line: &[u8], names: &Names) -> Result<Vec<Report>, Refusal> {
+///
+/// # Errors
+///
+/// If it is no good: what is wrong with which field.
+pub fn read(line: &[u8], names: &Names) -> Result<Vec<Report>, Refusal> {
     let object = "write {\"path\": \"east\", \"source\": \"phone-7\", \"class\": \"voice\", \
                   \"mos\": 4.1, \"valid_for\": \"30s\"}";
     let value: Value = serde_json::from_slice(line)

@@ -24,8 +24,7 @@ use crate::OsError;
 use crate::config::IntakeSocket;
 use crate::socket_file::{Remedies, SocketFile};
 
-pub use line::Names;
-use line::{Refusal, read};
+pub use line::{Names, Refusal, read};
 
 /// Octets of the longest line.
 const LINE: usize = 4096;
