@@ -5,8 +5,8 @@ use etherparse::PacketBuilder;
 use ipnet::IpNet;
 use pathvane_wire::{
     AddPathMode, Aggregator, Asn, Attrs, BgpId, Capability, Community, EncodeContext, Family,
-    FamilySet, MAX_LEN, NextHop, Open, Origin, PeerKind, encode_announcements, encode_keepalive,
-    encode_withdrawals,
+    FamilySet, LargeCommunity, MAX_LEN, NextHop, Open, Origin, PeerKind, encode_announcements,
+    encode_keepalive, encode_withdrawals,
 };
 
 /// How many octets AS numbers have, and whether prefixes have path identifiers.
@@ -93,6 +93,13 @@ fn route(number: usize, wide: bool, numbers: &mut Numbers) -> Route {
     }
     attrs.communities = (0..numbers.below(5))
         .map(|_| Community::new(64_512, numbers.below(60_000) as u16))
+        .collect();
+    attrs.large_communities = (0..numbers.below(3))
+        .map(|_| LargeCommunity {
+            global: 4_200_000_000 + numbers.below(9),
+            local1: numbers.below(u32::MAX),
+            local2: numbers.below(9),
+        })
         .collect();
     let prefixes = (0..=numbers.below(4)).map(|_| (1 + numbers.below(9), prefix(v6, numbers)));
     let next_hop: std::net::IpAddr =

@@ -1,4 +1,4 @@
-//! The same bytes through tshark and bgpdump: prefixes, AS paths, communities and MED agree.
+//! The same bytes through tshark and bgpdump: prefixes, and every attribute that both know.
 //!
 //! Skipped where these programs are not installed, unless the test command requires them
 //! (`PATHVANE_REQUIRE_PEERS`); `cargo xtask setup` installs them.
@@ -68,27 +68,130 @@ fn text(attributes: &[Attribute], code: u8) -> String {
     }
 }
 
-/// Prefixes with what became of them, AS path, communities and MED of one UPDATE.
-type Said = (Vec<String>, String, String, String);
+/// What is said of an UPDATE, each under a name.
+type Said = BTreeMap<&'static str, String>;
+
+/// Names, and the fields in which tshark tells what stands under them; of several fields one list.
+const FIELDS: [(&str, &[&str]); 14] = [
+    (
+        "addresses",
+        &[
+            "nlri_prefix",
+            "withdrawn_prefix",
+            "mp_reach_nlri_ipv6_prefix",
+            "mp_unreach_nlri_ipv6_prefix",
+        ],
+    ),
+    ("lengths", &["prefix_length"]),
+    ("path ids", &["nlri_path_id"]),
+    ("codes", &["update.path_attribute.type_code"]),
+    ("flags", &["update.path_attribute.flags"]),
+    ("octets", &["update.path_attribute.length"]),
+    ("origin", &["update.path_attribute.origin"]),
+    ("path", &["update.path_attribute.as_path_segment.as4"]),
+    (
+        "next hop",
+        &["update.path_attribute.next_hop", "update.path_attribute.mp_reach_nlri.next_hop.ipv6"],
+    ),
+    ("med", &["update.path_attribute.multi_exit_disc"]),
+    (
+        "aggregator",
+        &["update.path_attribute.aggregator_as", "update.path_attribute.aggregator_origin"],
+    ),
+    (
+        "communities",
+        &["update.path_attribute.community_as", "update.path_attribute.community_value"],
+    ),
+    ("large", &["large_communities.ga", "large_communities.ldp1", "large_communities.ldp2"]),
+    ("atomic", &[]),
+];
+
+/// What tshark says of each packet with an UPDATE.
+fn of_tshark(printed: &str) -> BTreeMap<u64, Said> {
+    let mut all = BTreeMap::new();
+    for line in printed.lines() {
+        let mut cells = line.split(';');
+        let packet = cells.next().and_then(|cell| cell.parse().ok()).expect("a number");
+        let mut said = Said::new();
+        for (name, fields) in FIELDS {
+            let lists: Vec<Vec<&str>> = fields
+                .iter()
+                .map(|_| cells.next().expect("a cell"))
+                .map(|cell| cell.split(',').filter(|item| !item.is_empty()).collect())
+                .collect();
+            said.insert(name, joined(name, &lists));
+        }
+        let atomic = said["codes"].split(' ').any(|code| code == "6");
+        said.insert("atomic", atomic.to_string());
+        all.insert(packet, said);
+    }
+    all
+}
+
+/// Lists of fields as one text: side by side what belongs together, else one after the other.
+fn joined(name: &str, lists: &[Vec<&str>]) -> String {
+    let mut items: Vec<String> = match name {
+        "communities" | "large" | "aggregator" => {
+            let item = |nth: usize| {
+                let sides: Vec<&str> = lists.iter().map(|list| list[nth]).collect();
+                sides.join(if name == "aggregator" { " " } else { ":" })
+            };
+            (0..lists[0].len()).map(item).collect()
+        }
+        _ => lists.iter().flatten().map(|item| (*item).to_owned()).collect(),
+    };
+    if matches!(name, "addresses" | "lengths" | "path ids") {
+        items.sort();
+    }
+    items.join(" ")
+}
 
 /// What we say of each packet with an UPDATE.
 fn ours(records: &[Record]) -> BTreeMap<u64, Said> {
-    let mut said = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for record in records {
         let (What::Update(update), Some(packet)) = (&record.what, record.place.packet) else {
             continue;
         };
-        let both = update.withdrawn.iter().chain(&update.announced);
-        let mut prefixes: Vec<String> =
-            both.map(|prefix| prefix.prefix.addr().to_string()).collect();
-        prefixes.sort();
         let attributes = &update.attributes;
-        said.insert(
-            packet,
-            (prefixes, text(attributes, 2), text(attributes, 8), text(attributes, 4)),
-        );
+        let prefixes = || update.withdrawn.iter().chain(&update.announced);
+        let sorted = |items: Vec<String>| {
+            let mut items = items;
+            items.sort();
+            items.join(" ")
+        };
+        let each = |text: &dyn Fn(&Attribute) -> String| {
+            attributes.iter().map(text).collect::<Vec<_>>().join(" ")
+        };
+        let origin = match text(attributes, 1).as_str() {
+            "igp" => "0",
+            "egp" => "1",
+            "incomplete" => "2",
+            _ => "",
+        };
+        let hops = update.announced.iter().filter_map(|prefix| prefix.next_hop.clone());
+        let said = [
+            ("addresses", sorted(prefixes().map(|it| it.prefix.addr().to_string()).collect())),
+            ("lengths", sorted(prefixes().map(|it| it.prefix.prefix_len().to_string()).collect())),
+            (
+                "path ids",
+                sorted(prefixes().filter_map(|it| it.path_id).map(|id| id.to_string()).collect()),
+            ),
+            ("codes", each(&|it| it.code.to_string())),
+            ("flags", each(&|it| format!("0x{:02x}", it.flags))),
+            ("octets", each(&|it| it.length.to_string())),
+            ("origin", origin.to_owned()),
+            ("path", text(attributes, 2)),
+            ("next hop", hops.take(1).collect()),
+            ("med", text(attributes, 4)),
+            ("aggregator", text(attributes, 7)),
+            ("communities", text(attributes, 8)),
+            ("large", text(attributes, 32)),
+            ("atomic", (text(attributes, 6) == "true").to_string()),
+        ];
+        all.insert(packet, said.into_iter().collect());
     }
-    said
+    all
 }
 
 #[test]
@@ -97,36 +200,19 @@ fn tshark_reads_a_capture_as_we_do() {
         let opens = [make::open(64_900, true, add_path), make::open(64_901, true, add_path)];
         let capture = make::pcapng(&make::packets(opens, &make::session(150, true, add_path)));
         let file = File::new(if add_path { "paths.pcapng" } else { "plain.pcapng" }, &capture);
-        let fields = [
-            "frame.number",
-            "bgp.nlri_prefix",
-            "bgp.withdrawn_prefix",
-            "bgp.mp_reach_nlri_ipv6_prefix",
-            "bgp.mp_unreach_nlri_ipv6_prefix",
-            "bgp.update.path_attribute.as_path_segment.as4",
-            "bgp.update.path_attribute.community_as",
-            "bgp.update.path_attribute.community_value",
-            "bgp.update.path_attribute.multi_exit_disc",
-        ];
+        let fields = FIELDS.iter().flat_map(|(_, fields)| *fields);
+        let fields: Vec<String> = fields.map(|field| format!("bgp.{field}")).collect();
         let mut words = vec!["-Y", "bgp.type==2", "-T", "fields", "-E", "separator=;"];
+        words.extend(["-e", "frame.number"]);
         fields.iter().for_each(|field| words.extend(["-e", field]));
         words.push("-r");
         let Some(printed) = run("tshark", &words, &file) else { return };
-        let mut theirs = BTreeMap::new();
-        for line in printed.lines() {
-            let cells: Vec<&str> = line.split(';').collect();
-            let list = |at: usize| cells[at].split(',').filter(|item| !item.is_empty());
-            let mut prefixes: Vec<String> = (1..=4).flat_map(list).map(str::to_owned).collect();
-            prefixes.sort();
-            let path = list(5).collect::<Vec<_>>().join(" ");
-            let communities: Vec<String> =
-                list(6).zip(list(7)).map(|(asn, value)| format!("{asn}:{value}")).collect();
-            let packet = cells[0].parse::<u64>().expect("a number");
-            theirs.insert(packet, (prefixes, path, communities.join(" "), cells[8].to_owned()));
-        }
-        let ours = ours(&decode(&capture).1);
+        let (ours, theirs) = (ours(&decode(&capture).1), of_tshark(&printed));
         assert!(ours.len() > 150, "{} UPDATEs", ours.len());
-        assert_eq!(ours, theirs);
+        for (packet, said) in &ours {
+            assert_eq!(Some(said), theirs.get(packet), "packet {packet}");
+        }
+        assert_eq!(ours.len(), theirs.len());
     }
 }
 
