@@ -5,8 +5,10 @@
 //! Prints the share of one core that the speaker's hot thread used, by the kernel's account of
 //! that thread (`/proc/self/task/TID/schedstat`): sending, kernel timestamps of both ends, replies,
 //! detectors, schedule, choices. And beside it, from the seconds before, what the system calls alone cost
-//! (`floor.rs`). Arguments: active paths, standby paths, seconds.
+//! (`floor.rs`). Arguments: active paths, standby paths, seconds; or `batches`, for what calls for many
+//! datagrams would save.
 
+mod batches;
 mod floor;
 
 use std::fmt::Write as _;
@@ -22,6 +24,9 @@ use pathvane_speaker::config::{self, Loaded};
 use pathvane_speaker::reflector::{self, Counters, Reflector};
 
 fn main() {
+    if std::env::args().any(|word| word == "batches") {
+        return batches::print();
+    }
     // cargo adds `--bench`.
     let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let number = |at: usize, default| numbers.get(at).copied().unwrap_or(default);
