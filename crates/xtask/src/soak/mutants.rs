@@ -121,8 +121,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let all = tried.len();
     println!("{all} mutants, {} noticed, in {:.0?}", all - survivors, began.elapsed());
+    println!("{} rows of the conformance suite are named by none: {}", unnamed()?.len(), TABLES[0]);
     ensure!(survivors == 0, "{survivors} mutants survive");
     Ok(())
+}
+
+/// Rows of the conformance suite that no mutant names, and why, as the table has it.
+fn unnamed() -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(shell::root().join(TABLES[0])).context(TABLES[0])?;
+    let table: toml::Table = text.parse().context(TABLES[0])?;
+    let beyond = table.get("beyond").and_then(toml::Value::as_table).context("no [beyond]")?;
+    let reason =
+        |(row, why): (&String, &toml::Value)| Some((row.clone(), why.as_str()?.to_owned()));
+    Ok(beyond.iter().filter_map(reason).collect())
 }
 
 fn read() -> Result<Vec<Mutant>> {
@@ -164,6 +175,12 @@ impl Mutant {
         ensure!(found == 1, "{}: `{}` is there {found} times", self.file, self.find);
         ensure!(self.find.matches(&self.expr).count() == 1, "{}: `{}`", self.file, self.expr);
         Ok(())
+    }
+
+    /// Whether `earlier` would put into the file what this one looks for there.
+    #[cfg(test)]
+    fn is_hidden_by(&self, earlier: &Mutant) -> bool {
+        self.file == earlier.file && self.find == earlier.find && earlier.to.contains(&self.find)
     }
 
     /// Puts it into the copy, behind its switch. Several may change one expression.
@@ -348,6 +365,39 @@ mod tests {
         assert!(mutants.len() >= 140);
         let misfits: Vec<_> = mutants.iter().filter_map(|mutant| mutant.fits().err()).collect();
         assert!(misfits.is_empty(), "{misfits:#?}");
+        for (nth, mutant) in mutants.iter().enumerate() {
+            let hides = mutants[..nth].iter().find(|earlier| mutant.is_hidden_by(earlier));
+            assert!(hides.is_none(), "{}: in {}", mutant.says, hides.expect("one").says);
+        }
+    }
+
+    /// A row that nothing makes fail proves nothing, and says why it is there all the same.
+    #[test]
+    fn every_row_is_named_by_a_mutant_or_says_why_not() {
+        let text =
+            fs::read_to_string(shell::root().join("docs/RFC.md")).expect("the table of rows");
+        let (_, table) = text.split_once("## What a peer can see").expect("the table of rows");
+        let is_row = |word: &&str| {
+            let rfc = word.split('-').next().unwrap_or_default();
+            rfc.len() == 4 && rfc.bytes().all(|octet| octet.is_ascii_digit()) && word.len() > 5
+        };
+        let rows: BTreeSet<String> =
+            table.split('`').skip(1).step_by(2).filter(is_row).map(str::to_owned).collect();
+        assert!(rows.len() > 290, "{} rows", rows.len());
+        let mut named = BTreeSet::new();
+        for mutant in read().expect("the tables are sound") {
+            if let Killers::Rows(rows) = mutant.killers {
+                named.extend(rows);
+            }
+        }
+        let beyond: BTreeSet<String> = unnamed().expect("the table is sound").into_keys().collect();
+        let (unknown, both): (Vec<_>, Vec<_>) =
+            (named.difference(&rows).collect(), named.intersection(&beyond).collect());
+        assert!(unknown.is_empty() && both.is_empty(), "no rows: {unknown:?}; both: {both:?}");
+        let missing: Vec<_> =
+            rows.iter().filter(|row| !named.contains(*row) && !beyond.contains(*row)).collect();
+        assert!(missing.is_empty(), "no mutant names {missing:?}");
+        assert!(beyond.is_subset(&rows), "{beyond:?}");
     }
 
     #[test]
