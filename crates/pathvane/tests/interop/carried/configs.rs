@@ -175,7 +175,23 @@ protocol bgp old from any_of_us {
   enable as4 off;
   ipv4 { import all; export all; };
 }
-protocol bgp few from any_of_us { local 192.0.2.10 as 65001; neighbor 192.0.2.9 as 65010; }
+# All that it can offer: 259 octets of capabilities.
+ipv4 table m4; ipv6 table m6; ipv4 table l4; ipv6 table l6;
+vpn4 table v4; vpn6 table v6; flow4 table f4; flow6 table f6;
+protocol bgp few from any_of_us {
+  local 192.0.2.10 as 65001; neighbor 192.0.2.9 as 65010;
+  graceful restart on; long lived graceful restart on; enable extended messages on;
+  ipv4 { add paths on; extended next hop on; };
+  ipv6 { add paths on; import none; export none; };
+  ipv4 multicast { table m4; add paths on; extended next hop on; import none; export none; };
+  ipv6 multicast { table m6; add paths on; import none; export none; };
+  ipv4 mpls { table l4; add paths on; extended next hop on; import none; export none; };
+  ipv6 mpls { table l6; add paths on; import none; export none; };
+  vpn4 mpls { table v4; add paths on; extended next hop on; import none; export none; };
+  vpn6 mpls { table v6; add paths on; import none; export none; };
+  flow4 { table f4; add paths on; import none; export none; };
+  flow6 { table f6; add paths on; import none; export none; };
+}
 protocol bgp shaped from any_of_us { local 192.0.2.14 as 65001; neighbor 192.0.2.13 as 65010; multihop; }
 protocol bgp hops from any_of_us { local 203.0.113.1 as 65001; neighbor 198.51.100.1 as 65010; multihop 2; }
 protocol bgp beside from any_of_us {
