@@ -109,6 +109,20 @@ pub(super) fn rows() -> Vec<Row> {
             assert!(began.elapsed() > Duration::from_millis(1900), "after {:?}", began.elapsed());
         }),
         row(
+            "4724-4.2-unfinished",
+            Must,
+            "a peer that is back has that time once more to finish; then go what it did not repeat",
+            |w| {
+                let (peer, address, prefix) = with_route(w, RESTARTING, &capability(0, 3, true));
+                drop(peer);
+                let _peer = back(w, RESTARTING, address, &capability(R, 3, true));
+                let began = Instant::now();
+                w.external.gone(prefix);
+                let took = began.elapsed();
+                assert!(took > Duration::from_millis(2500), "after {took:?}");
+            },
+        ),
+        row(
             "4724-4.2-forwarding",
             Must,
             "a peer that comes back without the F bit has lost its routes",
