@@ -16,6 +16,8 @@ use crate::space::{End, Space, link};
 use crate::speaker::{Speaker, each};
 use crate::wait::until_true;
 
+mod restarts;
+
 #[test]
 #[ignore = "needs root and FRR; the test command runs it"]
 fn frr_and_bfd() {
@@ -93,6 +95,8 @@ fn all_steps(kind: Kind) {
         session(&speaker, "192.0.2.2").is_some_and(|it| it["detection_ns"] == 150_000_000)
     });
     assert_eq!(shown["failures"], 0);
+    assert_eq!(shown["independent"], false, "the C bit is ours alone");
+    why(&speaker, &daemon, &bfd);
     our_crash(&mut speaker);
     silent_way(&site, &far, &speaker);
     operators_wish(&speaker, &bfd);
@@ -103,6 +107,21 @@ fn all_steps(kind: Kind) {
     drop(daemon);
 }
 
+fn why(speaker: &Speaker<'_>, daemon: &Daemon<'_>, bfd: &FarBfd<'_>) {
+    step("BFD alone falls silent: BGP at the far end hears why its session ends (RFC 9384)");
+    bfd.freeze(true);
+    until_true(10, "the session has ended", || !speaker.established("far"));
+    let words = match bfd.kind {
+        Kind::Frr => "received from neighbor 192.0.2.1 6/10",
+        // It knows no name for it.
+        _ => "us0: Received: Unknown error 6.10",
+    };
+    until_true(10, "it was told: Cease, BFD Down", || daemon.log().contains(words));
+    bfd.freeze(false);
+    bfd_is(speaker, "192.0.2.2", "Up");
+    until_true(30, "the session is Established again", || speaker.established("far"));
+}
+
 fn our_crash(speaker: &mut Speaker<'_>) {
     step("the speaker is killed and comes back: BFD went on all the while");
     let before = Instant::now();
@@ -111,7 +130,7 @@ fn our_crash(speaker: &mut Speaker<'_>) {
     speaker.restart();
     bfd_is(speaker, "192.0.2.2", "Up");
     let shown = session(speaker, "192.0.2.2").expect("a session");
-    assert_eq!(shown["failures"], 0);
+    assert_eq!(shown["failures"], 1, "the one before");
     let up_for = Duration::from_nanos(shown["state_for_ns"].as_u64().expect("a time"));
     assert!(up_for > before.elapsed(), "Up for {up_for:?}, since before the kill");
     until_true(30, "the session is Established again", || speaker.established("far"));
@@ -204,7 +223,7 @@ struct FarBfd<'a> {
     kind: Kind,
     space: &'a Space,
     folder: std::path::PathBuf,
-    _processes: Vec<Process>,
+    processes: Vec<Process>,
 }
 
 const FRR: &str = "
@@ -262,7 +281,13 @@ impl<'a> FarBfd<'a> {
             processes.push(Process::start(space, &folder, name, &line));
             std::thread::sleep(Duration::from_millis(500));
         }
-        Self { kind, space, folder, _processes: processes }
+        Self { kind, space, folder, processes }
+    }
+
+    /// Stops the process that speaks BFD, or lets it go on.
+    fn freeze(&self, frozen: bool) {
+        let process = self.processes.last().expect("a running daemon");
+        process.signal(if frozen { "STOP" } else { "CONT" });
     }
 
     /// Takes FRR's single-hop session down administratively, or gives it back.

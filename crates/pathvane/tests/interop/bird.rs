@@ -47,6 +47,12 @@ impl<'a> Bird<'a> {
         }
     }
 
+    /// Stops it, so that it says nothing, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let process = self.process.as_ref().expect("a running BIRD");
+        process.signal(if frozen { "STOP" } else { "CONT" });
+    }
+
     /// What `birdc` answers.
     pub(crate) fn ask(&self, question: &str) -> String {
         sh(&self.line(question))

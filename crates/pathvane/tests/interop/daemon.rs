@@ -108,6 +108,11 @@ impl<'a> Daemon<'a> {
         process.signal(if frozen { "STOP" } else { "CONT" });
     }
 
+    /// What the process that speaks BGP has printed.
+    pub(crate) fn log(&self) -> String {
+        self.processes.last().expect("a running daemon").log()
+    }
+
     /// Announces and withdraws: from now on exactly these prefixes.
     pub(crate) fn set_announces(&mut self, prefixes: &[&str]) {
         let before = std::mem::take(&mut self.config.announces);
@@ -232,7 +237,7 @@ fn frr_lines(dir: &str, kernel: bool) -> Vec<(&'static str, String)> {
 
 fn bird_config(config: &Config) -> String {
     let Config { asn, our_asn, id, hold_time, .. } = config;
-    let mut text = format!("router id {id};\nprotocol device {{}}\n");
+    let mut text = format!("log stderr all;\nrouter id {id};\nprotocol device {{}}\n");
     for (family, is_v6) in [("ipv4", false), ("ipv6", true)] {
         let routes = config.announces.iter().filter(|prefix| prefix.contains(':') == is_v6);
         let routes: String = routes.map(|prefix| format!("route {prefix} blackhole;\n")).collect();
@@ -303,7 +308,7 @@ fn frr_config(config: &Config) -> String {
     let mut text = format!(
         "log stdout\nroute-map OUT permit 10\n set community 64999:7\n set metric 77\nexit\n\
          router bgp {asn}\n bgp router-id {id}\n no bgp ebgp-requires-policy\n no bgp network import-check\n \
-         no bgp default ipv4-unicast\n bgp always-compare-med\n"
+         bgp log-neighbor-changes\n no bgp default ipv4-unicast\n bgp always-compare-med\n"
     );
     let keepalive = hold_time / 3;
     for session in &config.sessions {

@@ -187,6 +187,17 @@ impl<'a> Far<'a> {
         last.into_iter().map(|(_, line)| line + "\n").collect()
     }
 
+    /// What it says of its session with our address `us`, and of graceful restart there. ExaBGP says nothing.
+    pub(crate) fn session(&self, us: &str) -> String {
+        match self.kind {
+            Kind::Bird => self.tool("birdc", "-s bird.ctl show protocols all far").1,
+            Kind::Frr => self.vtysh(&[&format!("show bgp ipv4 neighbors {us} graceful-restart")]),
+            Kind::GoBgp => self.tool("gobgp", &format!("neighbor {us}")).1,
+            Kind::OpenBgpd => self.tool("bgpctl", &format!("-s bgpd.sock show neighbor {us}")).1,
+            Kind::ExaBgp => String::new(),
+        }
+    }
+
     /// Announces or withdraws a prefix of its own, without attributes.
     pub(crate) fn announce(&self, prefix: &str, on: bool) {
         match self.kind {

@@ -112,8 +112,8 @@ fn all_features(kind: Kind) {
     site.own("198.51.100.1/32");
     site.run("ip route add 10.20.0.0/16 dev lo");
     site.run("ip -6 route add 2001:db8:20::/48 dev lo");
-    // BIRD and OpenBGPD know roles (RFC 9234).
-    let has_roles = matches!(kind, Kind::Bird | Kind::OpenBgpd);
+    // The others do not know roles (RFC 9234).
+    let has_roles = matches!(kind, Kind::Bird | Kind::Frr | Kind::OpenBgpd);
     let role = if has_roles { "role = \"customer\"\nrole_strict = true" } else { "" };
     let mut speaker = Speaker::start(&site, folder.path(), &SPEAKER.replace("ROLE", role));
     let mut far = Far::start(&far, folder.path(), configs::told(kind));
@@ -222,6 +222,23 @@ fn we_restart(speaker: &mut Speaker<'_>, far: &Far<'_>) {
     }
     speaker.restart();
     up(speaker, "far");
+    claimed(far);
     until_true(20, "it has our prefix", || far.shows("10.20.0.0/16").contains("65010"));
     their_route(speaker);
+}
+
+/// Our kernel forwarded on while we restarted: R and F bits are in our OPEN.
+fn claimed(far: &Far<'_>) {
+    let words: &[&str] = match far.kind {
+        Kind::Bird => &["Restart recovery", "AF preserved: ipv4 ipv6"],
+        Kind::Frr => {
+            &["R bit: True", "IPv4 Unicast:\n      F bit: True", "IPv6 Unicast:\n      F bit: True"]
+        }
+        Kind::GoBgp => &["restart flag set", "ipv4-unicast, forward", "ipv6-unicast, forward"],
+        Kind::OpenBgpd => &["restarted, IPv4 unicast (preserved), IPv6 unicast (preserved)"],
+        // It shows nothing of its sessions.
+        Kind::ExaBgp => return,
+    };
+    let text = far.session(US);
+    assert!(words.iter().all(|word| text.contains(word)), "{:?} shows {text}", far.kind);
 }

@@ -5,6 +5,7 @@
 
 mod bfd;
 mod bird;
+mod carried;
 mod daemon;
 mod far;
 mod features;
@@ -12,6 +13,7 @@ mod matrix;
 mod operating;
 mod process;
 mod protocol;
+mod restarted;
 mod sessions;
 mod space;
 mod speaker;

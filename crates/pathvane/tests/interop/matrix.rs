@@ -39,7 +39,7 @@ const ROWS: [Row; 16] = [
     ("frozen, and back", &[OpenBgpd, ExaBgp], frozen_and_back),
     ("a reload", &[Frr, GoBgp, OpenBgpd, ExaBgp], peers_come_and_go),
     ("a limit closes, a higher one opens", &[Frr, GoBgp, OpenBgpd, ExaBgp], limited),
-    ("roles have to fit (RFC 9234)", &[OpenBgpd], roles),
+    ("roles have to fit (RFC 9234)", &[Frr, OpenBgpd], roles),
     ("words with a reset (RFC 9003)", &[Frr, GoBgp, OpenBgpd], words),
     ("a range in a reload", &[Frr, GoBgp, OpenBgpd, ExaBgp], ranges_come_and_go),
     ("a NOTIFICATION that keeps routes (RFC 8538)", &[Frr, GoBgp], kept_through_a_reset),

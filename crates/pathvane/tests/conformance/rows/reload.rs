@@ -138,5 +138,22 @@ pub(super) fn rows() -> Vec<Row> {
                 assert!(peer.quiet(crate::octets::ROUTE_REFRESH, std::time::Duration::ZERO));
             },
         ),
+        row(
+            "4271-9.1.3-changed",
+            Choice,
+            "another export policy withdraws from the peer what it refuses, and tells it again: no session \
+             ends, other peers keep it",
+            |_| {
+                let scene = Scene::new(&passing(""));
+                let (_other, kept) = bystander(&scene);
+                let mut peer = scene.up(prefix(2));
+                assert!(peer.told_of(kept).announced.contains(&kept));
+                scene.reload(&passing("export = \"nothing\""));
+                assert!(peer.told_of(kept).withdrawn.contains(&kept));
+                scene.reload(&passing(""));
+                assert!(peer.told_of(kept).announced.contains(&kept));
+                scene.untouched(kept);
+            },
+        ),
     ]
 }

@@ -30,6 +30,18 @@ fn with_route(world: &World, class: Class, gr: &[u8]) -> (Peer, Ipv4Addr, IpNet)
     (peer, address, prefix)
 }
 
+/// The same with a hold time of three seconds, and the N bit; nothing is said from now on.
+fn silent(world: &World, class: Class) -> (Peer, IpNet) {
+    let prefix = world.prefix();
+    let mut peer = world.connect_single(class, world.single(class));
+    let wide = octets::four_octets(class.asn);
+    let all = [octets::MP_IPV4, &wide, &capability(N, 60, true)];
+    peer.establish_by(&peer.open_with(3, &octets::capabilities(&all)));
+    peer.announce(prefix, &[]);
+    world.external.route(prefix);
+    (peer, prefix)
+}
+
 /// The peer comes back; its session.
 fn back(world: &World, class: Class, address: Ipv4Addr, gr: &[u8]) -> Peer {
     // The speaker takes the new connection when it knows that the old one is gone.
@@ -97,6 +109,20 @@ pub(super) fn rows() -> Vec<Row> {
             assert!(began.elapsed() > Duration::from_millis(1900), "after {:?}", began.elapsed());
         }),
         row(
+            "4724-4.2-unfinished",
+            Must,
+            "a peer that is back has that time once more to finish; then go what it did not repeat",
+            |w| {
+                let (peer, address, prefix) = with_route(w, RESTARTING, &capability(0, 3, true));
+                drop(peer);
+                let _peer = back(w, RESTARTING, address, &capability(R, 3, true));
+                let began = Instant::now();
+                w.external.gone(prefix);
+                let took = began.elapsed();
+                assert!(took > Duration::from_millis(2500), "after {took:?}");
+            },
+        ),
+        row(
             "4724-4.2-forwarding",
             Must,
             "a peer that comes back without the F bit has lost its routes",
@@ -116,6 +142,24 @@ pub(super) fn rows() -> Vec<Row> {
                 drop(peer);
                 let _peer = back(w, RESTARTING, address, &[64, 2, R, 10]);
                 w.external.gone(prefix);
+            },
+        ),
+        row(
+            "4724-4.2-again",
+            Must,
+            "a second loss ends what was stale already, and keeps what the session in between told",
+            move |w| {
+                // The restart time would end neither.
+                let (peer, address, stale) = with_route(w, RESTARTING, &capability(0, 60, true));
+                drop(peer);
+                let mut peer = back(w, RESTARTING, address, &capability(R, 60, true));
+                let told = w.prefix();
+                peer.announce(told, &[]);
+                w.external.route(told);
+                assert_eq!(w.external.withdrawals(stale), 0, "{stale} is kept once");
+                drop(peer);
+                w.external.gone(stale);
+                kept(w, told, one);
             },
         ),
         row("4724-4-notification", Must, "a NOTIFICATION ends the routes at once", |w| {
@@ -177,6 +221,23 @@ pub(super) fn rows() -> Vec<Row> {
             peer.notified(1, 3, &[99]);
             kept(w, prefix, one);
         }),
+        row("8538-4-hold", Must, "... and an expired hold timer", move |w| {
+            let (mut peer, prefix) = silent(w, SOFT);
+            peer.notified(4, 0, &[]);
+            kept(w, prefix, one);
+        }),
+        row(
+            "8538-4-hold-without",
+            Must,
+            "where only the peer set the N bit, that ends them",
+            |w| {
+                let (mut peer, prefix) = silent(w, RESTARTING);
+                peer.notified(4, 0, &[]);
+                let began = Instant::now();
+                w.external.gone(prefix);
+                assert!(began.elapsed() < Duration::from_secs(8), "not by the restart time");
+            },
+        ),
         row("8538-3-hard-reset", Must, "a Hard Reset ends them", |w| {
             let (mut peer, _, prefix) = with_route(w, SOFT, &capability(N, 10, true));
             peer.send(&octets::message(NOTIFICATION, &[6, 9, 6, 4]));

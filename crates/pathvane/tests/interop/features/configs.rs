@@ -72,6 +72,7 @@ router bgp 4200000001
  neighbor 192.0.2.1 remote-as 65010
  neighbor 192.0.2.1 password sesame
  neighbor 192.0.2.1 ttl-security hops 1
+ neighbor 192.0.2.1 local-role provider strict-mode
  neighbor 192.0.2.1 update-source 192.0.2.2
  neighbor 192.0.2.1 timers 3 9
  neighbor 192.0.2.1 timers connect 1

@@ -107,7 +107,10 @@ fn frr() -> String {
              neighbor {them} advertisement-interval 0"
         );
     }
-    let _ = writeln!(text, " neighbor {US_SIX} capability extended-nexthop");
+    let _ = writeln!(
+        text,
+        " neighbor {US_SIX} capability extended-nexthop\n neighbor {EXTRA} local-role provider"
+    );
     text += " address-family ipv4 unicast\n";
     for them in all {
         let _ = writeln!(text, "  neighbor {them} activate");

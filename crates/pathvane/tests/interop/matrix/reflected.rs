@@ -1,4 +1,5 @@
-//! Route reflection (RFC 4456) between each of three daemons and BIRD, both our clients.
+//! Route reflection (RFC 4456) between each of four daemons and BIRD, both our clients, and LOCAL_PREF as
+//! export policy sets it.
 
 use crate::bird::Bird;
 use crate::far::{Far, Kind, Told};
@@ -19,6 +20,7 @@ asn = 65010
 hold_time = "9s"
 connect_retry = "1s"
 route_reflector_client = true
+export = "raised"
 
 [peers.far]
 group = "client"
@@ -29,6 +31,12 @@ local_address = "192.0.2.1"
 group = "client"
 address = "198.51.100.2"
 local_address = "198.51.100.1"
+
+[policies.raised]
+default = "accept"
+terms = [
+  { match = { prefixes = ["10.2.0.0/24", "10.3.0.0/24"] }, set = { local_pref = 4321 }, action = "accept" },
+]
 "#;
 
 const BIRD: &str = "
@@ -87,11 +95,33 @@ allow from any
 allow to any
 "#;
 
+const EXABGP: &str = r#"
+process hears {
+  run /bin/sh FOLDER/hears;
+  encoder json;
+}
+neighbor 192.0.2.1 {
+  router-id 10.255.0.2;
+  local-address 192.0.2.2;
+  local-as 65010;
+  peer-as 65010;
+  family { ipv4 unicast; }
+  api { processes [ hears ]; receive { parsed; update; } }
+  static { route 10.2.0.0/24 next-hop 192.0.2.2; }
+}
+"#;
+
 #[test]
 #[ignore = "needs root and the daemons; the test command runs it"]
 fn daemons_are_reflected() {
     std::thread::scope(|scope| {
-        for (kind, config) in [(Kind::Frr, FRR), (Kind::GoBgp, GOBGP), (Kind::OpenBgpd, OPENBGPD)] {
+        let all = [
+            (Kind::Frr, FRR),
+            (Kind::GoBgp, GOBGP),
+            (Kind::OpenBgpd, OPENBGPD),
+            (Kind::ExaBgp, EXABGP),
+        ];
+        for (kind, config) in all {
             scope.spawn(move || reflect(kind, config));
         }
     });
@@ -114,12 +144,16 @@ fn reflect(kind: Kind, config: &str) {
     }
     until_true(20, &format!("{kind:?} has BIRD's route, and whence"), || {
         let text = far.shows("10.3.0.0/24");
-        ["10.255.0.3", "10.255.0.99", "198.51.100.2"].iter().all(|word| text.contains(word))
+        ["10.255.0.3", "10.255.0.99", "198.51.100.2", "4321"].iter().all(|word| text.contains(word))
     });
     until_true(20, &format!("BIRD has the route of {kind:?}, and whence"), || {
         let text = bird.route("t", "10.2.0.0/24");
-        let words =
-            ["originator_id: 10.255.0.2", "cluster_list: 10.255.0.99", "next_hop: 192.0.2.2"];
+        let words = [
+            "originator_id: 10.255.0.2",
+            "cluster_list: 10.255.0.99",
+            "next_hop: 192.0.2.2",
+            "local_pref: 4321",
+        ];
         words.iter().all(|word| text.contains(word))
     });
 }

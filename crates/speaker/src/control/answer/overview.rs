@@ -111,6 +111,7 @@ fn established(terms: &Negotiated, client: bool, tcp: Option<TcpFacts>) -> Estab
             families: families(restart.families),
             long_lived: long_lived(&restart.long_lived),
         }),
+        four_octet_as: terms.encode.four_octet_as,
         extended_messages: terms.encode.max_len == MAX_LEN_EXTENDED,
         add_path_receive: families(terms.decode.add_path),
         add_path_send: families(terms.encode.add_path),

@@ -113,6 +113,9 @@ pub struct Established {
     pub role: Option<String>,
     /// The peer's graceful restart (RFC 4724).
     pub graceful_restart: Option<Restart>,
+    /// AS numbers of four octets (RFC 6793).
+    #[serde(default)]
+    pub four_octet_as: bool,
     /// Messages of up to 65,535 octets, both ways (RFC 8654).
     #[serde(default)]
     pub extended_messages: bool,
