@@ -27,8 +27,6 @@ struct Stream {
     /// Which of the path's streams it is.
     nth: usize,
     sender: Sender,
-    /// Source ports used in turn.
-    ports: u8,
     /// Time between probes at least.
     slowest: Duration,
     /// It probes the first hop.
@@ -160,6 +158,7 @@ impl Measure {
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
+                    ports: probe.ports,
                     options: probe.options.clone(),
                 };
                 let sender = Sender::new(now, &sender);
@@ -168,7 +167,6 @@ impl Measure {
                     path: PathId(index),
                     nth,
                     sender,
-                    ports: probe.ports,
                     slowest,
                     first_hop: probe.first_hop,
                     mute: false,
@@ -319,7 +317,7 @@ impl Measure {
         }
         stream.user_stamped += u64::from(!stamped || !reply.kernel_sent);
         let (path, nth) = (stream.path, stream.nth);
-        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply, stream.ports));
+        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply));
         self.conclude(now, path, changed);
     }
 
@@ -568,10 +566,7 @@ fn specs(path: &Path) -> Vec<StreamSpec> {
 }
 
 /// A sample in the words of the scoring crate.
-///
-/// A stateful reflector counts each source port for itself, so only the numbers of a stream from
-/// a single port can be compared one after the other.
-fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
+fn sample(reply: &pathvane_probe::Sample) -> Sample {
     Sample {
         seq: reply.seq,
         at: reply.received_at,
@@ -579,7 +574,7 @@ fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
         elapsed_ns: reply.elapsed_ns,
         fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
-        reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful && ports <= 1),
+        rev_lost: reply.lost.map(|ways| ways.rev),
         remarked: reply.remarked.any(),
     }
 }

@@ -88,9 +88,8 @@ pub struct Meter {
     forgiven_before: Instant,
     /// Smoothed time between probes.
     period_ns: f32,
-    reflector_seq: u32,
-    /// The reflector numbers its replies.
-    numbered: bool,
+    /// The reflector counts.
+    counted: bool,
     /// Answers that have to come with the right DSCP until the last wrong one is forgotten.
     remarked: u8,
 }
@@ -127,8 +126,7 @@ impl Meter {
             void_before: Instant::ZERO,
             forgiven_before: Instant::ZERO,
             period_ns: 0.0,
-            reflector_seq: 0,
-            numbered: false,
+            counted: false,
             remarked: 0,
         }
     }
@@ -230,6 +228,10 @@ impl Meter {
     /// Whether the delay of the sample counts, and the stream's numbers: order, and which
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
+        if let Some(lost) = sample.rev_lost {
+            self.loss.attribute_reverse(lost, self.period());
+        }
+        self.counted = sample.rev_lost.is_some();
         let first = self.counters.answered == 1;
         let ahead = sample.seq.wrapping_sub(self.newest_answered);
         let in_order = first || (ahead as i32) > 0;
@@ -237,14 +239,6 @@ impl Meter {
             self.counters.reordered = self.counters.reordered.wrapping_add(1);
             return false;
         }
-        if let Some(number) = sample.reflector_seq {
-            let reflected = number.wrapping_sub(self.reflector_seq);
-            if self.numbered && (1..=ahead).contains(&reflected) {
-                self.loss.attribute_reverse(reflected - 1, self.period());
-            }
-            self.reflector_seq = number;
-        }
-        self.numbered = sample.reflector_seq.is_some();
         self.newest_answered = sample.seq;
         self.answered_sent = sent(sample);
         !first && ahead == 1
@@ -488,9 +482,9 @@ impl Meter {
         self.loss_cusum.forgive();
     }
 
-    /// Whether the reflector numbers its replies, so that losses have a direction.
+    /// Whether the reflector counts, so that losses have a direction.
     pub(crate) fn knows_direction(&self) -> bool {
-        self.numbered
+        self.counted
     }
 
     pub(crate) fn remarked(&self) -> bool {

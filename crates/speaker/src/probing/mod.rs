@@ -180,11 +180,12 @@ impl<'a> Run<'a> {
             timeout: config.timeout,
             epoch: socket.epoch(),
             seed: u64::from(identity),
+            ports: 1,
             options: Options {
                 key: config.key.clone(),
                 size: config.size,
                 dscp: (config.kind == ProbeKind::Stamp).then_some(config.dscp),
-                direct: false,
+                direct: config.kind == ProbeKind::Stamp,
             },
         };
         Ok(Self {

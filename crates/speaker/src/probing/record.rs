@@ -43,7 +43,9 @@ impl Record {
         probe.rtt_ns = Some(sample.rtt_ns);
         probe.fwd_ns = sample.one_way.map(|one_way| one_way.fwd_delay_ns);
         probe.rev_ns = sample.one_way.map(|one_way| one_way.rev_delay_ns);
-        probe.reflector_seq = sample.reflector_seq.filter(|_| sample.reflector_stateful);
+        let own = sample.reflector_seq.filter(|_| sample.reflector_stateful);
+        let counted = own.or_else(|| sample.direct.map(|direct| direct.returned));
+        probe.reflector_seq = counted.filter(|_| sample.lost.is_some());
         probe.remarked = sample.remarked.any();
     }
 
@@ -71,6 +73,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pathvane_probe::Ways;
+    use pathvane_probe::stamp::Direct;
 
     fn sample(seq: u32, sent_at: Instant) -> Sample {
         Sample {
@@ -87,6 +91,7 @@ mod tests {
             class: None,
             remarked: Default::default(),
             direct: None,
+            lost: None,
             kernel_sent: true,
             duplicate: false,
             reordered: false,
@@ -125,6 +130,22 @@ mod tests {
         let told: Vec<u64> =
             std::iter::from_fn(|| record.poll()).map(|probe| probe.at_ns).collect();
         assert_eq!(told, [0, 20_000_000]);
+    }
+
+    #[test]
+    fn a_reflector_counts_by_its_numbers_or_else_by_what_it_returned() {
+        let direct = Some(Direct { sent: 3, received: 2, returned: 2 });
+        let lost = Some(Ways::default());
+        let all = Sample { reflector_seq: Some(9), direct, lost, ..sample(0, at(0)) };
+        let recorded = |sample: &Sample| {
+            let mut record = Record::new(at(0), true);
+            record.sent(0, at(0));
+            record.sample(sample);
+            record.poll().and_then(|probe| probe.reflector_seq)
+        };
+        assert_eq!(recorded(&Sample { reflector_stateful: true, ..all }), Some(9));
+        assert_eq!(recorded(&all), Some(2), "its numbers are ours");
+        assert_eq!(recorded(&Sample { lost: None, ..all }), None, "it counts something else");
     }
 
     #[test]

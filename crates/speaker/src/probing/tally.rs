@@ -38,14 +38,14 @@ pub struct Figures {
     pub send_failed: u64,
 }
 
-/// Where probes were lost, as the reflector's numbers tell; what they do not tell is `unknown`.
+/// Where probes were lost, as the reflector's counts or numbers tell; what they do not tell is `unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Directions {
     /// On the way to the reflector.
     pub fwd: u64,
     /// On the way back.
     pub rev: u64,
-    /// The reflector does not number, or nothing came back since.
+    /// The reflector does not count, or nothing came back since.
     pub unknown: u64,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn scored(sample: &Sample) -> pathvane_score::Sample {
         elapsed_ns: sample.elapsed_ns,
         fwd_delay_ns: sample.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: sample.one_way.map(|one_way| one_way.rev_delay_ns),
-        reflector_seq: sample.reflector_seq.filter(|_| sample.reflector_stateful),
+        rev_lost: sample.lost.map(|ways| ways.rev),
         remarked: sample.remarked.any(),
     }
 }
@@ -154,48 +154,13 @@ pub(super) struct Tally {
     seconds: u64,
     second: Span,
     all: Span,
-    directions: Numbering,
-}
-
-/// The newest reply in order: its probe's number and its own.
-#[derive(Default)]
-struct Numbering {
-    newest: Option<(u32, u32)>,
-}
-
-impl Numbering {
-    /// Probes lost forwards and backwards between the last reply in order and this one; negative
-    /// where an overtaken reply turns out not to be lost.
-    fn note(&mut self, sample: &Sample) -> (i64, i64) {
-        let Some(number) = sample.reflector_seq.filter(|_| sample.reflector_stateful) else {
-            // As long as its numbers are ours, it may be either kind.
-            self.newest = sample.reflector_seq.map(|number| (sample.seq, number));
-            return (0, 0);
-        };
-        if sample.reordered {
-            return (0, -1);
-        }
-        let before = self.newest.replace((sample.seq, number));
-        let Some((seq, last)) = before else { return (0, 0) };
-        let (sent, reflected) = (sample.seq.wrapping_sub(seq), number.wrapping_sub(last));
-        if !(1..=sent).contains(&reflected) {
-            return (0, 0);
-        }
-        (i64::from(sent - reflected), i64::from(reflected) - 1)
-    }
 }
 
 impl Tally {
     const SECOND: Duration = Duration::from_secs(1);
 
     pub(super) fn new(started: Instant) -> Self {
-        Self {
-            started,
-            seconds: 0,
-            second: Span::new(),
-            all: Span::new(),
-            directions: Numbering::default(),
-        }
+        Self { started, seconds: 0, second: Span::new(), all: Span::new() }
     }
 
     fn both(&mut self, mut each: impl FnMut(&mut Span)) {
@@ -219,15 +184,15 @@ impl Tally {
         if sample.duplicate {
             return;
         }
-        let (fwd, rev) = self.directions.note(sample);
+        let ways = sample.lost.unwrap_or_default();
         self.both(|span| {
             span.figures.answered += u64::from(!sample.late);
             span.figures.remarked_fwd += u64::from(sample.remarked.fwd);
             span.figures.remarked_rev += u64::from(sample.remarked.rev);
             span.rtt_ns.saturating_record(sample.rtt_ns.max(1));
             let direction = &mut span.figures.direction;
-            direction.fwd = direction.fwd.saturating_add_signed(fwd);
-            direction.rev = direction.rev.saturating_add_signed(rev);
+            direction.fwd = direction.fwd.saturating_add_signed(ways.fwd.into());
+            direction.rev = direction.rev.saturating_add_signed(ways.rev.into());
         });
     }
 
@@ -311,9 +276,9 @@ fn rounded(value: f64, parts: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pathvane_probe::Remarked;
+    use pathvane_probe::{Remarked, Ways};
 
-    fn sample(seq: u32, number: u32) -> Sample {
+    fn sample(seq: u32) -> Sample {
         Sample {
             seq,
             sent_at: Instant::ZERO,
@@ -321,13 +286,14 @@ mod tests {
             rtt_ns: 20_000_000,
             elapsed_ns: 20_000_000,
             one_way: None,
-            reflector_seq: Some(number),
-            reflector_stateful: true,
+            reflector_seq: None,
+            reflector_stateful: false,
             fwd_ttl: None,
             rev_ttl: None,
             class: None,
             remarked: Remarked::default(),
             direct: None,
+            lost: None,
             kernel_sent: true,
             duplicate: false,
             reordered: false,
@@ -336,16 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_tell_which_way_probes_were_lost() {
+    fn samples_tell_which_way_probes_were_lost() {
         let mut tally = Tally::new(Instant::ZERO);
-        // 1 lost forwards, 3 backwards, 5 and 6 one each; 8 is overtaken by 9.
-        for (seq, number) in [(0, 0), (2, 1), (4, 3), (7, 5), (9, 7)] {
-            tally.sample(&sample(seq, number));
+        let told = |fwd, rev| Some(Ways { fwd, rev });
+        for (seq, lost) in [(0, None), (2, told(1, 0)), (7, told(1, 2)), (9, told(0, 1))] {
+            tally.sample(&Sample { lost, ..sample(seq) });
         }
         tally.all.figures.lost = 5;
         let told = tally.all.figures().direction;
         assert_eq!(told, Directions { fwd: 2, rev: 3, unknown: 0 });
-        tally.sample(&Sample { reordered: true, ..sample(8, 6) });
+        let overtaken = Some(Ways { fwd: 0, rev: -1 });
+        tally.sample(&Sample { reordered: true, lost: overtaken, ..sample(8) });
         tally.all.figures.lost = 4;
         assert_eq!(tally.all.figures().direction, Directions { fwd: 2, rev: 2, unknown: 0 });
         tally.all.figures.lost = 9;
@@ -353,10 +320,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reflector_that_copies_our_numbers_tells_nothing() {
+    fn a_reflector_that_does_not_count_tells_nothing() {
         let mut tally = Tally::new(Instant::ZERO);
         for seq in [0, 1, 5] {
-            tally.sample(&Sample { reflector_stateful: false, ..sample(seq, seq) });
+            tally.sample(&sample(seq));
         }
         tally.all.figures.lost = 3;
         assert_eq!(tally.all.figures().direction, Directions { fwd: 0, rev: 0, unknown: 3 });
@@ -367,7 +334,7 @@ mod tests {
         let mut tally = Tally::new(Instant::ZERO);
         for ms in 1..=100 {
             let rtt_ns = ms * 1_000_000;
-            tally.sample(&Sample { rtt_ns, ..sample(ms as u32, ms as u32) });
+            tally.sample(&Sample { rtt_ns, ..sample(ms as u32) });
         }
         let figures = tally.all.figures();
         let near =
