@@ -227,7 +227,7 @@ impl Measure {
                 counters: *sender.counters(),
                 interval: sender.interval(),
                 mapped: sender.mapped(),
-                silent_ports: figures.silent_ports,
+                figures,
                 user_stamped: *user_stamped,
             }
         })

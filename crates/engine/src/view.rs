@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
 use pathvane_rib::Rib;
-use pathvane_score::{ClassScore, Decision, Verdict};
+use pathvane_score::{ClassScore, Decision, Figures, Verdict};
 use pathvane_session::Session;
 
 use crate::config::{Config, Mode};
@@ -79,8 +79,8 @@ pub struct StreamView {
     pub interval: Duration,
     /// The address by which the far end sees our probes, if it told (STUN).
     pub mapped: Option<SocketAddr>,
-    /// Source ports that are silent while others are answered, a bit for each.
-    pub silent_ports: u16,
+    /// What they measured.
+    pub figures: Figures,
     /// Round trips of which one end or both are by our clock: the kernel gave no timestamp.
     pub user_stamped: u64,
 }

@@ -147,6 +147,8 @@ pub(crate) enum Show {
     Peers(Output),
     /// The paths and what is measured on them.
     Paths(Output),
+    /// The probe streams of the paths: how their delay varies and how their losses cluster.
+    Probes(Output),
     /// The services, their leaders and why.
     Services(Output),
     /// BFD sessions.

@@ -113,6 +113,14 @@ fn a_target_is_measured_over_ipv4_and_ipv6() {
         let rtt = |name: &str| summary[name].as_f64().expect("a round trip");
         assert!(rtt("rtt_min_ms") <= rtt("rtt_avg_ms") && rtt("rtt_p95_ms") <= rtt("rtt_p99_ms"));
         assert!(summary["mos"].as_f64().unwrap() > 3.0, "{summary}");
+        let told = &summary["estimates"];
+        assert!(told["srtt_ms"].as_f64().unwrap() > 0.0 && summary["samples"].as_u64() > Some(50));
+        assert!(summary["r"][0].as_f64() <= summary["r"][1].as_f64(), "{summary}");
+        for spread in ["pdv_ms", "pdv_fwd_ms", "pdv_rev_ms", "ipdv_ms"] {
+            let [p50, p98] = ["p50", "p98"].map(|q| told[spread][q].as_f64().expect("a quantile"));
+            assert!(p50 <= p98 && p98 > 0.0, "{spread}: {told}");
+        }
+        assert!(told["burst_probes"].as_f64() >= Some(1.0), "{told}");
         assert_eq!((&summary["remarked_fwd"], &summary["remarked_rev"]), (&0.into(), &0.into()));
         assert_eq!(summary["refused"]["unusable_tlvs"], 0, "Class of Service is understood");
     }

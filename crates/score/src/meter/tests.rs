@@ -357,3 +357,33 @@ fn whatever_arrives_the_meter_stands() {
     let figures = meter.figures();
     assert!(figures.loss_ppm <= 1_000_000 && figures.burst_ratio.is_finite());
 }
+
+#[test]
+fn figures_tell_directions_apart_and_how_losses_cluster() {
+    let mut meter = Meter::new(at(0));
+    for seq in 0..10_000_u32 {
+        let sent = 20 * u64::from(seq);
+        meter.handle_timeout(at(sent));
+        meter.sent(at(sent), seq);
+        // Four in a row of each hundred.
+        if seq % 100 < 4 {
+            continue;
+        }
+        // The way there takes 10 or 15 ms, the way back, by another clock, always 3.
+        let there = 10 + 5 * u64::from(seq % 2);
+        let arrived = at(sent + there + 3);
+        let sample = Sample {
+            fwd_delay_ns: Some((there * MS) as i64 - 7_000_000_000),
+            rev_delay_ns: Some(7_003_000_000),
+            ..Sample::round_trip(seq, arrived, (there + 3) * MS)
+        };
+        meter.reply(arrived, &sample);
+    }
+    let figures = meter.figures();
+    let near = |got: f64, want: f64| (got / want - 1.0).abs() < 0.1;
+    let [fwd, rev] = [figures.fwd_pdv_ns, figures.rev_pdv_ns].map(|it| it.expect("a clock")[2]);
+    assert!(near(fwd as f64 / MS as f64, 5.0) && rev < MS / 10, "{figures:?}");
+    assert!(near(figures.burst_probes, 4.0) && near(figures.gap_probes, 96.0), "{figures:?}");
+    assert!(near(figures.burst_ratio, 3.85), "{figures:?}");
+    assert_eq!(calm(100, 20).figures().fwd_pdv_ns, None, "no clock there");
+}

@@ -124,7 +124,10 @@ fn the_verdict_tells_where_the_fault_is() {
     places(&mut world, &[0, 1]);
     let told = world.events().iter().filter(|event| event.at >= since).any(|event| {
         let EventKind::Verdict { evidence, .. } = &event.kind else { return false };
+        let bounds = evidence.split_once(" (R ").and_then(|(_, rest)| rest.split_once(" by "));
+        let samples = bounds.and_then(|(_, rest)| rest.split_once(" probes), RTT "));
         evidence.contains("every path to region east ails, other regions do not")
+            && samples.is_some_and(|(n, _)| n.parse::<u32>().is_ok_and(|n| n > 100))
     });
     assert!(told, "{}", world.story(since));
 }

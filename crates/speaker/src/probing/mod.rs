@@ -23,7 +23,7 @@ use pathvane_probe::{Kind, Sample, Seen, Sender};
 use pathvane_score::{Class, MonitorConfig, PathMonitor};
 use tokio::time::{sleep, timeout};
 
-pub use tally::{Directions, Figures, Second, Summary};
+pub use tally::{Directions, Estimates, Figures, Quantiles, Second, Summary};
 pub use trouble::Trouble;
 
 use crate::os_error::OsError;

@@ -79,6 +79,12 @@ pub struct Summary {
     pub jitter_ms: f64,
     /// See [`Second::mos`].
     pub mos: Option<f64>,
+    /// See [`Second::r`].
+    pub r: Option<[f64; 2]>,
+    /// How many probes, weighed by age, these rest on.
+    pub samples: u32,
+    /// How delay varies and losses cluster at the end; `None` without an answer.
+    pub estimates: Option<Estimates>,
     /// Of the lost, those answered after all.
     pub late: u64,
     /// Further answers to one probe.
@@ -91,6 +97,64 @@ pub struct Summary {
     pub refused: Refused,
     /// Probes and replies with a time of ours instead of the kernel's.
     pub user_stamped: u64,
+}
+
+/// What the speaker would know of a stream: the last seconds, by its estimators. Milliseconds.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Estimates {
+    /// Smoothed round-trip delay (RFC 6298).
+    pub srtt_ms: f64,
+    /// Its smoothed deviation.
+    pub rttvar_ms: f64,
+    /// By how much round trips exceed the least (RFC 5481 PDV).
+    pub pdv_ms: Quantiles,
+    /// The same of the way to the reflector; `None` if it has no clock.
+    pub pdv_fwd_ms: Option<Quantiles>,
+    /// The same of the way back.
+    pub pdv_rev_ms: Option<Quantiles>,
+    /// By how much round trips of neighbours differ (RFC 5481 IPDV).
+    pub ipdv_ms: Quantiles,
+    /// Length of loss bursts over that of random losses (BurstR of ITU-T G.107).
+    pub burst_ratio: f64,
+    /// Probes usually lost in a row.
+    pub burst_probes: f64,
+    /// Probes usually answered between two bursts.
+    pub gap_probes: f64,
+}
+
+/// Three quantiles.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: f64,
+    /// The 95th percentile.
+    pub p95: f64,
+    /// The 98th percentile.
+    pub p98: f64,
+}
+
+impl Estimates {
+    /// The first stream's; `None` before its first answer.
+    fn of(monitor: &PathMonitor) -> Option<Self> {
+        let figures = monitor.figures().next()?;
+        figures.last_reply?;
+        let ms = |ns: u64| rounded(ns as f64 / 1e6, 1e3);
+        let quantiles = |ns: [u64; 3]| {
+            let [p50, p95, p98] = ns.map(ms);
+            Quantiles { p50, p95, p98 }
+        };
+        Some(Self {
+            srtt_ms: ms(figures.srtt_ns),
+            rttvar_ms: ms(figures.rttvar_ns),
+            pdv_ms: quantiles(figures.pdv_ns),
+            pdv_fwd_ms: figures.fwd_pdv_ns.map(quantiles),
+            pdv_rev_ms: figures.rev_pdv_ns.map(quantiles),
+            ipdv_ms: quantiles(figures.ipdv_ns),
+            burst_ratio: rounded(figures.burst_ratio, 1e3),
+            burst_probes: rounded(figures.burst_probes, 1e2),
+            gap_probes: rounded(figures.gap_probes, 1e0),
+        })
+    }
 }
 
 /// Datagrams that were no good replies.
@@ -225,7 +289,7 @@ impl Tally {
             figures: span.figures(),
             jitter_ms: jitter_ms(monitor),
             mos: mos(monitor),
-            r: voice(monitor).map(|voice| [voice.lcb, voice.ucb].map(|r| rounded(r, 1e1))),
+            r: bounds(monitor),
             state: verdict.state.name(),
             reasons: verdict.reasons.names().collect(),
         }
@@ -241,6 +305,9 @@ impl Tally {
             figures: self.all.figures(),
             jitter_ms: jitter_ms(monitor),
             mos: mos(monitor),
+            r: bounds(monitor),
+            samples: monitor.verdict().n,
+            estimates: Estimates::of(monitor),
             late: probes.late,
             duplicates: probes.duplicates,
             reordered: probes.reordered,
@@ -267,6 +334,10 @@ fn voice(monitor: &PathMonitor) -> Option<ClassScore> {
 
 fn mos(monitor: &PathMonitor) -> Option<f64> {
     voice(monitor).map(|voice| rounded(emodel::mos(voice.value), 1e2))
+}
+
+fn bounds(monitor: &PathMonitor) -> Option<[f64; 2]> {
+    voice(monitor).map(|voice| [voice.lcb, voice.ucb].map(|r| rounded(r, 1e1)))
 }
 
 fn rounded(value: f64, parts: f64) -> f64 {
