@@ -478,6 +478,11 @@ impl Meter {
         self.delay_cusum.shifted()
     }
 
+    /// Whether there is little evidence of a step of delay.
+    pub(crate) fn delay_calm(&self) -> bool {
+        self.delay_cusum.is_calm()
+    }
+
     pub(crate) fn jitter_shifted(&self) -> bool {
         self.jitter_cusum.shifted()
     }

@@ -567,7 +567,10 @@ impl PathMonitor {
         let lossy = bad.contains(Reasons::LOSS);
         let notes =
             joint.notes.with_if(self.assessment.has_unsound_reflector(), Reasons::REFLECTOR);
+        // Without its alarm a direction says nothing.
+        let ways = if condition == State::Degraded { joint.ways } else { Reasons::NONE };
         bad.with_if(lossy, self.assessment.loss_direction())
+            .with(ways)
             .with(if lossy && joint.silent == 0 {
                 notes.without(Reasons::REFLECTOR)
             } else {

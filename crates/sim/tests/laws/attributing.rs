@@ -6,7 +6,7 @@ use pathvane_score::Reasons;
 use pathvane_sim::net::{Link, Loss};
 use pathvane_sim::world::{Setup, World};
 
-use crate::SECOND;
+use crate::{MS, SECOND};
 
 /// Two paths to the east, one to the west, all well.
 fn two_ways_east() -> World {
@@ -188,4 +188,47 @@ fn sick_instances_behind_several_paths_that_ail_are_the_regions() {
         let sick = "every path to region east ails, and 2 of 2 instances there are unhealthy";
         assert_eq!(told(&world, path), sick);
     }
+}
+
+/// Of a path one of whose links changes, which alarms the verdict has, with their directions.
+fn alarms(link: fn(&mut World, usize) -> &mut Link, change: fn(&mut Link)) -> Vec<&'static str> {
+    let mut world = two_ways_east();
+    change(link(&mut world, 0));
+    world.run_for(5 * SECOND);
+    let told = world.engine().path(PathId(0)).verdict.reasons.names();
+    told.filter(|name| name.starts_with("delay") || name.starts_with("jitter")).collect()
+}
+
+#[test]
+fn a_step_of_delay_is_put_down_to_its_direction() {
+    let longer = |link: &mut Link| link.delay += 40 * MS;
+    assert_eq!(alarms(World::up_link, longer), ["delay", "delay-forward"]);
+    assert_eq!(alarms(World::down_link, longer), ["delay", "delay-reverse"]);
+}
+
+#[test]
+fn jitter_is_put_down_to_its_direction() {
+    let varying = |link: &mut Link| link.jitter = 60 * MS;
+    for (link, named) in [
+        (World::up_link as fn(&mut World, usize) -> &mut Link, "jitter-forward"),
+        (World::down_link, "jitter-reverse"),
+    ] {
+        let alarms = alarms(link, varying);
+        assert!(alarms.contains(&"jitter") && alarms.contains(&named), "{alarms:?}");
+        let other = if named == "jitter-forward" { "reverse" } else { "forward" };
+        assert!(!alarms.iter().any(|alarm| alarm.ends_with(other)), "{alarms:?}");
+    }
+}
+
+#[test]
+fn the_event_of_a_step_names_its_direction() {
+    let mut world = two_ways_east();
+    let since = world.now();
+    World::down_link(&mut world, 0).delay += 40 * MS;
+    world.run_for(SECOND);
+    let told = world.events().iter().filter(|event| event.at >= since).any(|event| {
+        let EventKind::Verdict { evidence, .. } = &event.kind else { return false };
+        evidence.contains("delay+delay-reverse")
+    });
+    assert!(told, "{}", world.story(since));
 }
