@@ -341,17 +341,17 @@ impl Measure {
         self.full_size.get_mut(at)
     }
 
-    /// A measurement of a path from outside.
+    /// A measurement of a path from outside. How many others had to make room, if that is to be told.
     pub(crate) fn handle_report(
         &mut self,
         now: Instant,
         path: PathId,
         report: Report,
         changed: &mut Vec<(PathId, Verdict)>,
-    ) {
-        if self.paths[path.index()].reports.take(now, report) {
-            self.weigh_reports(now, path, changed);
-        }
+    ) -> Option<u64> {
+        self.paths[path.index()].reports.take(now, report);
+        self.weigh_reports(now, path, changed);
+        self.paths[path.index()].reports.poll_displaced(now)
     }
 
     fn weigh_reports(&mut self, now: Instant, path: PathId, changed: &mut Vec<(PathId, Verdict)>) {
@@ -369,6 +369,11 @@ impl Measure {
         let Measured { reports, limits, .. } = &self.paths[path.index()];
         let breaks = |held: &Held| limits.iter().any(|limits| limits.broken_by(&held.report));
         reports.all().iter().map(move |held| (held, breaks(held)))
+    }
+
+    /// How many measurements of a path from outside had to make room before their time.
+    pub(crate) fn reports_displaced(&self, path: PathId) -> u64 {
+        self.paths[path.index()].reports.displaced()
     }
 
     /// A path's link changed.

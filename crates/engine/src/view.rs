@@ -55,6 +55,8 @@ pub struct PathView<'a> {
     pub full_size: Option<FullSizeView>,
     /// What is said of it from outside, each with whether it breaks a limit of its class.
     pub reports: Vec<(&'a Held, bool)>,
+    /// How many such reports had to make room before their time.
+    pub reports_displaced: u64,
 }
 
 /// The full-size probes of a path.
@@ -154,6 +156,7 @@ impl Engine {
             streams: self.measure.streams(id).collect(),
             full_size: self.measure.full_size(id),
             reports: self.measure.reports(id).collect(),
+            reports_displaced: self.measure.reports_displaced(id),
         }
     }
 

@@ -198,6 +198,9 @@ fn path_note(path: &Path) -> String {
         let bad = path.reports.iter().filter(|report| report.breaks_limits).count();
         notes.push(format!("{bad} of {} sources outside say that it is bad", path.reports.len()));
     }
+    if path.reports_displaced > 0 {
+        notes.push(format!("{} reports from outside made room", path.reports_displaced));
+    }
     // As many as the event of that name waits for.
     let mute =
         |probe: &&Probe| probe.first_hop && probe.lost >= 100 && probe.answered + probe.late == 0;

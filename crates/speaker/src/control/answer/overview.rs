@@ -229,6 +229,7 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
             .iter()
             .filter_map(|(held, breaks)| report(held, *breaks, now))
             .collect(),
+        reports_displaced: view.reports_displaced,
     }
 }
 

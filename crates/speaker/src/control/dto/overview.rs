@@ -318,6 +318,9 @@ pub struct Path {
     /// What was said of it from outside and holds yet.
     #[serde(default)]
     pub reports: Vec<Report>,
+    /// How many such reports had to make room for newer ones before their time.
+    #[serde(default)]
+    pub reports_displaced: u64,
 }
 
 /// A measurement of a path from outside.
