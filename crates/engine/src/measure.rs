@@ -174,7 +174,7 @@ impl Measure {
                 });
             }
             let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
-            monitor.set_role(Role::Standby);
+            monitor.set_role(now, Role::Standby);
             let streams = first..measure.streams.len();
             measure.paths.push(Measured {
                 monitor,
@@ -430,7 +430,7 @@ impl Measure {
     pub(crate) fn set_role(&mut self, now: Instant, path: PathId, role: Role) {
         if self.paths[path.index()].role != role {
             self.paths[path.index()].role = role;
-            self.paths[path.index()].monitor.set_role(role);
+            self.paths[path.index()].monitor.set_role(now, role);
             self.rearm(now, path);
         }
     }
@@ -526,10 +526,14 @@ fn monitor_config(
     let class = users.clone().map(|service| service.class).min().unwrap_or(basic.class);
     let rates = users.map(|service| config.timing.rates_of(service.class, service.own_class));
     let rates = rates.reduce(ProbeRates::fastest).unwrap_or(basic.rates);
-    if let Some(same) = known.iter().find(|it| it.class == class && it.rates == rates) {
+    let capacity_bps = config.paths[path.index()].capacity.map(|bits| bits as f64);
+    let alike = |it: &&Arc<MonitorConfig>| {
+        (it.class, it.rates, it.capacity_bps) == (class, rates, capacity_bps)
+    };
+    if let Some(same) = known.iter().find(alike) {
         return Arc::clone(same);
     }
-    let new = Arc::new(MonitorConfig { class, rates, ..basic.clone() });
+    let new = Arc::new(MonitorConfig { class, rates, capacity_bps, ..basic.clone() });
     known.push(Arc::clone(&new));
     new
 }

@@ -102,7 +102,7 @@ impl Site {
                 it if it == alerted => Role::Alerted,
                 _ => Role::Standby,
             };
-            way.path.monitor.set_role(way.path.role);
+            way.path.monitor.set_role(self.now, way.path.role);
         }
     }
 }
