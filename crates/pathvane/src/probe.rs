@@ -78,6 +78,7 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
             ProbeKind::Tcp => probing::ProbeKind::Tcp,
         },
         source: args.source,
+        ports: ports(args)?,
         device: args.interface.clone(),
         dscp: args.dscp,
         size: args.size,
@@ -117,6 +118,17 @@ fn interval(args: &ProbeArgs) -> Result<Duration, String> {
                 .into())
         }
         (_, interval) => Ok(interval.unwrap_or(Duration::from_millis(20))),
+    }
+}
+
+/// Source ports, where the kind of probe has any.
+fn ports(args: &ProbeArgs) -> Result<u8, String> {
+    match (args.kind, args.ports) {
+        (ProbeKind::Icmp, 2..) => Err("ICMP knows no ports: leave --ports out".into()),
+        (ProbeKind::Tcp, 2..) => {
+            Err("each connection has a port of its own: leave --ports out".into())
+        }
+        (_, ports) => Ok(ports),
     }
 }
 
@@ -316,6 +328,10 @@ fn closing(target: &str, summary: &Summary) -> String {
     ];
     for (what, count) in more.into_iter().filter(|&(_, count)| count > 0) {
         text.push_str(&format!(", {count} {what}"));
+    }
+    if !summary.silent_ports.is_empty() {
+        let silent: Vec<String> = summary.silent_ports.iter().map(u16::to_string).collect();
+        text.push_str(&format!(", silent from source port {}", silent.join(", ")));
     }
     let mos = summary.mos.map_or_else(|| "-".into(), |mos| format!("{mos:.2}"));
     text.push_str(&format!(

@@ -26,11 +26,11 @@ impl Record {
         Self { wanted, started, pending: VecDeque::new() }
     }
 
-    /// Probe `seq` left at `at`, by the clock that stamps all of them: the kernel tells of those only
+    /// Probe `seq` left from the source port of this number at `at`, by the clock that stamps all of them: the kernel tells of those only
     /// that were answered, and theirs may come after the next one's.
-    pub(super) fn sent(&mut self, seq: u32, at: Instant) {
+    pub(super) fn sent(&mut self, seq: u32, port: u8, at: Instant) {
         if self.wanted {
-            let probe = Probe { at_ns: self.since(at), ..Probe::default() };
+            let probe = Probe { at_ns: self.since(at), port, ..Probe::default() };
             self.pending.push_back(Pending { seq, probe, settled: false });
         }
     }
@@ -107,7 +107,7 @@ mod tests {
     fn probes_come_in_the_order_of_sending_when_their_fate_is_known() {
         let mut record = Record::new(at(0), true);
         for seq in 0..3 {
-            record.sent(seq, at(20 * u64::from(seq)));
+            record.sent(seq, 0, at(20 * u64::from(seq)));
         }
         record.lost(1);
         assert_eq!(record.poll(), None, "the first is under way");
@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn a_queue_in_front_of_the_wire_does_not_turn_the_order_round() {
         let mut record = Record::new(at(0), true);
-        record.sent(0, at(0));
-        record.sent(1, at(20));
+        record.sent(0, 0, at(0));
+        record.sent(1, 0, at(20));
         // The first was answered, and left 30 ms late by the kernel's clock; the second is lost.
         record.sample(&sample(0, at(30)));
         record.lost(1);
@@ -139,7 +139,7 @@ mod tests {
         let all = Sample { reflector_seq: Some(9), direct, lost, ..sample(0, at(0)) };
         let recorded = |sample: &Sample| {
             let mut record = Record::new(at(0), true);
-            record.sent(0, at(0));
+            record.sent(0, 0, at(0));
             record.sample(sample);
             record.poll().and_then(|probe| probe.reflector_seq)
         };
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_unless_it_is_wanted() {
         let mut record = Record::new(at(0), false);
-        record.sent(0, at(0));
+        record.sent(0, 0, at(0));
         record.lost(0);
         assert_eq!((record.poll(), record.pending.len()), (None, 0));
     }

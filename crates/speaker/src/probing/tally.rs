@@ -6,7 +6,7 @@ use pathvane_probe::Sample;
 use pathvane_score::{Class, ClassScore, PathMonitor, emodel};
 use serde::Serialize;
 
-use crate::probe_io;
+use super::sockets::Sockets;
 
 /// What a span of time yielded.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
@@ -97,6 +97,8 @@ pub struct Summary {
     pub refused: Refused,
     /// Probes and replies with a time of ours instead of the kernel's.
     pub user_stamped: u64,
+    /// Source ports, of several, that were silent at the end while others were answered.
+    pub silent_ports: Vec<u16>,
 }
 
 /// What the speaker would know of a stream: the last seconds, by its estimators. Milliseconds.
@@ -298,9 +300,10 @@ impl Tally {
     pub(super) fn summary(
         &self,
         probes: &pathvane_probe::Counters,
-        socket: probe_io::Counters,
+        sockets: &Sockets,
         monitor: &PathMonitor,
     ) -> Summary {
+        let silent = monitor.figures().next().map_or(0, |figures| figures.silent_ports);
         Summary {
             figures: self.all.figures(),
             jitter_ms: jitter_ms(monitor),
@@ -318,7 +321,8 @@ impl Tally {
                 unsolicited: probes.unsolicited + probes.mismatched,
                 unusable_tlvs: probes.unusable_tlvs,
             },
-            user_stamped: socket.user_stamped + socket.sent.saturating_sub(socket.sent_stamped),
+            user_stamped: sockets.user_stamped(),
+            silent_ports: sockets.numbers(silent),
         }
     }
 }
