@@ -133,12 +133,12 @@ mod tests {
     }
 
     impl Lab {
-        /// After 40 s with 10 ms each way, but for `noise`.
+        /// After a minute and a half with 10 ms each way, but for `noise`.
         fn settled(drift_ns: i64, noise: fn(u32) -> [i64; 2]) -> Self {
             let (meter, directions) = (Meter::new(Instant::ZERO), Directions::default());
             let clock_ns = 1_000_000_000_000_000_000;
             let mut lab = Self { meter, directions, seq: 0, clock_ns, drift_ns };
-            lab.probe(2000, |seq| noise(seq).map(|more| 10 * MS + more));
+            lab.probe(4500, |seq| noise(seq).map(|more| 10 * MS + more));
             assert_eq!(lab.directions.told(), Reasons::NONE);
             lab
         }
