@@ -228,8 +228,11 @@ impl Engine {
                     Subject::Path(path) => Some(path),
                     Subject::Service(service) => self.acting[service.index()].leader(),
                 };
-                if let Some(path) = path {
-                    self.measure.handle_report(now, path, report, &mut self.changed);
+                if let Some(path) = path
+                    && let Some(count) =
+                        self.measure.handle_report(now, path, report, &mut self.changed)
+                {
+                    self.record.event(now, EventKind::ReportsDisplaced { path, count });
                 }
             }
             Input::Stalled { .. } => self.measure.handle_stall(now),

@@ -178,6 +178,14 @@ pub enum EventKind {
         /// The first hop.
         target: IpAddr,
     },
+    /// More sources outside report on a path than are kept: so many reports had to make room before their
+    /// time since this was told last.
+    ReportsDisplaced {
+        /// The path.
+        path: PathId,
+        /// How many.
+        count: u64,
+    },
     /// What BFD says changed.
     Bfd {
         /// Of whom.

@@ -55,6 +55,7 @@ impl FullSize {
             timeout,
             epoch,
             seed,
+            ports: like.ports,
             options: Options { key: like.options.key.clone(), ..Options::default() },
         };
         let mut full_size = Self {

@@ -27,8 +27,6 @@ struct Stream {
     /// Which of the path's streams it is.
     nth: usize,
     sender: Sender,
-    /// Source ports used in turn.
-    ports: u8,
     /// Time between probes at least.
     slowest: Duration,
     /// It probes the first hop.
@@ -160,6 +158,7 @@ impl Measure {
                     timeout: config.probe_timeout,
                     epoch,
                     seed: rng.u64(..),
+                    ports: probe.ports,
                     options: probe.options.clone(),
                 };
                 let sender = Sender::new(now, &sender);
@@ -168,7 +167,6 @@ impl Measure {
                     path: PathId(index),
                     nth,
                     sender,
-                    ports: probe.ports,
                     slowest,
                     first_hop: probe.first_hop,
                     mute: false,
@@ -176,7 +174,7 @@ impl Measure {
                 });
             }
             let mut monitor = PathMonitor::new(now, monitor_config, &specs(path));
-            monitor.set_role(Role::Standby);
+            monitor.set_role(now, Role::Standby);
             let streams = first..measure.streams.len();
             measure.paths.push(Measured {
                 monitor,
@@ -229,7 +227,7 @@ impl Measure {
                 counters: *sender.counters(),
                 interval: sender.interval(),
                 mapped: sender.mapped(),
-                silent_ports: figures.silent_ports,
+                figures,
                 user_stamped: *user_stamped,
             }
         })
@@ -319,7 +317,7 @@ impl Measure {
         }
         stream.user_stamped += u64::from(!stamped || !reply.kernel_sent);
         let (path, nth) = (stream.path, stream.nth);
-        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply, stream.ports));
+        self.paths[path.index()].monitor.reply(now, nth, &sample(&reply));
         self.conclude(now, path, changed);
     }
 
@@ -343,17 +341,17 @@ impl Measure {
         self.full_size.get_mut(at)
     }
 
-    /// A measurement of a path from outside.
+    /// A measurement of a path from outside. How many others had to make room, if that is to be told.
     pub(crate) fn handle_report(
         &mut self,
         now: Instant,
         path: PathId,
         report: Report,
         changed: &mut Vec<(PathId, Verdict)>,
-    ) {
-        if self.paths[path.index()].reports.take(now, report) {
-            self.weigh_reports(now, path, changed);
-        }
+    ) -> Option<u64> {
+        self.paths[path.index()].reports.take(now, report);
+        self.weigh_reports(now, path, changed);
+        self.paths[path.index()].reports.poll_displaced(now)
     }
 
     fn weigh_reports(&mut self, now: Instant, path: PathId, changed: &mut Vec<(PathId, Verdict)>) {
@@ -371,6 +369,11 @@ impl Measure {
         let Measured { reports, limits, .. } = &self.paths[path.index()];
         let breaks = |held: &Held| limits.iter().any(|limits| limits.broken_by(&held.report));
         reports.all().iter().map(move |held| (held, breaks(held)))
+    }
+
+    /// How many measurements of a path from outside had to make room before their time.
+    pub(crate) fn reports_displaced(&self, path: PathId) -> u64 {
+        self.paths[path.index()].reports.displaced()
     }
 
     /// A path's link changed.
@@ -427,7 +430,7 @@ impl Measure {
     pub(crate) fn set_role(&mut self, now: Instant, path: PathId, role: Role) {
         if self.paths[path.index()].role != role {
             self.paths[path.index()].role = role;
-            self.paths[path.index()].monitor.set_role(role);
+            self.paths[path.index()].monitor.set_role(now, role);
             self.rearm(now, path);
         }
     }
@@ -523,10 +526,14 @@ fn monitor_config(
     let class = users.clone().map(|service| service.class).min().unwrap_or(basic.class);
     let rates = users.map(|service| config.timing.rates_of(service.class, service.own_class));
     let rates = rates.reduce(ProbeRates::fastest).unwrap_or(basic.rates);
-    if let Some(same) = known.iter().find(|it| it.class == class && it.rates == rates) {
+    let capacity_bps = config.paths[path.index()].capacity.map(|bits| bits as f64);
+    let alike = |it: &&Arc<MonitorConfig>| {
+        (it.class, it.rates, it.capacity_bps) == (class, rates, capacity_bps)
+    };
+    if let Some(same) = known.iter().find(alike) {
         return Arc::clone(same);
     }
-    let new = Arc::new(MonitorConfig { class, rates, ..basic.clone() });
+    let new = Arc::new(MonitorConfig { class, rates, capacity_bps, ..basic.clone() });
     known.push(Arc::clone(&new));
     new
 }
@@ -568,10 +575,7 @@ fn specs(path: &Path) -> Vec<StreamSpec> {
 }
 
 /// A sample in the words of the scoring crate.
-///
-/// A stateful reflector counts each source port for itself, so only the numbers of a stream from
-/// a single port can be compared one after the other.
-fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
+fn sample(reply: &pathvane_probe::Sample) -> Sample {
     Sample {
         seq: reply.seq,
         at: reply.received_at,
@@ -579,7 +583,7 @@ fn sample(reply: &pathvane_probe::Sample, ports: u8) -> Sample {
         elapsed_ns: reply.elapsed_ns,
         fwd_delay_ns: reply.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: reply.one_way.map(|one_way| one_way.rev_delay_ns),
-        reflector_seq: reply.reflector_seq.filter(|_| reply.reflector_stateful && ports <= 1),
+        rev_lost: reply.lost.map(|ways| ways.rev),
         remarked: reply.remarked.any(),
     }
 }

@@ -100,6 +100,8 @@ impl Limits {
 pub struct Held {
     /// The report.
     pub report: Report,
+    /// When it came.
+    pub since: Instant,
     /// Until when.
     pub until: Instant,
 }
@@ -108,30 +110,51 @@ pub struct Held {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reports {
     held: Vec<Held>,
+    /// Reports that were forgotten before their time, since the start and since that was told last.
+    displaced: u64,
+    untold: u64,
+    told: Option<Instant>,
 }
 
 impl Reports {
-    /// Reports kept of one path; more sources than this are not heard.
+    /// Reports kept of one path. For one more the oldest makes room: a source that reports often is heard
+    /// as long as others do not come in such numbers.
     const MAX: usize = 16;
+    /// How often it is told at most that some made room.
+    const TELL: Duration = Duration::from_secs(60);
     /// Sources that must agree before something is done about it.
     const AGREE: usize = 2;
 
-    /// Takes a report, unless there are too many sources.
-    pub(crate) fn take(&mut self, now: Instant, report: Report) -> bool {
+    /// Takes a report; what holds no longer, and then the oldest, makes room.
+    pub(crate) fn take(&mut self, now: Instant, report: Report) {
         self.expire(now);
-        let until = now + report.valid_for;
-        let same = |held: &&mut Held| {
-            held.report.source == report.source && held.report.class == report.class
-        };
-        if let Some(held) = self.held.iter_mut().find(same) {
-            *held = Held { report, until };
-            return true;
+        let same =
+            |held: &Held| held.report.source == report.source && held.report.class == report.class;
+        let known = self.held.iter().position(same);
+        let full = known.is_none() && self.held.len() >= Self::MAX;
+        let oldest = || (0..self.held.len()).min_by_key(|&at| self.held[at].since);
+        self.displaced += u64::from(full);
+        self.untold += u64::from(full);
+        let held = Held { since: now, until: now + report.valid_for, report };
+        match known.or_else(|| oldest().filter(|_| full)) {
+            Some(at) => self.held[at] = held,
+            None => self.held.push(held),
         }
-        let room = self.held.len() < Self::MAX;
-        if room {
-            self.held.push(Held { report, until });
+    }
+
+    /// How many made room before their time since that was told, if it is to be told now.
+    pub(crate) fn poll_displaced(&mut self, now: Instant) -> Option<u64> {
+        let waits = self.told.is_some_and(|told| now.since(told) < Self::TELL);
+        if self.untold == 0 || waits {
+            return None;
         }
-        room
+        self.told = Some(now);
+        Some(core::mem::take(&mut self.untold))
+    }
+
+    /// How many made room before their time.
+    pub(crate) fn displaced(&self) -> u64 {
+        self.displaced
     }
 
     /// Forgets what holds no longer.
@@ -188,14 +211,14 @@ mod tests {
             own: None,
             sla: Sla::of(class),
         });
-        assert!(reports.take(at(0), report("a", 50_000)));
+        reports.take(at(0), report("a", 50_000));
         assert!(!reports.agree(&voice));
-        assert!(reports.take(at(0), report("a", 60_000)), "the same source again");
-        assert!(!reports.agree(&voice));
-        assert!(reports.take(at(0), report("b", 50_000)));
+        reports.take(at(0), report("a", 60_000));
+        assert!(!reports.agree(&voice), "the same source again");
+        reports.take(at(0), report("b", 50_000));
         assert!(reports.agree(&voice) && !reports.agree(&bulk));
         for well in ["c", "d", "e"] {
-            assert!(reports.take(at(1), report(well, 0)));
+            reports.take(at(1), report(well, 0));
         }
         assert!(!reports.agree(&voice));
         reports.expire(at(10));
@@ -203,14 +226,50 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_sources_silences_nobody_who_was_heard() {
+    fn the_oldest_makes_room_after_what_holds_no_longer_and_that_is_counted() {
         let mut reports = Reports::default();
-        for nth in 0..Reports::MAX {
-            assert!(reports.take(at(0), report(&nth.to_string(), 0)));
+        let sources = |reports: &Reports| -> Vec<String> {
+            reports.all().iter().map(|held| held.report.source.clone()).collect()
+        };
+        for nth in 0..16 {
+            reports.take(
+                at(nth),
+                Report { valid_for: Duration::from_secs(100), ..report(&nth.to_string(), 0) },
+            );
         }
-        assert!(!reports.take(at(1), report("one more", 0)));
-        assert!(reports.take(at(1), report("3", 7)));
-        assert!(reports.take(at(10), report("one more", 0)), "the others held until now");
+        reports.take(at(20), report("0", 0));
+        assert_eq!((reports.displaced(), reports.poll_displaced(at(20))), (0, None), "known");
+        reports.take(at(21), report("a", 0));
+        assert_eq!(sources(&reports).len(), 16);
+        assert!(!sources(&reports).contains(&"1".to_string()), "the oldest, not the first");
+        assert!(sources(&reports).contains(&"0".to_string()), "it was heard again");
+        assert_eq!(reports.displaced(), 1);
+        // Those of 20 and 21 seconds held for ten.
+        reports.take(at(31), report("b", 0));
+        reports.take(at(31), report("c", 0));
+        assert_eq!((sources(&reports).len(), reports.displaced()), (16, 1));
+    }
+
+    #[test]
+    fn it_is_told_at_once_and_then_once_a_minute_how_many_made_room() {
+        let mut reports = Reports::default();
+        let mut flood = |from: u64, to: u64| {
+            let told = (from..to).map(|second| {
+                let lasting = Report {
+                    valid_for: Duration::from_secs(1_000),
+                    ..report(&second.to_string(), 0)
+                };
+                reports.take(at(second), lasting);
+                reports.poll_displaced(at(second))
+            });
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(flood(0, 16), [None; 16]);
+        let told = flood(16, 137);
+        let told: Vec<_> =
+            told.iter().enumerate().filter_map(|(at, told)| Some((at, (*told)?))).collect();
+        assert_eq!(told, [(0, 1), (60, 60), (120, 60)]);
+        assert_eq!(reports.displaced(), 121);
     }
 
     #[test]

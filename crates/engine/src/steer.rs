@@ -301,9 +301,13 @@ pub(crate) fn numbers(verdict: &Verdict) -> String {
     if !verdict.reasons.is_empty() {
         text += &format!(" ({})", verdict.reasons);
     }
+    text += &format!(", MOS {:.2}", verdict.mos);
+    if verdict.n > 0 {
+        let Verdict { r_lcb, r_ucb, n, .. } = verdict;
+        text += &format!(" (R {r_lcb:.1} to {r_ucb:.1} by {n} probes)");
+    }
     text += &format!(
-        ", MOS {:.2}, RTT {:.1} ms, jitter {:.1} ms, loss {:.2} %",
-        verdict.mos,
+        ", RTT {:.1} ms, jitter {:.1} ms, loss {:.2} %",
         evidence.rtt_ns as f64 / 1e6,
         evidence.jitter_ns as f64 / 1e6,
         f64::from(evidence.loss_ppm) / 1e4,

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use ipnet::IpNet;
 use pathvane_clock::{Duration, Instant};
 use pathvane_rib::Rib;
-use pathvane_score::{ClassScore, Decision, Verdict};
+use pathvane_score::{ClassScore, Decision, Figures, Verdict};
 use pathvane_session::Session;
 
 use crate::config::{Config, Mode};
@@ -55,6 +55,8 @@ pub struct PathView<'a> {
     pub full_size: Option<FullSizeView>,
     /// What is said of it from outside, each with whether it breaks a limit of its class.
     pub reports: Vec<(&'a Held, bool)>,
+    /// How many such reports had to make room before their time.
+    pub reports_displaced: u64,
 }
 
 /// The full-size probes of a path.
@@ -79,8 +81,8 @@ pub struct StreamView {
     pub interval: Duration,
     /// The address by which the far end sees our probes, if it told (STUN).
     pub mapped: Option<SocketAddr>,
-    /// Source ports that are silent while others are answered, a bit for each.
-    pub silent_ports: u16,
+    /// What they measured.
+    pub figures: Figures,
     /// Round trips of which one end or both are by our clock: the kernel gave no timestamp.
     pub user_stamped: u64,
 }
@@ -154,6 +156,7 @@ impl Engine {
             streams: self.measure.streams(id).collect(),
             full_size: self.measure.full_size(id),
             reports: self.measure.reports(id).collect(),
+            reports_displaced: self.measure.reports_displaced(id),
         }
     }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use pathvane_score::emodel::Codec;
 use pathvane_score::{Class, Strategy};
 use pathvane_speaker::config::{DEFAULT_CONTROL, parse_duration};
-use pathvane_speaker::probing::Options;
+use pathvane_speaker::probing::{MAX_PORTS, Options};
 use pathvane_speaker::{OsError, bfd, read_stamp_key, reflector};
 use pathvane_wire::{AsPath, Attrs, Community, ExtCommunity, LargeCommunity, Origin};
 
@@ -147,6 +147,8 @@ pub(crate) enum Show {
     Peers(Output),
     /// The paths and what is measured on them.
     Paths(Output),
+    /// The probe streams of the paths: how their delay varies and how their losses cluster.
+    Probes(Output),
     /// The services, their leaders and why.
     Services(Output),
     /// BFD sessions.
@@ -358,6 +360,10 @@ pub(crate) struct ProbeArgs {
     /// The source address.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,
+    /// So many source ports, used in turn, 1 to 16: links of a bundle show one by one. Not for icmp and tcp.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=MAX_PORTS as i64))]
+    pub(crate) ports: u8,
     /// The interface to leave and arrive through.
     #[arg(long, value_name = "NAME")]
     pub(crate) interface: Option<String>,

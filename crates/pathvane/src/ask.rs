@@ -69,6 +69,7 @@ async fn show(client: &Client, show: Show) -> Result<(), Error> {
         Show::Status(out) => print(client, "/v1/status", out.json, text::status).await,
         Show::Peers(out) => print(client, "/v1/peers", out.json, listed(text::peers)).await,
         Show::Paths(out) => print(client, "/v1/paths", out.json, listed(text::paths)).await,
+        Show::Probes(out) => print(client, "/v1/paths", out.json, listed(text::probes)).await,
         Show::Services(out) => {
             print(client, "/v1/services", out.json, listed(text::services)).await
         }

@@ -32,6 +32,9 @@ struct Answer {
     /// The whole loss, late packets included, in percent.
     ppl: f64,
     burst_r: f64,
+    /// The codec's impairment is a fit that does not know how losses cluster; left out if it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    burst_r_ignored: bool,
     #[serde(flatten)]
     buffer: Option<Buffer>,
 }
@@ -89,6 +92,7 @@ fn rate(args: &MosArgs) -> Answer {
         ta_ms,
         ppl,
         burst_r: args.burst_r,
+        burst_r_ignored: args.burst_r > 1.0 && !codec.knows_bursts(),
         buffer,
     };
     if args.full { with_echo(answer) } else { answer }
@@ -148,7 +152,9 @@ fn text(answer: &Answer) -> String {
         line("- Idle", echo.idle, "listener echo".to_owned());
     }
     line("- Idd", answer.idd, format!("{:.0} ms one way", answer.ta_ms));
-    let loss = format!("{:.2} % lost, BurstR {:.2}", answer.ppl, answer.burst_r);
+    let ignored =
+        if answer.burst_r_ignored { " ignored: this codec's figures know none" } else { "" };
+    let loss = format!("{:.2} % lost, BurstR {:.2}{ignored}", answer.ppl, answer.burst_r);
     line("- Ie,eff", answer.ie_eff, loss);
     if let Some(buffer) = &answer.buffer {
         let late = format!("{:.2} % come later", buffer.late_pct);

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pathvane_speaker::probing::{
-    self, Config, Event, FASTEST_TCP, Figures, PORT, STUN_PORT, Second, Summary, TCP_PORT, resolve,
+    self, Config, Estimates, Event, FASTEST_TCP, Figures, PORT, Quantiles, STUN_PORT, Second,
+    Summary, TCP_PORT, resolve,
 };
 use pathvane_speaker::series::{self, Writer};
 use pathvane_speaker::{OsError, log, read_stamp_key};
@@ -77,6 +78,7 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
             ProbeKind::Tcp => probing::ProbeKind::Tcp,
         },
         source: args.source,
+        ports: ports(args)?,
         device: args.interface.clone(),
         dscp: args.dscp,
         size: args.size,
@@ -116,6 +118,17 @@ fn interval(args: &ProbeArgs) -> Result<Duration, String> {
                 .into())
         }
         (_, interval) => Ok(interval.unwrap_or(Duration::from_millis(20))),
+    }
+}
+
+/// Source ports, where the kind of probe has any.
+fn ports(args: &ProbeArgs) -> Result<u8, String> {
+    match (args.kind, args.ports) {
+        (ProbeKind::Icmp, 2..) => Err("ICMP knows no ports: leave --ports out".into()),
+        (ProbeKind::Tcp, 2..) => {
+            Err("each connection has a port of its own: leave --ports out".into())
+        }
+        (_, ports) => Ok(ports),
     }
 }
 
@@ -316,13 +329,47 @@ fn closing(target: &str, summary: &Summary) -> String {
     for (what, count) in more.into_iter().filter(|&(_, count)| count > 0) {
         text.push_str(&format!(", {count} {what}"));
     }
+    if !summary.silent_ports.is_empty() {
+        let silent: Vec<String> = summary.silent_ports.iter().map(u16::to_string).collect();
+        text.push_str(&format!(", silent from source port {}", silent.join(", ")));
+    }
     let mos = summary.mos.map_or_else(|| "-".into(), |mos| format!("{mos:.2}"));
     text.push_str(&format!(
         "\nrtt min/avg/p95/p99 {}, jitter {:.3} ms, MOS {mos}",
         round_trips(figures),
         summary.jitter_ms,
     ));
+    if let Some([low, high]) = summary.r {
+        text.push_str(&format!(" (R {low:.1} to {high:.1} by {} probes)", summary.samples));
+    }
+    if let Some(estimates) = &summary.estimates {
+        text.push_str(&format!("\n{}", estimated(estimates)));
+    }
     text
+}
+
+/// How delay varies, in each direction if it shows, and how losses cluster.
+fn estimated(it: &Estimates) -> String {
+    let named = [
+        ("pdv", Some(&it.pdv_ms)),
+        ("there", it.pdv_fwd_ms.as_ref()),
+        ("back", it.pdv_rev_ms.as_ref()),
+        ("ipdv", Some(&it.ipdv_ms)),
+    ];
+    let spread = |(what, of): (&str, Option<&Quantiles>)| {
+        of.map(|of| format!("{what} {:.3}/{:.3}/{:.3} ms", of.p50, of.p95, of.p98))
+    };
+    let spreads: Vec<String> = named.into_iter().filter_map(spread).collect();
+    format!(
+        "srtt {:.3} ms, rttvar {:.3} ms; p50/p95/p98 of {}\n\
+         bursts of {:.2} losses, {:.0} answers between, BurstR {:.2}",
+        it.srtt_ms,
+        it.rttvar_ms,
+        spreads.join(", "),
+        it.burst_probes,
+        it.gap_probes,
+        it.burst_ratio,
+    )
 }
 
 #[cfg(test)]
@@ -343,5 +390,27 @@ mod tests {
         assert_eq!(loss(&figures), "loss 3 (fwd 1, ? 2)");
         assert_eq!(loss(&Figures::default()), "loss 0");
         assert_eq!(round_trips(&figures), "-");
+    }
+
+    #[test]
+    fn estimates_are_told_with_the_directions_that_are_known() {
+        let pdv_ms = Quantiles { p50: 0.1, p95: 2.0, p98: 3.0 };
+        let known = Estimates {
+            srtt_ms: 20.0,
+            rttvar_ms: 0.5,
+            pdv_ms,
+            pdv_fwd_ms: Some(Quantiles { p98: 2.5, ..pdv_ms }),
+            pdv_rev_ms: Some(pdv_ms),
+            ipdv_ms: pdv_ms,
+            burst_ratio: 1.5,
+            burst_probes: 1.75,
+            gap_probes: 99.0,
+        };
+        let told = "srtt 20.000 ms, rttvar 0.500 ms; p50/p95/p98 of pdv 0.100/2.000/3.000 ms, \
+                    there 0.100/2.000/2.500 ms, back 0.100/2.000/3.000 ms, ipdv 0.100/2.000/3.000 ms\n\
+                    bursts of 1.75 losses, 99 answers between, BurstR 1.50";
+        assert_eq!(estimated(&known), told);
+        let unknown = Estimates { pdv_fwd_ms: None, pdv_rev_ms: None, ..known };
+        assert!(estimated(&unknown).contains("pdv 0.100/2.000/3.000 ms, ipdv"));
     }
 }

@@ -177,6 +177,8 @@ fn a_speaker_is_shown_explained_commanded_and_drained() {
     let peers = speaker.json(&["show", "peers"]);
     assert_eq!((peers[0]["name"].as_str(), peers[1]["asn"].as_u64()), (Some("east"), Some(64512)));
     assert!(out(&speaker.ask(&["show", "paths"])).contains("of 2 answer"));
+    let probes = out(&speaker.ask(&["show", "probes"]));
+    assert!(probes.starts_with("PATH") && probes.contains("PDV") && probes.contains("stamp"));
     let explained = out(&speaker.ask(&["explain", "voice"]));
     assert!(explained.starts_with("voice goes over east: "), "{explained}");
     assert!(explained.contains("move 1: service voice moved to east"), "{explained}");

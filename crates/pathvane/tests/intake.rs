@@ -160,6 +160,25 @@ fn reports_are_shown_while_they_hold_and_move_nothing_unless_trusted() {
 }
 
 #[test]
+fn a_seventeenth_source_is_heard_and_who_made_room_is_counted_and_told() {
+    let site = Site::start(false);
+    site.path_when("up", is_up);
+    let mut client = site.connect();
+    for nth in 0..18 {
+        writeln!(client, "{}", poor(&format!("phone-{nth}"), "1h")).unwrap();
+    }
+    let told = site.path_when("two to make room", |path| path["reports_displaced"] == 2);
+    let sources: Vec<_> =
+        told["reports"].as_array().unwrap().iter().map(|it| &it["source"]).collect();
+    assert_eq!(sources.len(), 16);
+    assert!(sources.contains(&&"phone-17".into()) && !sources.contains(&&"phone-0".into()));
+    assert!(site.ask(&["show", "paths"]).unwrap().contains("2 reports from outside made room"));
+    let events = site.ask(&["show", "events"]).unwrap();
+    let told = "measurements of path east from outside made room for newer ones (1)";
+    assert_eq!(events.matches(told).count(), 1, "once a minute: {events}");
+}
+
+#[test]
 fn trusted_reports_degrade_a_path_when_two_agree_and_until_they_lapse() {
     let site = Site::start(true);
     site.path_when("up", is_up);

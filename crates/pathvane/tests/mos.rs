@@ -81,6 +81,19 @@ fn opus_is_marked_and_wideband_has_a_scale_of_its_own() {
     }
     let text = pathvane("mos --delay-ms 50 --codec opus");
     assert!(String::from_utf8_lossy(&text.stdout).contains("provisional: no ITU figure"));
+    // Its fit knows the share of losses alone, and that is said.
+    let bursty = rated("--delay-ms 0 --loss-pct 5 --codec opus --burst-r 3");
+    assert_eq!((&bursty["burst_r_ignored"], member(&bursty, "burst_r")), (&true.into(), 3.0));
+    assert_near(member(&bursty, "ie_eff"), 18.60, 0.006, "Ie,eff");
+    let text = pathvane("mos --delay-ms 0 --loss-pct 5 --codec opus --burst-r 3");
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(
+        text.contains("5.00 % lost, BurstR 3.00 ignored: this codec's figures know none"),
+        "{text}"
+    );
+    for knows in ["--codec opus", "--codec g711-plc --burst-r 3", "--codec amr-wb --burst-r 3"] {
+        assert!(rated(&format!("--delay-ms 0 --loss-pct 5 {knows}"))["burst_r_ignored"].is_null());
+    }
     let wide = rated("--delay-ms 0 --loss-pct 2 --codec amr-wb");
     assert_eq!(wide["scale"], "wideband");
     assert_near(member(&wide, "ie_eff"), 43.81, 0.006, "Ie,eff");

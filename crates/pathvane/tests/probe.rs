@@ -113,6 +113,14 @@ fn a_target_is_measured_over_ipv4_and_ipv6() {
         let rtt = |name: &str| summary[name].as_f64().expect("a round trip");
         assert!(rtt("rtt_min_ms") <= rtt("rtt_avg_ms") && rtt("rtt_p95_ms") <= rtt("rtt_p99_ms"));
         assert!(summary["mos"].as_f64().unwrap() > 3.0, "{summary}");
+        let told = &summary["estimates"];
+        assert!(told["srtt_ms"].as_f64().unwrap() > 0.0 && summary["samples"].as_u64() > Some(50));
+        assert!(summary["r"][0].as_f64() <= summary["r"][1].as_f64(), "{summary}");
+        for spread in ["pdv_ms", "pdv_fwd_ms", "pdv_rev_ms", "ipdv_ms"] {
+            let [p50, p98] = ["p50", "p98"].map(|q| told[spread][q].as_f64().expect("a quantile"));
+            assert!(p50 <= p98 && p98 > 0.0, "{spread}: {told}");
+        }
+        assert!(told["burst_probes"].as_f64() >= Some(1.0), "{told}");
         assert_eq!((&summary["remarked_fwd"], &summary["remarked_rev"]), (&0.into(), &0.into()));
         assert_eq!(summary["refused"]["unusable_tlvs"], 0, "Class of Service is understood");
     }
@@ -160,7 +168,9 @@ fn ctrl_c_ends_it_with_a_summary() {
     let rest: Vec<String> = out.collect();
     let summary = rest.iter().find(|line| line.starts_with("--- ")).expect("a summary");
     assert!(summary.contains("answered, loss 0 (0.00 %)"), "{summary}");
-    assert!(rest.last().unwrap().starts_with("rtt min/avg/p95/p99 "), "{rest:?}");
+    let last: Vec<&str> = rest.iter().rev().take(3).map(String::as_str).collect();
+    let begin = ["bursts of ", "srtt ", "rtt min/avg/p95/p99 "];
+    assert!(last.iter().zip(begin).all(|(line, begin)| line.starts_with(begin)), "{rest:?}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -336,4 +346,56 @@ fn tcp_connections_are_probes_to_who_accepts_and_to_who_refuses() {
     assert_eq!(too_fast.status.code(), Some(1));
     let said = String::from_utf8_lossy(&too_fast.stderr);
     assert!(said.contains("an --interval of 500ms or more"), "{said}");
+}
+
+/// A far end that copies what it is sent as RFC 8762 section 4.3.1 lays it out, and that after a while answers
+/// nothing from the second port that asked. Tells how many ports that were.
+fn far_with_a_deaf_port() -> (String, std::sync::Arc<std::sync::Mutex<Vec<u16>>>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let ports = std::sync::Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let (mut bytes, mut asked) = ([0; 2048], 0);
+        while let Ok((len, from)) = socket.recv_from(&mut bytes) {
+            if len < 44 {
+                // Somebody asks whether the port is open.
+                continue;
+            }
+            let mut ports = ports.lock().unwrap();
+            if !ports.contains(&from.port()) {
+                ports.push(from.port());
+            }
+            asked += 1;
+            if asked > 120 && ports.get(1) == Some(&from.port()) {
+                continue;
+            }
+            let request = bytes[..len].to_vec();
+            let reply = &mut bytes[..len];
+            reply[16..24].copy_from_slice(&request[4..12]);
+            reply[24..28].copy_from_slice(&request[..4]);
+            reply[28..38].copy_from_slice(&request[4..14]);
+            reply[38..44].copy_from_slice(&[0, 0, 64, 0, 0, 0]);
+            socket.send_to(reply, from).expect("it is sent");
+        }
+    });
+    (address, seen)
+}
+
+#[test]
+fn several_source_ports_are_used_in_turn_and_a_silent_one_is_named() {
+    let (address, seen) = far_with_a_deaf_port();
+    let args = ["--ports", "4", "--interval", "5ms", "--count", "360", "--timeout", "200ms"];
+    let output = probe(&[&[address.as_str(), "--json"], &args[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let (_, summary) = reported(&output);
+    let ports = seen.lock().unwrap().clone();
+    assert_eq!(ports.len(), 4);
+    assert_eq!(summary["silent_ports"], serde_json::json!([ports[1]]), "{summary}");
+    assert!(summary["lost"].as_u64() >= Some(50), "{summary}");
+    for (kind, said) in [("icmp", "ICMP knows no ports"), ("tcp", "a port of its own")] {
+        let refused = probe(&["127.0.0.1", "--kind", kind, "--ports", "2", "--count", "1"]);
+        assert_ne!(refused.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{refused:?}");
+    }
 }

@@ -28,9 +28,11 @@ mod sessions;
 pub mod stamp;
 pub mod stun;
 mod time;
+mod ways;
 
 pub use reflect::{Reflected, Stamps, reflect};
 pub use sample::{Counters, Lost, OneWay, Remarked, Sample, Seen};
 pub use sender::{Config, Kind, Sender};
 pub use sessions::{SessionKey, Sessions};
 pub use time::{Timestamp, WireTime};
+pub use ways::{Comparison, Ways};

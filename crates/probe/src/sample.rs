@@ -2,6 +2,7 @@
 
 use pathvane_clock::Instant;
 
+use crate::Ways;
 use crate::stamp::{ClassOfService, Direct};
 
 /// What the network layer told of a datagram that arrived.
@@ -37,8 +38,7 @@ pub struct Sample {
     pub one_way: Option<OneWay>,
     /// The reflector's number of the reply; `None` for ICMP.
     pub reflector_seq: Option<u32>,
-    /// The reflector has shown that it numbers replies by itself. Only then does
-    /// `reflector_seq` tell forward loss from reverse loss; a stateless one copies our number.
+    /// The reflector has shown that it numbers replies by itself; a stateless one copies our number.
     pub reflector_stateful: bool,
     /// TTL or hop limit of the probe when it reached the reflector, if told.
     pub fwd_ttl: Option<u8>,
@@ -51,6 +51,9 @@ pub struct Sample {
     pub remarked: Remarked,
     /// Packets of the session as the reflector counts them, if it was asked for and told.
     pub direct: Option<Direct>,
+    /// Which way probes were lost, by the reflector's counts or else its numbers; `None` if it has
+    /// neither.
+    pub lost: Option<Ways>,
     /// `sent_at` is the kernel's.
     pub kernel_sent: bool,
     /// This probe was answered before; not a second arrival (RFC 5560). Leave it out of all statistics.

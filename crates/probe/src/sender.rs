@@ -12,7 +12,7 @@ use crate::sample::{Counters, Lost, OneWay, Remarked, Sample, Seen};
 use crate::schedule::Schedule;
 use crate::stamp::{ErrorEstimate, LEN, Options, Reply, Request, SIGNED_LEN, Told, tlv};
 use crate::stun::{self, TransactionId};
-use crate::{Timestamp, WireTime};
+use crate::{Comparison, Timestamp, WireTime};
 
 /// The protocol of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +53,9 @@ pub struct Config {
     pub epoch: Timestamp,
     /// Draws the phase of the schedule and STUN's transaction ids.
     pub seed: u64,
+    /// Source ports used in turn: whoever sends has probe `seq` leave from port `seq % ports`, and each is
+    /// a session of its own to a reflector. 1 where there are none.
+    pub ports: u8,
     /// What packets carry besides; of these ICMP knows the size only.
     pub options: Options,
 }
@@ -73,6 +76,7 @@ pub struct Sender {
     ring: Ring,
     highest: Option<u32>,
     numbered: Numbered,
+    comparison: Comparison,
     /// The key of STUN's transaction ids and of TCP's tickets.
     key: u64,
     mapped: Option<SocketAddr>,
@@ -134,6 +138,7 @@ impl Sender {
             ring: Ring::new(capacity, Self::FIRST),
             highest: None,
             numbered: Numbered::default(),
+            comparison: Comparison::new(config.ports),
             key: Rng::with_seed(!config.seed).u64(..),
             mapped: None,
             counters: Counters::default(),
@@ -187,7 +192,8 @@ impl Sender {
         let seq = self.ring.next();
         self.ring.push(now);
         self.counters.sent += 1;
-        self.encode(seq, now, out);
+        let nth = self.comparison.sent(seq);
+        self.encode(seq, nth, now, out);
         Some(seq)
     }
 
@@ -218,6 +224,7 @@ impl Sender {
         if slot.state == State::Pending {
             self.resolve(seq, State::Unsent);
             self.ring.take_back(seq);
+            self.comparison.unsent(seq);
             self.counters.sent -= 1;
             self.counters.send_failed += 1;
         }
@@ -260,6 +267,7 @@ impl Sender {
             class: answer.told.class,
             remarked: self.options.remarked(&answer.told, seen),
             direct: answer.told.direct,
+            lost: None,
             kernel_sent: slot.kernel_sent,
             duplicate: before == State::Answered,
             reordered: false,
@@ -268,6 +276,10 @@ impl Sender {
         if let Some(reply) = answer.reflected {
             self.numbered.note(reply.seq != answer.seq);
             self.subtract_reflector(&reply, &mut sample);
+            if !sample.duplicate {
+                let number = (reply.seq, self.numbered.by_itself);
+                sample.lost = self.comparison.reply(sample.seq, sample.direct, number);
+            }
         }
         if let Some(response) = answer.stun {
             self.counters.declined += u64::from(response.error && !sample.duplicate);
@@ -322,7 +334,8 @@ impl Sender {
         self.ring.settle();
     }
 
-    fn encode(&self, seq: u32, now: Instant, out: &mut Vec<u8>) {
+    /// Writes probe `seq`, the `nth` of its session.
+    fn encode(&self, seq: u32, nth: u32, now: Instant, out: &mut Vec<u8>) {
         let time = WireTime::ntp(wall(self.epoch, now));
         let error = ErrorEstimate::UNSYNCHRONISED;
         match self.kind {
@@ -333,7 +346,7 @@ impl Sender {
                     Some(key) => out.extend_from_slice(&request.encode_signed(key)),
                     None => out.extend_from_slice(&request.encode()),
                 }
-                self.options.append(seq, self.counters.sent as u32, out);
+                self.options.append(seq, nth, out);
             }
             Kind::Icmp { version, identifier } => {
                 let body = Request { seq, time, error, ssid: 0 }.encode();

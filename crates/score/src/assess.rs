@@ -77,12 +77,14 @@ impl Quality<'_> {
         })
     }
 
-    /// What one TCP connection can carry, `100 * log2(1 + X) / log2(1 + target)` in Mb/s.
-    pub(crate) fn bulk(&self, target_bps: f64) -> Bounded {
+    /// What one TCP connection can carry, `100 * log2(1 + X) / log2(1 + target)` in Mb/s; no more than the
+    /// capacity of the path.
+    pub(crate) fn bulk(&self, target_bps: f64, capacity_bps: Option<f64>) -> Bounded {
         let rtt_s = (self.less_beyond(self.nearest.srtt_ns()) as f64 / 1e9).max(1e-6);
         let full = libm::log2(1.0 + target_bps / 1e6);
+        let most_bps = capacity_bps.map_or(target_bps, |capacity| capacity.min(target_bps));
         self.over_loss(|loss| {
-            let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(target_bps) / 1e6;
+            let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(most_bps) / 1e6;
             (100.0 * libm::log2(1.0 + mbps) / full).min(100.0)
         })
     }

@@ -123,6 +123,11 @@ pub const SHIFT_MIN_NS: f32 = 1e7;
 pub const SHIFT_USUAL_S: f32 = 20.0;
 /// A step that lasts this long is the usual level from then on; scores go by absolute delay.
 pub const SHIFT_REBASE_AFTER: Duration = Duration::from_secs(30);
+/// Share of a step, or of the jitter, that gives it a direction.
+pub const DELAY_DIRECTION: f32 = 0.75;
+/// The usual difference of the two directions follows with this time constant, in seconds: clocks drift by
+/// 1 ms meanwhile at 50 millionths, which is small against a step.
+pub const ASYMMETRY_USUAL_S: f32 = 10.0;
 
 // ---- Delay variation ----
 

@@ -20,8 +20,9 @@ pub struct Sample {
     pub fwd_delay_ns: Option<i64>,
     /// Delay back from the reflector less the unknown clock offset, in nanoseconds: `T4-T3`.
     pub rev_delay_ns: Option<i64>,
-    /// The reply's own number, if the reflector numbers its replies (RFC 8762 section 4, stateful).
-    pub reflector_seq: Option<u32>,
+    /// Replies lost on the way back since the one before, if the reflector counts (RFC 8762 section 4,
+    /// stateful, or RFC 8972 section 4.5); negative for one that was taken for lost.
+    pub rev_lost: Option<i32>,
     /// The DSCP arrived other than it was sent.
     pub remarked: bool,
 }
@@ -36,7 +37,7 @@ impl Sample {
             elapsed_ns: rtt_ns,
             fwd_delay_ns: None,
             rev_delay_ns: None,
-            reflector_seq: None,
+            rev_lost: None,
             remarked: false,
         }
     }

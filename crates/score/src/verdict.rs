@@ -100,7 +100,19 @@ impl Reasons {
     /// Measurements from outside say that a limit is broken.
     pub const REPORTED: Self = Self(1 << 18);
 
-    const NAMES: [(Self, &'static str); 19] = [
+    /// The step of delay is on the way to the reflector.
+    pub const DELAY_FWD: Self = Self(1 << 19);
+    /// The step of delay is on the way back.
+    pub const DELAY_REV: Self = Self(1 << 20);
+    /// Delay varies more on the way to the reflector.
+    pub const JITTER_FWD: Self = Self(1 << 21);
+    /// Delay varies more on the way back.
+    pub const JITTER_REV: Self = Self(1 << 22);
+
+    pub(crate) const DELAY_WAYS: Self = Self::DELAY_FWD.with(Self::DELAY_REV);
+    pub(crate) const JITTER_WAYS: Self = Self::JITTER_FWD.with(Self::JITTER_REV);
+
+    const NAMES: [(Self, &'static str); 23] = [
         (Self::SILENCE, "silence"),
         (Self::LINK_DOWN, "link-down"),
         (Self::BFD_DOWN, "bfd-down"),
@@ -108,7 +120,11 @@ impl Reasons {
         (Self::LOSS_FWD, "loss-forward"),
         (Self::LOSS_REV, "loss-reverse"),
         (Self::DELAY, "delay"),
+        (Self::DELAY_FWD, "delay-forward"),
+        (Self::DELAY_REV, "delay-reverse"),
         (Self::JITTER, "jitter"),
+        (Self::JITTER_FWD, "jitter-forward"),
+        (Self::JITTER_REV, "jitter-reverse"),
         (Self::LOW_SCORE, "low-score"),
         (Self::REMARKED, "remarked"),
         (Self::REFLECTOR, "reflector"),
@@ -153,6 +169,12 @@ impl Reasons {
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// The words of the set, in a fixed order.

@@ -25,7 +25,7 @@ fn disturb(monitor: &mut PathMonitor, now: &mut Instant, seqs: &mut [u32; 3], rn
             let seq = seqs[stream % 3].wrapping_sub(rng.u32(0..8));
             let sample = Sample {
                 fwd_delay_ns: rng.bool().then(|| rng.i64(..)),
-                reflector_seq: rng.bool().then_some(seq),
+                rev_lost: rng.bool().then(|| rng.i32(..)),
                 remarked: rng.u8(..) == 0,
                 ..Sample::round_trip(seq, *now, rtt)
             };

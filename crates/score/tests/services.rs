@@ -75,7 +75,7 @@ impl Service {
                 it if it == alerted => Role::Alerted,
                 _ => Role::Standby,
             };
-            path.monitor.set_role(path.role);
+            path.monitor.set_role(self.now, path.role);
         }
     }
 

@@ -102,6 +102,7 @@ fn measure(to: SocketAddr, options: &Options) -> (Vec<Sample>, Sender) {
             timeout: Duration::from_secs(1),
             epoch: clock.epoch(),
             seed: 1,
+            ports: 1,
             options: options.clone(),
         },
     );

@@ -71,6 +71,7 @@ fn measure(to: SocketAddr) -> (Vec<Sample>, Sender, SocketAddr) {
         timeout: Duration::from_secs(1),
         epoch: clock.epoch(),
         seed: 1,
+        ports: 1,
         options: Default::default(),
     };
     let mut sender = Sender::new(clock.now(), &config);

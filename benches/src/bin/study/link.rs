@@ -35,6 +35,10 @@ pub(crate) struct Link {
     pub(crate) silent_stream: Option<usize>,
     /// Nothing comes back from this one of eight source ports.
     pub(crate) silent_port: Option<u64>,
+    /// Packets of full size that nobody may fragment do not get through.
+    pub(crate) narrow: bool,
+    /// Instances of the service at the far end: healthy, and all.
+    pub(crate) instances: (u16, u16),
     sent: Vec<u64>,
 }
 
@@ -53,6 +57,8 @@ impl Link {
             silent: false,
             silent_stream: None,
             silent_port: None,
+            narrow: false,
+            instances: (2, 2),
             sent: vec![0; STREAMS],
         }
     }
@@ -97,9 +103,19 @@ impl Link {
         Some(self.rtt + self.jitter.mul_f64(rng.f64()) + Duration::from_millis(spike))
     }
 
-    /// What a call over this link would be like: the share of `packets` that arrive within [`PLAYOUT`]
-    /// of the least delay, and R of the E-model for what really is lost and late.
-    pub(crate) fn call(&self, from: Instant, packets: u32, rng: &mut Rng) -> (f64, f64) {
+    /// What a call over this link would be like: the share of `packets`, of full size or not, that arrive
+    /// within [`PLAYOUT`] of the least delay at somebody who answers, and R of the E-model for what really
+    /// is lost and late.
+    pub(crate) fn call(
+        &self,
+        from: Instant,
+        packets: u32,
+        full: bool,
+        rng: &mut Rng,
+    ) -> (f64, f64) {
+        if (full && self.narrow) || self.instances.0 == 0 {
+            return (0.0, 0.0);
+        }
         // A call takes one member of a bundle; over many calls an eighth takes the broken one.
         let mut link = Self { silent_stream: None, ..self.clone() };
         let arrived = (0..packets).filter(|&nth| {

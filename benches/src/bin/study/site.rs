@@ -25,6 +25,7 @@ pub(crate) struct Site {
     class: Class,
     selector: Selector,
     check: Instant,
+    full_size_at: Instant,
     /// Moves with their times and causes, the first choice left out.
     pub(crate) moves: Vec<(Instant, Cause)>,
     /// Verdicts whose grade or state changed, which is when a speaker may have something to tell.
@@ -48,6 +49,7 @@ impl Site {
             class,
             selector: Selector::new(now, SelectorConfig::default(), seed),
             check: now,
+            full_size_at: now + Duration::from_secs(1),
             moves: Vec::new(),
             changes: 0,
         }
@@ -71,19 +73,36 @@ impl Site {
                 self.changes += way.path.verdicts.len() as u64;
                 way.path.verdicts.clear();
             }
+            self.probe_full_size();
             if changed {
                 self.decide();
             }
         }
     }
 
-    fn decide(&mut self) {
+    /// Once a second each path is told what became of a packet of full size, which a probe followed.
+    fn probe_full_size(&mut self) {
+        if self.now < self.full_size_at {
+            return;
+        }
+        let sent = self.full_size_at - Duration::from_secs(1);
+        self.full_size_at = self.now + Duration::from_secs(1);
+        for way in &mut self.ways {
+            match way.link.narrow {
+                true => way.path.monitor.full_size_missed(self.now, sent),
+                false => way.path.monitor.full_size_answered(self.now),
+            }
+        }
+    }
+
+    /// Has the service look at its paths now.
+    pub(crate) fn decide(&mut self) {
         let candidate = |(id, way): (u32, &Way)| Candidate {
             path: PathId(id),
             verdict: *way.path.monitor.verdict(),
             score: way.path.monitor.score(self.class),
             shared_risk: 0,
-            instances: (0, 0),
+            instances: way.link.instances,
             utilisation: None,
             load: None,
             weight: 1.0,
@@ -102,7 +121,7 @@ impl Site {
                 it if it == alerted => Role::Alerted,
                 _ => Role::Standby,
             };
-            way.path.monitor.set_role(way.path.role);
+            way.path.monitor.set_role(self.now, way.path.role);
         }
     }
 }

@@ -78,6 +78,7 @@ fn answered(packet: &[u8], kind: Kind) {
         timeout: Duration::from_secs(1),
         epoch: NOW,
         seed: 1,
+        ports: 1,
         options: Options::default(),
     };
     let mut sender = Sender::new(Instant::ZERO, &config);

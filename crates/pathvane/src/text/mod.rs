@@ -11,7 +11,7 @@ mod units;
 pub(crate) use bfd::bfd;
 pub(crate) use events::event;
 pub(crate) use explain::{explain_prefix, explain_service};
-pub(crate) use overview::{paths, peers, services, status};
+pub(crate) use overview::{paths, peers, probes, services, status};
 pub(crate) use routes::routes;
 
 #[cfg(test)]

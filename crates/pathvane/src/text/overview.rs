@@ -1,6 +1,8 @@
 //! Status, peers, paths and services.
 
-use pathvane_speaker::control::dto::{Check, Faults, FullSize, Path, Peer, Probe, Service, Status};
+use pathvane_speaker::control::dto::{
+    Check, Delay, Faults, FullSize, Loss, Path, Peer, Probe, Service, Status,
+};
 
 use super::explain::service_paths;
 use super::table::Table;
@@ -130,6 +132,39 @@ pub(crate) fn paths(paths: &[Path]) -> String {
     table.or("no paths are configured")
 }
 
+/// A line for each probe stream.
+pub(crate) fn probes(paths: &[Path]) -> String {
+    let headings = [
+        "path", "probe", "srtt", "rttvar", "pdv", "there", "back", "ipdv", "lost", "usually",
+        "bursts", "gaps", "burstr",
+    ];
+    let mut table = Table::new(&headings);
+    for path in paths {
+        for probe in &path.probes {
+            let delay = |pick: fn(&Delay) -> Option<u64>| {
+                or_dash(probe.delay.as_ref().and_then(pick).map(ms))
+            };
+            let loss = |text: fn(&Loss) -> String| or_dash(probe.loss.as_ref().map(text));
+            table.row([
+                path.name.clone(),
+                format!("{} {}", probe.kind, probe.target),
+                delay(|it| Some(it.srtt_ns)),
+                delay(|it| Some(it.rttvar_ns)),
+                delay(|it| Some(it.pdv_ns.p98)),
+                delay(|it| it.pdv_fwd_ns.map(|pdv| pdv.p98)),
+                delay(|it| it.pdv_rev_ns.map(|pdv| pdv.p98)),
+                delay(|it| Some(it.ipdv_ns.p98)),
+                loss(|it| percent(it.recent_ppm)),
+                loss(|it| percent(it.usual_ppm)),
+                loss(|it| format!("{:.1}", it.burst_probes)),
+                loss(|it| format!("{:.0}", it.gap_probes)),
+                loss(|it| format!("{:.2}", it.burst_ratio)),
+            ]);
+        }
+    }
+    table.or("no probes are configured")
+}
+
 /// What probes tell beside the figures.
 fn path_note(path: &Path) -> String {
     let sum = |pick: fn(&Probe) -> u64| path.probes.iter().map(pick).sum::<u64>();
@@ -162,6 +197,9 @@ fn path_note(path: &Path) -> String {
     if !path.reports.is_empty() {
         let bad = path.reports.iter().filter(|report| report.breaks_limits).count();
         notes.push(format!("{bad} of {} sources outside say that it is bad", path.reports.len()));
+    }
+    if path.reports_displaced > 0 {
+        notes.push(format!("{} reports from outside made room", path.reports_displaced));
     }
     // As many as the event of that name waits for.
     let mute =

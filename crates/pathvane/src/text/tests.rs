@@ -121,3 +121,53 @@ fn ages_have_two_units_at_most() {
     assert_eq!(seconds(7_500), "2h05m");
     assert_eq!(seconds(273_600), "3d04h");
 }
+
+#[test]
+fn each_probe_stream_has_a_line_with_how_it_varies_and_what_it_loses() {
+    let counts = json!({
+        "kind": "stamp", "target": "10.128.0.9:862", "interval_ns": 20_000_000, "sent": 9, "answered": 9,
+        "lost": 0, "late": 0, "reordered": 0, "send_failed": 0, "refused": 0,
+    });
+    let spread = |p98: u64| json!({ "p50": 100_000, "p95": 200_000, "p98": p98 });
+    let mut heard = counts.clone();
+    heard["delay"] = json!({
+        "srtt_ns": 20_000_000, "rttvar_ns": 400_000, "least_ns": 19_000_000, "jitter_ns": 300_000,
+        "pdv_ns": spread(3_000_000), "pdv_fwd_ns": spread(2_500_000), "pdv_rev_ns": null,
+        "ipdv_ns": spread(700_000),
+    });
+    heard["loss"] = json!({
+        "recent_ppm": 12_300, "usual_ppm": 1_000, "burst_ratio": 1.5, "burst_probes": 1.75,
+        "gap_probes": 99.4,
+    });
+    let path: Path = serde_json::from_value(json!({
+        "name": "east", "region": "us-east1", "interface": null, "next_hop": "169.254.10.1",
+        "probe_source": "10.255.1.1", "peers": [], "state": "up", "reasons": [], "state_for_ns": 1,
+        "grade": "A", "score": 90.0, "mos": 4.3, "rtt_ns": 1, "usual_rtt_ns": 1, "jitter_ns": 1,
+        "loss_ppm": 0, "usual_loss_ppm": 0, "last_reply_ns": 1, "reflectors": 2, "silent": 0,
+        "may_withdraw": false, "probes": [heard, counts],
+    }))
+    .unwrap();
+    let said = probes(&[path]);
+    let lines: Vec<Vec<&str>> = said
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect())
+        .collect();
+    let told = [
+        "east",
+        "stamp 10.128.0.9:862",
+        "20.0 ms",
+        "0.4 ms",
+        "3.0 ms",
+        "2.5 ms",
+        "-",
+        "0.7 ms",
+        "1.23 %",
+        "0.10 %",
+        "1.8",
+        "99",
+        "1.50",
+    ];
+    assert_eq!(lines[1], told);
+    assert_eq!(lines[2][2..], ["-"; 11], "nobody answered");
+    assert_eq!(probes(&[]), "no probes are configured\n");
+}

@@ -46,15 +46,15 @@ impl Options {
     /// The same for ICMP, whose message begins where UDP's header does.
     pub const MAX_ICMP_SIZE: u16 = 1480;
 
-    /// Appends the TLVs of the packet `seq`, the `sent`th of its session, to the base packet in `out`.
-    pub(crate) fn append(&self, seq: u32, sent: u32, out: &mut Vec<u8>) {
+    /// Appends the TLVs of the packet `seq`, the `nth` of its session, to the base packet in `out`.
+    pub(crate) fn append(&self, seq: u32, nth: u32, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(dscp) = self.dscp {
             put(out, CLASS_OF_SERVICE, &[dscp << 2, 0, 0, 0]);
         }
         if self.direct {
             let mut counts = [0; COUNTS_LEN];
-            counts[..4].copy_from_slice(&sent.to_be_bytes());
+            counts[..4].copy_from_slice(&nth.to_be_bytes());
             put(out, DIRECT_MEASUREMENT, &counts);
         }
         if let Some(key) = self.key.as_ref().filter(|_| out.len() > start) {

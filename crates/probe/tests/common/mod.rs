@@ -23,6 +23,7 @@ pub(crate) fn config() -> Config {
         timeout: 1000 * MS,
         epoch: EPOCH,
         seed: 1,
+        ports: 1,
         options: Options::default(),
     }
 }

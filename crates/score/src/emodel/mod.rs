@@ -99,6 +99,11 @@ impl Codec {
         Self::ALL.into_iter().find(|codec| codec.name == name)
     }
 
+    /// Whether it matters how losses cluster: a published fit may know their share alone.
+    pub const fn knows_bursts(&self) -> bool {
+        matches!(self.impairment, Impairment::PacketLoss { .. })
+    }
+
     /// Ie,eff at `ppl` percent of loss that comes in bursts `burst_r` times as long as
     /// those of random loss (1 is random).
     pub fn effective_impairment(&self, ppl: f64, burst_r: f64) -> f64 {

@@ -123,7 +123,7 @@ impl ShiftCusum {
         let settled = now.since(self.high_since) >= d::SHIFT_REBASE_AFTER;
         if settled || self.down >= d::SHIFT_THRESHOLD {
             self.rebase(level);
-        } else if self.up < d::SHIFT_THRESHOLD / 2.0 {
+        } else if self.is_calm() {
             self.follow(z, sigma, (gap_s / d::SHIFT_USUAL_S).min(0.05));
         }
     }
@@ -137,6 +137,11 @@ impl ShiftCusum {
         self.up = d::SHIFT_THRESHOLD;
         self.high_since = self.high_since.min(now);
         !core::mem::replace(&mut self.shifted, true)
+    }
+
+    /// Whether less than half of the evidence for a step up is there.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.up < d::SHIFT_THRESHOLD / 2.0
     }
 
     /// Whether the figure is well above its usual level.

@@ -115,9 +115,11 @@ impl LossLedger {
         true
     }
 
-    /// `count` of the losses, of probes that were sent `gap` apart, happened on the way back.
-    pub(crate) fn attribute_reverse(&mut self, count: u32, gap: Duration) {
-        self.recent.counts[LOSSES_REV] += weight(gap) * count as f32;
+    /// `count` of the losses, of probes that were sent `gap` apart, happened on the way back; fewer than
+    /// was said before if it is negative.
+    pub(crate) fn attribute_reverse(&mut self, count: i32, gap: Duration) {
+        let reverse = &mut self.recent.counts[LOSSES_REV];
+        *reverse = (*reverse + weight(gap) * count as f32).max(0.0);
     }
 
     /// Probes and losses of the last seconds, weighed by age.

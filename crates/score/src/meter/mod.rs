@@ -88,9 +88,8 @@ pub struct Meter {
     forgiven_before: Instant,
     /// Smoothed time between probes.
     period_ns: f32,
-    reflector_seq: u32,
-    /// The reflector numbers its replies.
-    numbered: bool,
+    /// The reflector counts.
+    counted: bool,
     /// Answers that have to come with the right DSCP until the last wrong one is forgotten.
     remarked: u8,
 }
@@ -127,8 +126,7 @@ impl Meter {
             void_before: Instant::ZERO,
             forgiven_before: Instant::ZERO,
             period_ns: 0.0,
-            reflector_seq: 0,
-            numbered: false,
+            counted: false,
             remarked: 0,
         }
     }
@@ -207,8 +205,8 @@ impl Meter {
 
     /// The figures of now, for people.
     pub fn figures(&self) -> Figures {
-        let quantile = |histogram: &Histogram, q| histogram.quantile(q);
-        let pdv = self.round_trip.histogram();
+        let quantiles = |histogram: &Histogram| [0.5, 0.95, 0.98].map(|q| histogram.quantile(q));
+        let pdv = |variation: &Variation| variation.histogram().map(quantiles);
         Figures {
             counters: self.counters,
             srtt_ns: self.srtt_ns(),
@@ -216,11 +214,15 @@ impl Meter {
             least_rtt_ns: self.least_rtt_ns(),
             usual_rtt_ns: self.delay_cusum.usual() as u64,
             jitter_ns: self.jitter_ns(),
-            pdv_ns: [0.5, 0.95, 0.98].map(|q| pdv.map_or(0, |pdv| quantile(pdv, q))),
-            ipdv_ns: [0.5, 0.95, 0.98].map(|q| quantile(&self.ipdv, q)),
+            pdv_ns: pdv(&self.round_trip).unwrap_or_default(),
+            fwd_pdv_ns: pdv(&self.forward),
+            rev_pdv_ns: pdv(&self.reverse),
+            ipdv_ns: quantiles(&self.ipdv),
             loss_ppm: ppm(self.loss.recent().share()),
             usual_loss_ppm: ppm(self.loss.usual()),
             burst_ratio: self.burst_ratio(),
+            burst_probes: 1.0 / self.leaves_burst(),
+            gap_probes: 1.0 / self.loss.usual_start(),
             missed_run: self.run,
             silent_ports: self.silent_ports(),
             last_reply: self.last_reply(),
@@ -230,6 +232,10 @@ impl Meter {
     /// Whether the delay of the sample counts, and the stream's numbers: order, and which
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
+        if let Some(lost) = sample.rev_lost {
+            self.loss.attribute_reverse(lost, self.period());
+        }
+        self.counted = sample.rev_lost.is_some();
         let first = self.counters.answered == 1;
         let ahead = sample.seq.wrapping_sub(self.newest_answered);
         let in_order = first || (ahead as i32) > 0;
@@ -237,14 +243,6 @@ impl Meter {
             self.counters.reordered = self.counters.reordered.wrapping_add(1);
             return false;
         }
-        if let Some(number) = sample.reflector_seq {
-            let reflected = number.wrapping_sub(self.reflector_seq);
-            if self.numbered && (1..=ahead).contains(&reflected) {
-                self.loss.attribute_reverse(reflected - 1, self.period());
-            }
-            self.reflector_seq = number;
-        }
-        self.numbered = sample.reflector_seq.is_some();
         self.newest_answered = sample.seq;
         self.answered_sent = sent(sample);
         !first && ahead == 1
@@ -450,8 +448,12 @@ impl Meter {
 
     /// BurstR of G.107.
     pub(crate) fn burst_ratio(&self) -> f64 {
-        let leave = 1.0 - self.loss.usual_continuation(self.loss.usual());
-        crate::emodel::burst_ratio(self.loss.usual_start(), leave)
+        crate::emodel::burst_ratio(self.loss.usual_start(), self.leaves_burst())
+    }
+
+    /// The usual probability that a probe is answered whose predecessor was lost.
+    fn leaves_burst(&self) -> f64 {
+        1.0 - self.loss.usual_continuation(self.loss.usual())
     }
 
     /// The probability of loss before the running series of misses began.
@@ -476,6 +478,11 @@ impl Meter {
         self.delay_cusum.shifted()
     }
 
+    /// Whether there is little evidence of a step of delay.
+    pub(crate) fn delay_calm(&self) -> bool {
+        self.delay_cusum.is_calm()
+    }
+
     pub(crate) fn jitter_shifted(&self) -> bool {
         self.jitter_cusum.shifted()
     }
@@ -488,9 +495,9 @@ impl Meter {
         self.loss_cusum.forgive();
     }
 
-    /// Whether the reflector numbers its replies, so that losses have a direction.
+    /// Whether the reflector counts, so that losses have a direction.
     pub(crate) fn knows_direction(&self) -> bool {
-        self.numbered
+        self.counted
     }
 
     pub(crate) fn remarked(&self) -> bool {
@@ -527,6 +534,10 @@ pub struct Figures {
     pub jitter_ns: u64,
     /// 50th, 95th and 98th percentile of the delay above the least (RFC 5481 PDV).
     pub pdv_ns: [u64; 3],
+    /// The same of the way to the reflector, if it has a clock.
+    pub fwd_pdv_ns: Option<[u64; 3]>,
+    /// The same of the way back.
+    pub rev_pdv_ns: Option<[u64; 3]>,
     /// The same of the difference between probes that follow each other (RFC 5481 IPDV).
     pub ipdv_ns: [u64; 3],
     /// Recent loss.
@@ -535,6 +546,10 @@ pub struct Figures {
     pub usual_loss_ppm: u32,
     /// Mean length of loss bursts over that of random loss (G.107 BurstR).
     pub burst_ratio: f64,
+    /// Probes that are usually lost in a row, of a path that has shown nothing yet about one.
+    pub burst_probes: f64,
+    /// Probes that are usually answered between two such bursts.
+    pub gap_probes: f64,
     /// Missed probes since the newest that was answered.
     pub missed_run: u32,
     /// Source ports that are silent while others are answered, the first as the lowest bit.

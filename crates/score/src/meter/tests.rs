@@ -197,9 +197,9 @@ fn jitter_shift_needs_more_than_one_step() {
 
 /// Of ten probes one is lost on the way there and three on the way back.
 #[test]
-fn a_stateful_reflector_tells_which_way_most_was_lost() {
+fn a_reflector_that_counts_tells_which_way_most_was_lost() {
     let mut meter = Meter::new(at(0));
-    let mut reflected = 0;
+    let mut back = 0;
     for seq in 0..500_u32 {
         let sent = 20 * u64::from(seq);
         meter.handle_timeout(at(sent));
@@ -207,13 +207,13 @@ fn a_stateful_reflector_tells_which_way_most_was_lost() {
         if seq % 10 == 3 {
             continue;
         }
-        reflected += 1;
         if (5..8).contains(&(seq % 10)) {
+            back += 1;
             continue;
         }
         let arrived = at(sent + 10);
-        let sample =
-            Sample { reflector_seq: Some(reflected), ..Sample::round_trip(seq, arrived, 10 * MS) };
+        let rev_lost = Some(core::mem::take(&mut back));
+        let sample = Sample { rev_lost, ..Sample::round_trip(seq, arrived, 10 * MS) };
         meter.reply(arrived, &sample);
     }
     let tally = meter.tally();
@@ -304,7 +304,7 @@ fn a_shorter_way_is_no_variation() {
 #[test]
 fn the_direction_of_loss_is_told_right_however_fast_it_is_probed() {
     let mut meter = Meter::new(at(0));
-    let mut reflected = 0;
+    let mut back = 0;
     for seq in 0..4000_u32 {
         let sent = 5 * u64::from(seq);
         meter.handle_timeout(at(sent));
@@ -312,13 +312,13 @@ fn the_direction_of_loss_is_told_right_however_fast_it_is_probed() {
         if seq % 20 < 8 {
             continue;
         }
-        reflected += 1;
         if seq % 20 < 10 {
+            back += 1;
             continue;
         }
         let arrived = at(sent + 4);
-        let sample =
-            Sample { reflector_seq: Some(reflected), ..Sample::round_trip(seq, arrived, 4 * MS) };
+        let rev_lost = Some(core::mem::take(&mut back));
+        let sample = Sample { rev_lost, ..Sample::round_trip(seq, arrived, 4 * MS) };
         meter.reply(arrived, &sample);
     }
     let tally = meter.tally();
@@ -343,7 +343,7 @@ fn whatever_arrives_the_meter_stands() {
                 let sample = Sample {
                     fwd_delay_ns: Some(rng.i64(..)),
                     rev_delay_ns: Some(rng.i64(..)),
-                    reflector_seq: Some(rng.u32(..)),
+                    rev_lost: Some(rng.i32(..)),
                     ..Sample::round_trip(
                         seq.wrapping_sub(rng.u32(0..70)),
                         Instant::from_nanos(rng.u64(..)),
@@ -356,4 +356,34 @@ fn whatever_arrives_the_meter_stands() {
     }
     let figures = meter.figures();
     assert!(figures.loss_ppm <= 1_000_000 && figures.burst_ratio.is_finite());
+}
+
+#[test]
+fn figures_tell_directions_apart_and_how_losses_cluster() {
+    let mut meter = Meter::new(at(0));
+    for seq in 0..10_000_u32 {
+        let sent = 20 * u64::from(seq);
+        meter.handle_timeout(at(sent));
+        meter.sent(at(sent), seq);
+        // Four in a row of each hundred.
+        if seq % 100 < 4 {
+            continue;
+        }
+        // The way there takes 10 or 15 ms, the way back, by another clock, always 3.
+        let there = 10 + 5 * u64::from(seq % 2);
+        let arrived = at(sent + there + 3);
+        let sample = Sample {
+            fwd_delay_ns: Some((there * MS) as i64 - 7_000_000_000),
+            rev_delay_ns: Some(7_003_000_000),
+            ..Sample::round_trip(seq, arrived, (there + 3) * MS)
+        };
+        meter.reply(arrived, &sample);
+    }
+    let figures = meter.figures();
+    let near = |got: f64, want: f64| (got / want - 1.0).abs() < 0.1;
+    let [fwd, rev] = [figures.fwd_pdv_ns, figures.rev_pdv_ns].map(|it| it.expect("a clock")[2]);
+    assert!(near(fwd as f64 / MS as f64, 5.0) && rev < MS / 10, "{figures:?}");
+    assert!(near(figures.burst_probes, 4.0) && near(figures.gap_probes, 96.0), "{figures:?}");
+    assert!(near(figures.burst_ratio, 3.85), "{figures:?}");
+    assert_eq!(calm(100, 20).figures().fwd_pdv_ns, None, "no clock there");
 }

@@ -58,6 +58,8 @@ pub struct MonitorConfig {
     pub codec: Codec,
     /// Throughput that scores 100 for bulk.
     pub bulk_target_bps: f64,
+    /// What the path can carry in bits per second, if that is known: no transfer is faster.
+    pub capacity_bps: Option<f64>,
     /// Classes of the operator's own. They add scores and limits; the verdict's score stays that
     /// of `class`.
     pub own: Vec<OwnClass>,
@@ -103,6 +105,7 @@ impl Default for MonitorConfig {
             sla: Class::ALL.map(Sla::of),
             codec: Codec::G711_PLC,
             bulk_target_bps: d::BULK_TARGET_BPS,
+            capacity_bps: None,
             own: Vec::new(),
             down_after: d::DOWN_AFTER,
             down_within: d::DOWN_WITHIN,
@@ -150,6 +153,7 @@ pub struct PathMonitor {
     silence_at: Option<Instant>,
     /// What the detectors said last.
     joint: Joint,
+    /// Until then its state is new, or that it may have to lead soon.
     boost_until: Option<Instant>,
     boosted: bool,
     facts: Facts,
@@ -283,10 +287,15 @@ impl PathMonitor {
     }
 
     /// What the path does for the services that use it. Nobody loses by a slow verdict on a path
-    /// that stands by, so its silence is reported only when three probes at that rate are missing.
+    /// that stands by, so its silence is reported only when three probes at that rate are missing. One
+    /// that may have to lead soon is looked at as closely as the leader is, for a moment.
     /// A path leads until this is told.
-    pub fn set_role(&mut self, role: Role) {
-        self.role = role;
+    pub fn set_role(&mut self, now: Instant, role: Role) {
+        let before = core::mem::replace(&mut self.role, role);
+        if role == Role::Alerted && before != role {
+            self.boost_until = Some(now + d::BOOST_MAX);
+        }
+        self.boosted = self.wants_boost(&self.joint);
     }
 
     /// Our own event loop stood still until `now`: silence that was about to be reported is
@@ -513,12 +522,17 @@ impl PathMonitor {
             self.boost_until = Some(now + d::BOOST_MAX);
         }
         self.boost_until = self.boost_until.filter(|&until| now < until);
+        self.boosted = self.wants_boost(joint);
+    }
+
+    fn wants_boost(&self, joint: &Joint) -> bool {
         let known_bad = matches!(
             self.life.state(),
             State::Degraded | State::Down | State::Recovering | State::Admin
         );
         let news = self.boost_until.is_some();
-        self.boosted = joint.missing || (joint.curious && (!known_bad || news));
+        let alerted = self.role == Role::Alerted && news && !known_bad;
+        joint.missing || alerted || (joint.curious && (!known_bad || news))
     }
 
     /// Writes the verdict; notes whether people would read it differently.
@@ -567,7 +581,10 @@ impl PathMonitor {
         let lossy = bad.contains(Reasons::LOSS);
         let notes =
             joint.notes.with_if(self.assessment.has_unsound_reflector(), Reasons::REFLECTOR);
+        // Without its alarm a direction says nothing.
+        let ways = if condition == State::Degraded { joint.ways } else { Reasons::NONE };
         bad.with_if(lossy, self.assessment.loss_direction())
+            .with(ways)
             .with(if lossy && joint.silent == 0 {
                 notes.without(Reasons::REFLECTOR)
             } else {

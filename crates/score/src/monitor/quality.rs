@@ -114,7 +114,7 @@ impl Assessment {
                     score
                 }
                 Class::Interactive => quality.interactive(),
-                Class::Bulk => quality.bulk(config.bulk_target_bps),
+                Class::Bulk => quality.bulk(config.bulk_target_bps, config.capacity_bps),
             };
             let sla = &config.sla[class.index()];
             changed |= self.classes[class.index()].take(now, sla, config, quality, score);
@@ -123,7 +123,7 @@ impl Assessment {
             let score = match class.like {
                 Class::Voice => quality.voice(&class.codec).0,
                 Class::Interactive => quality.interactive(),
-                Class::Bulk => quality.bulk(class.bulk_target_bps),
+                Class::Bulk => quality.bulk(class.bulk_target_bps, config.capacity_bps),
             };
             changed |= scored.take(now, &class.sla, config, quality, score);
         }

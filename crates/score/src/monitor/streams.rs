@@ -1,5 +1,6 @@
 //! The streams of one path, and what they say together.
 
+mod directions;
 mod first_hop;
 
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use crate::silence::{Limits, Silence, judge};
 use crate::{Arrival, Meter, Reasons, Sample, StreamSpec, defaults as d};
 
 use super::gaps::Gaps;
+use directions::Directions;
 use first_hop::FirstHop;
 
 /// What a stream says something about.
@@ -35,6 +37,7 @@ struct Stream {
     missed_until: Instant,
     /// What it showed during the path's fault, if it probes the first hop.
     hop: FirstHop,
+    directions: Directions,
     /// How much farther its reflector was than the nearest when all of them were last well.
     beyond_ns: u64,
 }
@@ -71,6 +74,8 @@ pub(super) struct Joint {
     pub(super) silent_ports: u8,
     /// LOSS, DELAY, JITTER, ECMP_MEMBER: reasons that degrade the path.
     pub(super) degraded: Reasons,
+    /// The directions of DELAY and JITTER.
+    pub(super) ways: Reasons,
     /// REFLECTOR, REMARKED, LAST_MILE, TRANSIT: reasons that only inform.
     pub(super) notes: Reasons,
     /// Probes are missing, or loss evidence is half of an alarm.
@@ -89,6 +94,7 @@ impl Joint {
         confirmed: 0,
         silent_ports: 0,
         degraded: Reasons::NONE,
+        ways: Reasons::NONE,
         notes: Reasons::NONE,
         suspicious: false,
         curious: false,
@@ -122,6 +128,7 @@ impl Streams {
             meter: Meter::with_ports(now, spec.ports),
             missed_until: Instant::ZERO,
             hop: FirstHop::default(),
+            directions: Directions::default(),
             beyond_ns: 0,
         };
         Self {
@@ -150,6 +157,10 @@ impl Streams {
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
+        if arrival != Arrival::Ignored {
+            let Stream { directions, meter, .. } = &mut self.list[stream];
+            directions.reply(sample, meter);
+        }
         let far = self.list[stream].part == Part::Path;
         if let Some(since) = since.filter(|_| far && arrival != Arrival::Ignored) {
             self.list[stream].missed_until = now;
@@ -371,8 +382,24 @@ impl Streams {
             .degraded
             .with_if(all(Meter::delay_shifted), Reasons::DELAY)
             .with_if(all(Meter::jitter_shifted), Reasons::JITTER);
+        self.look_for_directions(joint);
         let remarked = self.meters().any(Meter::remarked);
         joint.notes = joint.notes.with_if(remarked, Reasons::REMARKED);
+    }
+
+    /// In which direction delay or jitter stepped up, as far as the streams that can tell agree.
+    fn look_for_directions(&self, joint: &mut Joint) {
+        if !joint.degraded.intersects(Reasons::DELAY.with(Reasons::JITTER)) {
+            return;
+        }
+        let path = self.list.iter().filter(|it| it.part == Part::Path && it.is_heard());
+        let told = path.fold(Reasons::NONE, |all, it| all.with(it.directions.told()));
+        for (alarm, ways) in
+            [(Reasons::DELAY, Reasons::DELAY_WAYS), (Reasons::JITTER, Reasons::JITTER_WAYS)]
+        {
+            let agreed = joint.degraded.contains(alarm) && !told.contains(ways);
+            joint.ways = joint.ways.with_if(agreed, told.common(ways));
+        }
     }
 
     /// The streams of the path that were ever answered.

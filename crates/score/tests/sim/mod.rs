@@ -53,6 +53,9 @@ pub(crate) struct Path {
     pub(crate) sent: u64,
     /// How long each reply takes beyond the round trip that it tells: in the reflector, or in our own queues.
     pub(crate) held: Duration,
+    /// How long the way there takes, where the reflector counts and has a clock, a wrong one: all else, delay
+    /// and losses, is of the way back.
+    pub(crate) there: Option<Duration>,
     rng: Rng,
     streams: Vec<Stream>,
     /// When each reply arrives, to which probe of which stream, its round trip, and how long it was held.
@@ -63,6 +66,8 @@ type Reply = (Instant, usize, u32, Duration, Duration);
 
 struct Stream {
     seq: u32,
+    /// The last that was answered.
+    answered: u32,
     last: Instant,
     /// Streams do not probe in step.
     phase: Duration,
@@ -79,6 +84,7 @@ impl Path {
         let start = Instant::from_secs(1);
         let stream = |&spec: &S| Stream {
             seq: rng.u32(..),
+            answered: 0,
             last: start,
             phase: Duration::from_micros(rng.u64(0..20_000)),
             slowest: slowest(spec.into()),
@@ -91,6 +97,7 @@ impl Path {
             verdicts: Vec::new(),
             sent: 0,
             held: Duration::ZERO,
+            there: None,
             streams: streams.iter().map(stream).collect(),
             rng,
             replies: BinaryHeap::new(),
@@ -178,7 +185,16 @@ impl Path {
         let Some(Reverse((at, stream, seq, rtt, held))) = self.replies.pop() else { return };
         let rtt_ns = rtt.as_nanos() as u64;
         let elapsed_ns = rtt_ns + held.as_nanos() as u64;
-        let sample = Sample { elapsed_ns, ..Sample::round_trip(seq, at, rtt_ns) };
+        let mut sample = Sample { elapsed_ns, ..Sample::round_trip(seq, at, rtt_ns) };
+        let before = std::mem::replace(&mut self.streams[stream].answered, seq);
+        if let Some(there) = self.there {
+            const CLOCK_NS: i64 = 3_600_000_000_000;
+            let there_ns = there.as_nanos() as i64;
+            sample.fwd_delay_ns = Some(there_ns + CLOCK_NS);
+            sample.rev_delay_ns = Some(rtt_ns as i64 - there_ns - CLOCK_NS);
+            let lost = if before == 0 { 0 } else { seq.wrapping_sub(before) as i32 - 1 };
+            sample.rev_lost = Some(lost.max(0));
+        }
         self.monitor.reply(self.now, stream, &sample);
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use pathvane_clock::Instant;
+use pathvane_probe::stamp::Request;
 use pathvane_probe::{Stamps, Timestamp};
 use pathvane_session::Direction;
 
@@ -17,8 +18,12 @@ use crate::net::{End, StreamId};
 pub(super) struct Reflector {
     /// Whether it answers.
     pub(super) alive: bool,
-    /// Replies per stream, which number the next one (RFC 8762 section 4.3).
-    replies: BTreeMap<u16, u32>,
+    /// It numbers its replies itself (RFC 8762 section 4.2, stateful).
+    stateful: bool,
+    /// It says in Direct Measurement what it counts.
+    counts: bool,
+    /// Replies per session, by stream and source port.
+    replies: BTreeMap<(u16, u32), u32>,
 }
 
 #[derive(Debug)]
@@ -46,7 +51,8 @@ impl CloudSide {
         for router in &routers {
             vpc.add_router(&router.region);
         }
-        let reflector = || Reflector { alive: true, replies: BTreeMap::new() };
+        let reflector =
+            || Reflector { alive: true, stateful: true, counts: true, replies: BTreeMap::new() };
         Self {
             routers: routers.into_iter().map(|config| CloudRouter::new(config, now)).collect(),
             vpc,
@@ -74,6 +80,13 @@ impl CloudSide {
             self.mute.remove(&path);
         } else {
             self.mute.insert(path);
+        }
+    }
+
+    pub(super) fn counting(&mut self, stateful: bool, counts: bool) {
+        for reflector in self.reflectors.iter_mut().flatten() {
+            reflector.stateful = stateful;
+            reflector.counts = counts;
         }
     }
 
@@ -205,10 +218,12 @@ impl World {
         let now = self.now;
         let config = self.site.engine.config();
         let nth = config.streams().find(|(id, ..)| id.0 == stream).map_or(0, |(.., nth)| nth);
-        let (source, target) = {
+        let (source, target, ports) = {
             let path = &config.paths[path];
-            (path.probe_source, path.probes[nth].target.ip())
+            let probe = &path.probes[nth];
+            (path.probe_source, probe.target.ip(), u32::from(probe.ports))
         };
+        let Some(request) = Request::decode(bytes) else { return };
         let regions = self.cloud.reflectors.len();
         let Some(region) = setup::region_of(target, regions) else { return };
         let nth = usize::from(target != setup::reflector(region, 0));
@@ -217,11 +232,12 @@ impl World {
         if !reflector.alive {
             return;
         }
-        let replies = reflector.replies.entry(stream).or_default();
+        let replies = reflector.replies.entry((stream, request.seq % ports)).or_default();
         let at = epoch.plus(now.since(Instant::ZERO));
-        let seq = *replies;
-        let stamps = Stamps { received: at, sent: at, ttl: 64, seq, ..Stamps::default() };
+        let seq = if reflector.stateful { *replies } else { request.seq };
         *replies = replies.wrapping_add(1);
+        let counts = if reflector.counts { (*replies, *replies) } else { (0, 0) };
+        let stamps = Stamps { received: at, sent: at, ttl: 64, seq, counts, ..Stamps::default() };
         let mut reply = Vec::new();
         if pathvane_probe::reflect(bytes, None, &stamps, &mut reply).is_none() {
             return;

@@ -108,10 +108,15 @@ impl World {
     /// minute and a half after the start.
     pub fn settled(setup: Setup) -> Self {
         let mut world = Self::new(setup);
-        world.tell(Input::Command(Command::Start));
-        world.condition(true);
-        world.run_for(Duration::from_secs(90));
+        world.settle();
         world
+    }
+
+    /// Starts, and lets everything come up.
+    pub fn settle(&mut self) {
+        self.tell(Input::Command(Command::Start));
+        self.condition(true);
+        self.run_for(Duration::from_secs(90));
     }
 
     /// The time.
@@ -313,6 +318,12 @@ impl World {
     /// Silences or revives a reflector of a region.
     pub fn reflector(&mut self, region: usize, nth: usize, alive: bool) {
         self.cloud.reflector(region, nth).alive = alive;
+    }
+
+    /// Has every reflector number its replies itself or copy the numbers of probes, and say in
+    /// Direct Measurement what it counts or not.
+    pub fn counting(&mut self, stateful: bool, counts: bool) {
+        self.cloud.counting(stateful, counts);
     }
 
     /// Has the first hop of a path answer echoes, or not.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use pathvane_clock::Instant;
 use pathvane_engine::config::{Probe, ProbeKind};
-use pathvane_engine::{Command, Engine, EventKind, Input, Output};
+use pathvane_engine::{Command, Engine, EventKind, Input, Output, PathId};
 use pathvane_probe::Timestamp;
 use pathvane_score::State;
 use pathvane_sim::world::{Setup, World};
 
 use crate::scenes::{probe_source_held, reflectors, worsen};
-use crate::{SECOND, settled, state};
+use crate::{MS, SECOND, settled, state};
 
 /// Each router holds the probe source of its own path with the plan's primary MED, and no other.
 fn assert_probe_sources(world: &World, when: &str) {
@@ -137,4 +137,24 @@ fn a_stream_with_a_floor_keeps_to_it_however_suspicious_its_path_is() {
         let least = (29.0 / floor.as_secs_f64().max(0.1)) as usize;
         assert!(times.len() >= least, "{} probes, not {least}", times.len());
     }
+}
+
+/// What would carry the service next must be known as well as what carries it, and as soon.
+#[test]
+fn the_best_standby_is_probed_as_fast_as_the_leader_that_looks_wrong() {
+    let (mut world, leader, other) = settled();
+    let interval = |world: &World, path: usize| {
+        let streams = world.engine().path(PathId(u16::try_from(path).expect("small"))).streams;
+        streams.iter().map(|stream| stream.interval).max().expect("a stream")
+    };
+    assert_eq!((interval(&world, leader), interval(&world, other)), (20 * MS, 100 * MS));
+    world.impair(leader, |link| link.blackhole = true);
+    let wrong =
+        |world: &World| world.engine().path(PathId(leader as u16)).verdict.state == State::Suspect;
+    world.run_until(SECOND, wrong).expect("a suspicion");
+    assert_eq!((interval(&world, leader), interval(&world, other)), (5 * MS, 5 * MS));
+    // It was nothing.
+    world.impair(leader, |link| link.blackhole = false);
+    world.run_for(5 * SECOND);
+    assert_eq!((interval(&world, leader), interval(&world, other)), (20 * MS, 100 * MS));
 }

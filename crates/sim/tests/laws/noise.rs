@@ -75,7 +75,7 @@ fn count(world: &World, deeds: &mut Deeds) {
 #[test]
 fn noise_moves_nothing_and_tells_nobody() {
     for (noise, loss) in NOISES {
-        let deeds = live(loss, 11, 900 * SECOND, 900 * SECOND);
+        let deeds = live(loss, 11, 1_800 * SECOND, 900 * SECOND);
         assert_eq!(deeds, Deeds::default(), "{noise}");
     }
 }

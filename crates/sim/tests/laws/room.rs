@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pathvane_engine::{PathId, ServiceId};
+use pathvane_score::Class;
 use pathvane_sim::world::{Setup, World};
 
 use crate::{MS, SECOND};
@@ -73,4 +74,18 @@ fn the_last_usable_path_is_taken_full_or_not() {
     let since = world.now();
     world.run_for(120 * SECOND);
     assert_eq!(world.moves(since).len(), 0, "the other has room now: {}", world.story(since));
+}
+
+/// Of equally clean paths each is scored by its own width.
+#[test]
+fn bulk_goes_over_the_wide_path_though_the_narrow_one_is_nearer() {
+    let mut setup = Setup::regions(&[("east", 10), ("west", 20)]);
+    for (path, mega) in setup.engine.paths.iter_mut().zip([2, 8]) {
+        path.capacity = Some(mega * MEGA);
+    }
+    setup.engine.services[0].class = Class::Bulk;
+    let world = World::settled(setup);
+    let service = world.engine().service(ServiceId(0));
+    let scores: Vec<f64> = service.paths.iter().map(|(.., score)| score.value.round()).collect();
+    assert_eq!((service.leader, scores), (Some(PathId(1)), vec![46.0, 92.0]));
 }

@@ -78,6 +78,8 @@ pub(super) struct Probe {
     pub(super) size: u16,
     /// Ask the reflector how probes arrived.
     pub(super) class_of_service: bool,
+    /// Ask it how many it received.
+    pub(super) direct_measurement: bool,
     /// It goes to the first hop, and tells where a fault is.
     pub(super) first_hop: Option<Range<usize>>,
 }
@@ -156,7 +158,7 @@ impl Path {
                 key: probe.key.clone(),
                 size: probe.size,
                 dscp: probe.class_of_service.then_some(dscp),
-                direct: false,
+                direct: probe.direct_measurement,
             },
         };
         Some(pathvane_engine::config::Path {
@@ -292,11 +294,24 @@ fn probe(section: &Section<'_>, next_hop: Option<&Spanned<IpAddr>>) -> Option<Pr
     let size = section.or("size", Number::<0, SIZE_MAX>(0)).small();
     let key = key(section);
     let class_of_service = section.or("class_of_service", kind == Some(ProbeKind::Stamp));
+    // One that wants no question wants neither.
+    let direct_measurement = section.or("direct_measurement", class_of_service);
     let interval = interval(section, kind);
     refuse_foreign_keys(section, kind);
     refuse_foreign_first_hop(section, kind, first_hop.as_ref());
     let (kind, target) = (kind?, target?);
-    Some(Probe { kind, target, port, ports, interval, key, size, class_of_service, first_hop })
+    Some(Probe {
+        kind,
+        target,
+        port,
+        ports,
+        interval,
+        key,
+        size,
+        class_of_service,
+        direct_measurement,
+        first_hop,
+    })
 }
 
 /// The largest probe of the schedule.
@@ -340,7 +355,7 @@ fn refuse_foreign_keys(section: &Section<'_>, kind: Option<ProbeKind>) {
     };
     let stamp: &[&str] = match kind {
         Some(ProbeKind::Icmp | ProbeKind::Stun | ProbeKind::Tcp) => {
-            &["key_file", "class_of_service"]
+            &["key_file", "class_of_service", "direct_measurement"]
         }
         _ => &[],
     };

@@ -156,6 +156,7 @@ pub const PROBE: &[&str] = &[
     "key_file",
     "size",
     "class_of_service",
+    "direct_measurement",
     "first_hop",
 ];
 

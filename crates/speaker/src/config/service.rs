@@ -31,11 +31,11 @@ words!(
     "best" => Strategy::Best, "ordered" => Strategy::Ordered, "balance" => Strategy::Balance
 );
 
-/// The DSCP that traffic of a class is marked with: EF, AF41, default (RFC 4594).
+/// The DSCP that traffic of a class is marked with: EF, AF31, default (RFC 2597, RFC 3246).
 pub(super) const fn dscp(class: Class) -> u8 {
     match class {
         Class::Voice => 46,
-        Class::Interactive => 34,
+        Class::Interactive => 26,
         Class::Bulk => 0,
     }
 }

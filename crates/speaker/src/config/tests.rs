@@ -95,6 +95,34 @@ fn numbers_follow_the_order_of_the_file_and_names_resolve() {
 }
 
 #[test]
+fn probes_are_marked_as_the_traffic_of_their_class() {
+    let text = fs::read_to_string(fixtures("good").join("aws-vpn.toml")).unwrap();
+    for (class, dscp) in [("voice", 46), ("interactive", 26), ("bulk", 0)] {
+        let text = text.replace("class = \"voice\"", &format!("class = \"{class}\""));
+        let Loaded { engine, shell } = parse("marked.toml", &text).loaded.unwrap();
+        assert!(shell.streams.iter().all(|stream| stream.dscp == dscp), "{class}");
+        let asked = engine.paths.iter().flat_map(|path| &path.probes).map(|it| it.options.dscp);
+        assert!(asked.flatten().all(|asked| asked == dscp), "{class}");
+    }
+}
+
+/// Whoever turns one question of STAMP off has a reflector that does not like questions.
+#[test]
+fn direct_measurement_is_asked_for_with_the_class_of_service_unless_told() {
+    let text = fs::read_to_string(fixtures("good").join("aws-vpn.toml")).unwrap();
+    let asks = |more: &str| {
+        let text = text.replace("{ kind = \"stamp\",", &format!("{{ kind = \"stamp\", {more}"));
+        let engine = parse("asking.toml", &text).loaded.unwrap().engine;
+        let options = &engine.paths[0].probes[0].options;
+        (options.dscp.is_some(), options.direct)
+    };
+    assert_eq!(asks(""), (true, true));
+    assert_eq!(asks("class_of_service = false,"), (false, false));
+    assert_eq!(asks("class_of_service = false, direct_measurement = true,"), (false, true));
+    assert_eq!(asks("direct_measurement = false,"), (true, false));
+}
+
+#[test]
 fn streams_follow_the_paths_and_carry_the_marking_of_their_class() {
     let Loaded { engine, shell } = good("site-with-frr.toml");
     assert_eq!(shell.streams.len(), 8);

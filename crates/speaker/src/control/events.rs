@@ -218,6 +218,9 @@ fn kind(engine: &Engine, kind: EventKind) -> Kind {
         EventKind::FirstHopMute { path, target } => {
             Kind::FirstHopMute { path: path_name(engine, path), target }
         }
+        EventKind::ReportsDisplaced { path, count } => {
+            Kind::ReportsDisplaced { path: path_name(engine, path), count }
+        }
         EventKind::Link { path, up } => Kind::Link { path: path_name(engine, path), up },
         EventKind::Bfd { user, state } => {
             let says = match state {

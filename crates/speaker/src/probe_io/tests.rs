@@ -30,6 +30,7 @@ fn sender(kind: Kind, clock: &KernelClock) -> Sender {
         timeout: Duration::from_secs(1),
         epoch: clock.epoch(),
         seed: 3,
+        ports: 1,
         options: Options::default(),
     };
     Sender::new(clock.now(), &config)

@@ -4,6 +4,7 @@
 //! paths, for a person who looks on. One stream, one second's figures after the other, and a summary.
 
 mod record;
+mod sockets;
 mod tally;
 mod trouble;
 
@@ -20,16 +21,18 @@ use pathvane_probe::stamp::Key;
 pub use pathvane_probe::stamp::{Options, PORT};
 pub use pathvane_probe::stun::PORT as STUN_PORT;
 use pathvane_probe::{Kind, Sample, Seen, Sender};
-use pathvane_score::{Class, MonitorConfig, PathMonitor};
+pub use pathvane_score::MAX_PORTS;
+use pathvane_score::{Class, MonitorConfig, PathMonitor, StreamSpec};
 use tokio::time::{sleep, timeout};
 
-pub use tally::{Directions, Figures, Second, Summary};
+pub use tally::{Directions, Estimates, Figures, Quantiles, Second, Summary};
 pub use trouble::Trouble;
 
 use crate::os_error::OsError;
-use crate::probe_io::{Carrier, ProbeSocket, Spec, Watch, unspecified};
+use crate::probe_io::{Carrier, Spec, Watch, unspecified};
 use crate::series;
 use record::Record;
+use sockets::Sockets;
 use tally::{Tally, scored};
 
 /// The shortest time between two TCP probes of a target: a server counts connections as work.
@@ -47,6 +50,8 @@ pub struct Config {
     pub kind: ProbeKind,
     /// The source address; the kernel chooses if `None`.
     pub source: Option<IpAddr>,
+    /// Source ports used in turn, 1 to [`MAX_PORTS`]; ICMP and TCP have none, say 1.
+    pub ports: u8,
     /// The interface to leave and arrive through.
     pub device: Option<String>,
     /// DSCP of the probes, 0 to 63; STAMP asks for it on replies too and tells who changes it.
@@ -92,7 +97,7 @@ pub async fn probe(
     let origin = Monotonic::now();
     let mut run = Run::open(config, origin)?;
     let mut watch = Watch::new()?;
-    watch.add(&run.socket, 0)?;
+    run.sockets.watched_by(&mut watch)?;
     let mut stop = pin!(stop);
     let mut diagnosis = pin!(diagnose_later(config));
     let mut diagnosed = false;
@@ -101,7 +106,7 @@ pub async fn probe(
         if run.is_done() {
             break;
         }
-        let wait = run.next().since(run.socket.now()).min(Duration::from_millis(50));
+        let wait = run.next().since(run.sockets.now()).min(Duration::from_millis(50));
         let idle = sleep(wait.max(Duration::from_micros(50)));
         tokio::select! {
             biased;
@@ -129,7 +134,7 @@ async fn diagnose_later(config: &Config) -> Trouble {
 /// One probing under way.
 struct Run<'a> {
     config: &'a Config,
-    socket: ProbeSocket,
+    sockets: Sockets,
     sender: Sender,
     monitor: PathMonitor,
     tally: Tally,
@@ -143,9 +148,6 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Datagrams and departures taken at once.
-    const BATCH: usize = 64;
-
     fn open(config: &'a Config, origin: Monotonic) -> Result<Self, OsError> {
         // The clock starts in the past: instants before the first probe must exist.
         let origin = origin.checked_sub(Duration::from_secs(60)).unwrap_or(origin);
@@ -160,8 +162,8 @@ impl<'a> Run<'a> {
         spec.device.clone_from(&config.device);
         spec.traffic_class = config.dscp << 2;
         spec.receive_class = true;
-        let socket = ProbeSocket::open(&spec, origin)?;
-        let started = socket.now();
+        let sockets = Sockets::open(&spec, config.ports, origin)?;
+        let started = sockets.now();
         let kind = match (config.kind, config.target.ip()) {
             (ProbeKind::Stamp, _) => Kind::Stamp { ssid: identity },
             (ProbeKind::Stun, _) => Kind::Stun,
@@ -178,19 +180,21 @@ impl<'a> Run<'a> {
             interval: config.interval,
             fastest: config.interval,
             timeout: config.timeout,
-            epoch: socket.epoch(),
+            epoch: sockets.epoch(),
             seed: u64::from(identity),
+            ports: config.ports,
             options: Options {
                 key: config.key.clone(),
                 size: config.size,
                 dscp: (config.kind == ProbeKind::Stamp).then_some(config.dscp),
-                direct: false,
+                direct: config.kind == ProbeKind::Stamp,
             },
         };
+        let stream = StreamSpec::new(0, config.ports);
         Ok(Self {
             config,
             sender: Sender::new(started, &sender),
-            monitor: PathMonitor::new(started, MonitorConfig::of(Class::Voice), &[0]),
+            monitor: PathMonitor::new(started, MonitorConfig::of(Class::Voice), &[stream]),
             tally: Tally::new(started),
             started,
             packet: Vec::new(),
@@ -198,14 +202,14 @@ impl<'a> Run<'a> {
             record: Record::new(started, config.record),
             ended: None,
             failing: false,
-            socket,
+            sockets,
         })
     }
 
     /// Reads, lets time pass, sends, and tells the seconds that are over.
     fn turn(&mut self, tell: &mut impl FnMut(Event<'_>)) {
         self.read();
-        let now = self.socket.now();
+        let now = self.sockets.now();
         while let Some(lost) = self.sender.poll_lost(now) {
             self.tally.lost();
             self.record.lost(lost.seq);
@@ -222,19 +226,16 @@ impl<'a> Run<'a> {
     }
 
     fn read(&mut self) {
-        let Self { socket, sender, samples, .. } = self;
+        let Self { sockets, sender, samples, .. } = self;
         let target = self.config.target;
-        while socket.drain_sent(Self::BATCH, |tag, at| sender.handle_sent(tag as u32, at))
-            == Self::BATCH
-        {}
-        while socket.recv_batch(Self::BATCH, |datagram| {
+        sockets.drain_sent(|seq, at| sender.handle_sent(seq, at));
+        sockets.receive(|datagram| {
             if is_from(target, datagram.from) {
                 let seen = Seen { ttl: datagram.ttl, class: datagram.class };
                 samples.extend(sender.handle_received(datagram.bytes, datagram.at, seen));
             }
-        }) == Self::BATCH
-        {}
-        let now = self.socket.now();
+        });
+        let now = self.sockets.now();
         for sample in self.samples.drain(..) {
             self.tally.sample(&sample);
             self.record.sample(&sample);
@@ -251,12 +252,12 @@ impl<'a> Run<'a> {
         }
         while self.ended.is_none() {
             let Some(seq) = self.sender.poll_transmit(now, &mut self.packet) else { return };
-            match self.socket.try_send(&self.packet, self.config.target, seq.into()) {
+            match self.sockets.try_send(&self.packet, self.config.target, seq) {
                 Ok(()) => {
                     self.failing = false;
                     self.tally.sent();
                     self.monitor.sent(now, 0, seq);
-                    self.record.sent(seq, now);
+                    self.record.sent(seq, self.sockets.port(seq), now);
                 }
                 Err(error) => {
                     self.sender.handle_send_failed(seq);
@@ -294,10 +295,10 @@ impl<'a> Run<'a> {
         while let Some(probe) = self.record.poll() {
             tell(Event::Probe(&probe));
         }
-        if let Some(second) = self.tally.rest(self.socket.now(), &self.monitor) {
+        if let Some(second) = self.tally.rest(self.sockets.now(), &self.monitor) {
             tell(Event::Second(&second));
         }
-        self.tally.summary(self.sender.counters(), self.socket.counters(), &self.monitor)
+        self.tally.summary(self.sender.counters(), &self.sockets, &self.monitor)
     }
 }
 

@@ -26,11 +26,11 @@ impl Record {
         Self { wanted, started, pending: VecDeque::new() }
     }
 
-    /// Probe `seq` left at `at`, by the clock that stamps all of them: the kernel tells of those only
+    /// Probe `seq` left from the source port of this number at `at`, by the clock that stamps all of them: the kernel tells of those only
     /// that were answered, and theirs may come after the next one's.
-    pub(super) fn sent(&mut self, seq: u32, at: Instant) {
+    pub(super) fn sent(&mut self, seq: u32, port: u8, at: Instant) {
         if self.wanted {
-            let probe = Probe { at_ns: self.since(at), ..Probe::default() };
+            let probe = Probe { at_ns: self.since(at), port, ..Probe::default() };
             self.pending.push_back(Pending { seq, probe, settled: false });
         }
     }
@@ -43,7 +43,9 @@ impl Record {
         probe.rtt_ns = Some(sample.rtt_ns);
         probe.fwd_ns = sample.one_way.map(|one_way| one_way.fwd_delay_ns);
         probe.rev_ns = sample.one_way.map(|one_way| one_way.rev_delay_ns);
-        probe.reflector_seq = sample.reflector_seq.filter(|_| sample.reflector_stateful);
+        let own = sample.reflector_seq.filter(|_| sample.reflector_stateful);
+        let counted = own.or_else(|| sample.direct.map(|direct| direct.returned));
+        probe.reflector_seq = counted.filter(|_| sample.lost.is_some());
         probe.remarked = sample.remarked.any();
     }
 
@@ -71,6 +73,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pathvane_probe::Ways;
+    use pathvane_probe::stamp::Direct;
 
     fn sample(seq: u32, sent_at: Instant) -> Sample {
         Sample {
@@ -87,6 +91,7 @@ mod tests {
             class: None,
             remarked: Default::default(),
             direct: None,
+            lost: None,
             kernel_sent: true,
             duplicate: false,
             reordered: false,
@@ -102,7 +107,7 @@ mod tests {
     fn probes_come_in_the_order_of_sending_when_their_fate_is_known() {
         let mut record = Record::new(at(0), true);
         for seq in 0..3 {
-            record.sent(seq, at(20 * u64::from(seq)));
+            record.sent(seq, 0, at(20 * u64::from(seq)));
         }
         record.lost(1);
         assert_eq!(record.poll(), None, "the first is under way");
@@ -117,8 +122,8 @@ mod tests {
     #[test]
     fn a_queue_in_front_of_the_wire_does_not_turn_the_order_round() {
         let mut record = Record::new(at(0), true);
-        record.sent(0, at(0));
-        record.sent(1, at(20));
+        record.sent(0, 0, at(0));
+        record.sent(1, 0, at(20));
         // The first was answered, and left 30 ms late by the kernel's clock; the second is lost.
         record.sample(&sample(0, at(30)));
         record.lost(1);
@@ -128,9 +133,25 @@ mod tests {
     }
 
     #[test]
+    fn a_reflector_counts_by_its_numbers_or_else_by_what_it_returned() {
+        let direct = Some(Direct { sent: 3, received: 2, returned: 2 });
+        let lost = Some(Ways::default());
+        let all = Sample { reflector_seq: Some(9), direct, lost, ..sample(0, at(0)) };
+        let recorded = |sample: &Sample| {
+            let mut record = Record::new(at(0), true);
+            record.sent(0, 0, at(0));
+            record.sample(sample);
+            record.poll().and_then(|probe| probe.reflector_seq)
+        };
+        assert_eq!(recorded(&Sample { reflector_stateful: true, ..all }), Some(9));
+        assert_eq!(recorded(&all), Some(2), "its numbers are ours");
+        assert_eq!(recorded(&Sample { lost: None, ..all }), None, "it counts something else");
+    }
+
+    #[test]
     fn nothing_is_kept_unless_it_is_wanted() {
         let mut record = Record::new(at(0), false);
-        record.sent(0, at(0));
+        record.sent(0, 0, at(0));
         record.lost(0);
         assert_eq!((record.poll(), record.pending.len()), (None, 0));
     }

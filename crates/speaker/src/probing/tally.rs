@@ -6,7 +6,7 @@ use pathvane_probe::Sample;
 use pathvane_score::{Class, ClassScore, PathMonitor, emodel};
 use serde::Serialize;
 
-use crate::probe_io;
+use super::sockets::Sockets;
 
 /// What a span of time yielded.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
@@ -38,14 +38,14 @@ pub struct Figures {
     pub send_failed: u64,
 }
 
-/// Where probes were lost, as the reflector's numbers tell; what they do not tell is `unknown`.
+/// Where probes were lost, as the reflector's counts or numbers tell; what they do not tell is `unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Directions {
     /// On the way to the reflector.
     pub fwd: u64,
     /// On the way back.
     pub rev: u64,
-    /// The reflector does not number, or nothing came back since.
+    /// The reflector does not count, or nothing came back since.
     pub unknown: u64,
 }
 
@@ -79,6 +79,12 @@ pub struct Summary {
     pub jitter_ms: f64,
     /// See [`Second::mos`].
     pub mos: Option<f64>,
+    /// See [`Second::r`].
+    pub r: Option<[f64; 2]>,
+    /// How many probes, weighed by age, these rest on.
+    pub samples: u32,
+    /// How delay varies and losses cluster at the end; `None` without an answer.
+    pub estimates: Option<Estimates>,
     /// Of the lost, those answered after all.
     pub late: u64,
     /// Further answers to one probe.
@@ -91,6 +97,66 @@ pub struct Summary {
     pub refused: Refused,
     /// Probes and replies with a time of ours instead of the kernel's.
     pub user_stamped: u64,
+    /// Source ports, of several, that were silent at the end while others were answered.
+    pub silent_ports: Vec<u16>,
+}
+
+/// What the speaker would know of a stream: the last seconds, by its estimators. Milliseconds.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Estimates {
+    /// Smoothed round-trip delay (RFC 6298).
+    pub srtt_ms: f64,
+    /// Its smoothed deviation.
+    pub rttvar_ms: f64,
+    /// By how much round trips exceed the least (RFC 5481 PDV).
+    pub pdv_ms: Quantiles,
+    /// The same of the way to the reflector; `None` if it has no clock.
+    pub pdv_fwd_ms: Option<Quantiles>,
+    /// The same of the way back.
+    pub pdv_rev_ms: Option<Quantiles>,
+    /// By how much round trips of neighbours differ (RFC 5481 IPDV).
+    pub ipdv_ms: Quantiles,
+    /// Length of loss bursts over that of random losses (BurstR of ITU-T G.107).
+    pub burst_ratio: f64,
+    /// Probes usually lost in a row.
+    pub burst_probes: f64,
+    /// Probes usually answered between two bursts.
+    pub gap_probes: f64,
+}
+
+/// Three quantiles.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: f64,
+    /// The 95th percentile.
+    pub p95: f64,
+    /// The 98th percentile.
+    pub p98: f64,
+}
+
+impl Estimates {
+    /// The first stream's; `None` before its first answer.
+    fn of(monitor: &PathMonitor) -> Option<Self> {
+        let figures = monitor.figures().next()?;
+        figures.last_reply?;
+        let ms = |ns: u64| rounded(ns as f64 / 1e6, 1e3);
+        let quantiles = |ns: [u64; 3]| {
+            let [p50, p95, p98] = ns.map(ms);
+            Quantiles { p50, p95, p98 }
+        };
+        Some(Self {
+            srtt_ms: ms(figures.srtt_ns),
+            rttvar_ms: ms(figures.rttvar_ns),
+            pdv_ms: quantiles(figures.pdv_ns),
+            pdv_fwd_ms: figures.fwd_pdv_ns.map(quantiles),
+            pdv_rev_ms: figures.rev_pdv_ns.map(quantiles),
+            ipdv_ms: quantiles(figures.ipdv_ns),
+            burst_ratio: rounded(figures.burst_ratio, 1e3),
+            burst_probes: rounded(figures.burst_probes, 1e2),
+            gap_probes: rounded(figures.gap_probes, 1e0),
+        })
+    }
 }
 
 /// Datagrams that were no good replies.
@@ -115,7 +181,7 @@ pub(super) fn scored(sample: &Sample) -> pathvane_score::Sample {
         elapsed_ns: sample.elapsed_ns,
         fwd_delay_ns: sample.one_way.map(|one_way| one_way.fwd_delay_ns),
         rev_delay_ns: sample.one_way.map(|one_way| one_way.rev_delay_ns),
-        reflector_seq: sample.reflector_seq.filter(|_| sample.reflector_stateful),
+        rev_lost: sample.lost.map(|ways| ways.rev),
         remarked: sample.remarked.any(),
     }
 }
@@ -154,48 +220,13 @@ pub(super) struct Tally {
     seconds: u64,
     second: Span,
     all: Span,
-    directions: Numbering,
-}
-
-/// The newest reply in order: its probe's number and its own.
-#[derive(Default)]
-struct Numbering {
-    newest: Option<(u32, u32)>,
-}
-
-impl Numbering {
-    /// Probes lost forwards and backwards between the last reply in order and this one; negative
-    /// where an overtaken reply turns out not to be lost.
-    fn note(&mut self, sample: &Sample) -> (i64, i64) {
-        let Some(number) = sample.reflector_seq.filter(|_| sample.reflector_stateful) else {
-            // As long as its numbers are ours, it may be either kind.
-            self.newest = sample.reflector_seq.map(|number| (sample.seq, number));
-            return (0, 0);
-        };
-        if sample.reordered {
-            return (0, -1);
-        }
-        let before = self.newest.replace((sample.seq, number));
-        let Some((seq, last)) = before else { return (0, 0) };
-        let (sent, reflected) = (sample.seq.wrapping_sub(seq), number.wrapping_sub(last));
-        if !(1..=sent).contains(&reflected) {
-            return (0, 0);
-        }
-        (i64::from(sent - reflected), i64::from(reflected) - 1)
-    }
 }
 
 impl Tally {
     const SECOND: Duration = Duration::from_secs(1);
 
     pub(super) fn new(started: Instant) -> Self {
-        Self {
-            started,
-            seconds: 0,
-            second: Span::new(),
-            all: Span::new(),
-            directions: Numbering::default(),
-        }
+        Self { started, seconds: 0, second: Span::new(), all: Span::new() }
     }
 
     fn both(&mut self, mut each: impl FnMut(&mut Span)) {
@@ -219,15 +250,15 @@ impl Tally {
         if sample.duplicate {
             return;
         }
-        let (fwd, rev) = self.directions.note(sample);
+        let ways = sample.lost.unwrap_or_default();
         self.both(|span| {
             span.figures.answered += u64::from(!sample.late);
             span.figures.remarked_fwd += u64::from(sample.remarked.fwd);
             span.figures.remarked_rev += u64::from(sample.remarked.rev);
             span.rtt_ns.saturating_record(sample.rtt_ns.max(1));
             let direction = &mut span.figures.direction;
-            direction.fwd = direction.fwd.saturating_add_signed(fwd);
-            direction.rev = direction.rev.saturating_add_signed(rev);
+            direction.fwd = direction.fwd.saturating_add_signed(ways.fwd.into());
+            direction.rev = direction.rev.saturating_add_signed(ways.rev.into());
         });
     }
 
@@ -260,7 +291,7 @@ impl Tally {
             figures: span.figures(),
             jitter_ms: jitter_ms(monitor),
             mos: mos(monitor),
-            r: voice(monitor).map(|voice| [voice.lcb, voice.ucb].map(|r| rounded(r, 1e1))),
+            r: bounds(monitor),
             state: verdict.state.name(),
             reasons: verdict.reasons.names().collect(),
         }
@@ -269,13 +300,17 @@ impl Tally {
     pub(super) fn summary(
         &self,
         probes: &pathvane_probe::Counters,
-        socket: probe_io::Counters,
+        sockets: &Sockets,
         monitor: &PathMonitor,
     ) -> Summary {
+        let silent = monitor.figures().next().map_or(0, |figures| figures.silent_ports);
         Summary {
             figures: self.all.figures(),
             jitter_ms: jitter_ms(monitor),
             mos: mos(monitor),
+            r: bounds(monitor),
+            samples: monitor.verdict().n,
+            estimates: Estimates::of(monitor),
             late: probes.late,
             duplicates: probes.duplicates,
             reordered: probes.reordered,
@@ -286,7 +321,8 @@ impl Tally {
                 unsolicited: probes.unsolicited + probes.mismatched,
                 unusable_tlvs: probes.unusable_tlvs,
             },
-            user_stamped: socket.user_stamped + socket.sent.saturating_sub(socket.sent_stamped),
+            user_stamped: sockets.user_stamped(),
+            silent_ports: sockets.numbers(silent),
         }
     }
 }
@@ -304,6 +340,10 @@ fn mos(monitor: &PathMonitor) -> Option<f64> {
     voice(monitor).map(|voice| rounded(emodel::mos(voice.value), 1e2))
 }
 
+fn bounds(monitor: &PathMonitor) -> Option<[f64; 2]> {
+    voice(monitor).map(|voice| [voice.lcb, voice.ucb].map(|r| rounded(r, 1e1)))
+}
+
 fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
@@ -311,9 +351,9 @@ fn rounded(value: f64, parts: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pathvane_probe::Remarked;
+    use pathvane_probe::{Remarked, Ways};
 
-    fn sample(seq: u32, number: u32) -> Sample {
+    fn sample(seq: u32) -> Sample {
         Sample {
             seq,
             sent_at: Instant::ZERO,
@@ -321,13 +361,14 @@ mod tests {
             rtt_ns: 20_000_000,
             elapsed_ns: 20_000_000,
             one_way: None,
-            reflector_seq: Some(number),
-            reflector_stateful: true,
+            reflector_seq: None,
+            reflector_stateful: false,
             fwd_ttl: None,
             rev_ttl: None,
             class: None,
             remarked: Remarked::default(),
             direct: None,
+            lost: None,
             kernel_sent: true,
             duplicate: false,
             reordered: false,
@@ -336,16 +377,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_tell_which_way_probes_were_lost() {
+    fn samples_tell_which_way_probes_were_lost() {
         let mut tally = Tally::new(Instant::ZERO);
-        // 1 lost forwards, 3 backwards, 5 and 6 one each; 8 is overtaken by 9.
-        for (seq, number) in [(0, 0), (2, 1), (4, 3), (7, 5), (9, 7)] {
-            tally.sample(&sample(seq, number));
+        let told = |fwd, rev| Some(Ways { fwd, rev });
+        for (seq, lost) in [(0, None), (2, told(1, 0)), (7, told(1, 2)), (9, told(0, 1))] {
+            tally.sample(&Sample { lost, ..sample(seq) });
         }
         tally.all.figures.lost = 5;
         let told = tally.all.figures().direction;
         assert_eq!(told, Directions { fwd: 2, rev: 3, unknown: 0 });
-        tally.sample(&Sample { reordered: true, ..sample(8, 6) });
+        let overtaken = Some(Ways { fwd: 0, rev: -1 });
+        tally.sample(&Sample { reordered: true, lost: overtaken, ..sample(8) });
         tally.all.figures.lost = 4;
         assert_eq!(tally.all.figures().direction, Directions { fwd: 2, rev: 2, unknown: 0 });
         tally.all.figures.lost = 9;
@@ -353,10 +395,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reflector_that_copies_our_numbers_tells_nothing() {
+    fn a_reflector_that_does_not_count_tells_nothing() {
         let mut tally = Tally::new(Instant::ZERO);
         for seq in [0, 1, 5] {
-            tally.sample(&Sample { reflector_stateful: false, ..sample(seq, seq) });
+            tally.sample(&sample(seq));
         }
         tally.all.figures.lost = 3;
         assert_eq!(tally.all.figures().direction, Directions { fwd: 0, rev: 0, unknown: 3 });
@@ -367,7 +409,7 @@ mod tests {
         let mut tally = Tally::new(Instant::ZERO);
         for ms in 1..=100 {
             let rtt_ns = ms * 1_000_000;
-            tally.sample(&Sample { rtt_ns, ..sample(ms as u32, ms as u32) });
+            tally.sample(&Sample { rtt_ns, ..sample(ms as u32) });
         }
         let figures = tally.all.figures();
         let near =

@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use std::io::BufRead;
 
 use pathvane_clock::{Duration, Instant};
+use pathvane_probe::Comparison;
 use pathvane_score::{
     Candidate, Class, MonitorConfig, PathId, PathMonitor, Sample, Selector, SelectorConfig,
     StreamSpec, Verdict,
@@ -114,8 +115,15 @@ pub struct EndSaid {
 /// One path under replay.
 struct Path {
     monitor: PathMonitor,
-    /// Number of the last probe of each stream, and its ports.
-    streams: Vec<(u32, u8)>,
+    streams: Vec<Stream>,
+}
+
+/// One stream under replay.
+struct Stream {
+    /// Number of the last probe.
+    seq: u32,
+    ports: u8,
+    comparison: Comparison,
 }
 
 /// A reply on its way.
@@ -187,7 +195,7 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
                 .collect();
             Path {
                 monitor: PathMonitor::new(now, judge.monitor.clone(), &specs),
-                streams: streams.iter().map(|stream| (u32::MAX, stream.ports)).collect(),
+                streams: streams.iter().map(|stream| Stream::new(stream.ports)).collect(),
             }
         };
         let mut replay = Self {
@@ -246,8 +254,8 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
                 break;
             }
             if let Some(Reverse(reply)) = self.replies.pop() {
-                let sample = reply.sample();
-                self.paths[reply.path].monitor.reply(now, reply.stream, &sample);
+                let Path { monitor, streams } = &mut self.paths[reply.path];
+                monitor.reply(now, reply.stream, &streams[reply.stream].sample(&reply));
             }
         }
         let mut changed = false;
@@ -273,7 +281,7 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
         };
         let (at, nth) = self.layout.find(&probe.path, &probe.reflector).ok_or_else(unknown)?;
         let path = &mut self.paths[at];
-        let (seq, ports) = &mut path.streams[nth];
+        let Stream { seq, ports, .. } = &mut path.streams[nth];
         *seq = number(*seq, *ports, probe.port);
         path.monitor.sent(self.now, nth, *seq);
         self.end.probes += 1;
@@ -350,14 +358,21 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
     }
 }
 
-impl Reply {
-    fn sample(&self) -> Sample {
+impl Stream {
+    fn new(ports: u8) -> Self {
+        Self { seq: u32::MAX, ports, comparison: Comparison::new(ports) }
+    }
+
+    /// What a reply says, in the order of arrival.
+    fn sample(&mut self, reply: &Reply) -> Sample {
+        let own = reply.reflector_seq.map(|number| (number, true));
+        let lost = own.and_then(|own| self.comparison.reply(reply.seq, None, own));
         Sample {
-            fwd_delay_ns: self.one_way[0],
-            rev_delay_ns: self.one_way[1],
-            reflector_seq: self.reflector_seq,
-            remarked: self.remarked,
-            ..Sample::round_trip(self.seq, self.at, self.rtt_ns)
+            fwd_delay_ns: reply.one_way[0],
+            rev_delay_ns: reply.one_way[1],
+            rev_lost: lost.map(|ways| ways.rev),
+            remarked: reply.remarked,
+            ..Sample::round_trip(reply.seq, reply.at, reply.rtt_ns)
         }
     }
 }

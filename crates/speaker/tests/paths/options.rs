@@ -47,6 +47,16 @@ fn a_path_is_measured_in_the_authenticated_mode() {
     assert_eq!((probe.unauthenticated, probe.unusable_tlvs, probe.refused), (0, 0, 0), "{probe:?}");
     assert_eq!((probe.remarked_fwd, probe.remarked_rev), (0, 0), "{probe:?}");
     assert!(up.reasons.is_empty(), "{up:?}");
+    // The reflector's clock is ours, so the directions are known apart.
+    let delay = probe.delay.as_ref().expect("a delay");
+    let varied = [Some(delay.pdv_ns), delay.pdv_fwd_ns, delay.pdv_rev_ns, Some(delay.ipdv_ns)];
+    for spread in varied {
+        assert!(spread.is_some_and(|it| it.p50 <= it.p95 && it.p95 <= it.p98), "{delay:?}");
+    }
+    assert!(delay.least_ns <= delay.srtt_ns && delay.srtt_ns < 1_000_000_000, "{delay:?}");
+    assert!(delay.rttvar_ns > 0 && delay.ipdv_ns.p98 > 0, "{delay:?}");
+    let loss = probe.loss.as_ref().expect("a loss");
+    assert!(loss.burst_ratio >= 1.0 && loss.burst_probes >= 1.0 && loss.gap_probes > 1.0);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use pathvane_clock::Instant;
 use pathvane_engine::config::{Mode, Probe as ProbeConfig, ProbeKind};
 use pathvane_engine::{Engine, FullSizeView, Held, PathId, PeerId, Signal, StreamView};
+use pathvane_score::Figures;
 use pathvane_session::{MessageCounts, Negotiated, Session};
 use pathvane_wire::{Family, MAX_LEN_EXTENDED, PeerKind};
 
 use super::super::Shell;
 use super::super::dto::{
-    self, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived, Messages,
-    Path, Peer, Probe, Report, Restart, Status, Told,
+    self, Delay, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived, Loss,
+    Messages, Path, Peer, Probe, Quantiles, Report, Restart, Status, Told,
 };
 use super::{ago, families, nanos, path_name, peer_name};
 use crate::fib;
@@ -229,6 +230,7 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
             .iter()
             .filter_map(|(held, breaks)| report(held, *breaks, now))
             .collect(),
+        reports_displaced: view.reports_displaced,
     }
 }
 
@@ -286,11 +288,40 @@ fn stream(shell: Shell<'_>, config: &ProbeConfig, view: &StreamView) -> Probe {
         unusable_tlvs: counters.unusable_tlvs,
         remarked_fwd: counters.remarked_fwd,
         remarked_rev: counters.remarked_rev,
+        delay: view.figures.last_reply.map(|_| delay(&view.figures)),
+        loss: view.figures.last_reply.map(|_| loss(&view.figures)),
+    }
+}
+
+fn delay(figures: &Figures) -> Delay {
+    Delay {
+        srtt_ns: figures.srtt_ns,
+        rttvar_ns: figures.rttvar_ns,
+        least_ns: figures.least_rtt_ns,
+        jitter_ns: figures.jitter_ns,
+        pdv_ns: quantiles(figures.pdv_ns),
+        pdv_fwd_ns: figures.fwd_pdv_ns.map(quantiles),
+        pdv_rev_ns: figures.rev_pdv_ns.map(quantiles),
+        ipdv_ns: quantiles(figures.ipdv_ns),
+    }
+}
+
+fn quantiles([p50, p95, p98]: [u64; 3]) -> Quantiles {
+    Quantiles { p50, p95, p98 }
+}
+
+fn loss(figures: &Figures) -> Loss {
+    Loss {
+        recent_ppm: figures.loss_ppm,
+        usual_ppm: figures.usual_loss_ppm,
+        burst_ratio: figures.burst_ratio,
+        burst_probes: figures.burst_probes,
+        gap_probes: figures.gap_probes,
     }
 }
 
 /// The source ports that are silent, by their number.
 fn silent(view: &StreamView) -> impl Iterator<Item = u8> + use<> {
-    let silent = view.silent_ports;
+    let silent = view.figures.silent_ports;
     (0..16).filter(move |nth| silent >> nth & 1 == 1)
 }

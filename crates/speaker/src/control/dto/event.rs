@@ -201,6 +201,13 @@ pub enum Kind {
         /// The first hop.
         target: IpAddr,
     },
+    /// Reports from outside had to make room before their time.
+    ReportsDisplaced {
+        /// The path.
+        path: String,
+        /// How many since this was told last.
+        count: u64,
+    },
     /// A link changed.
     Link {
         /// The path on it.

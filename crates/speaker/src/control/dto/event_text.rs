@@ -65,6 +65,11 @@ impl fmt::Display for Kind {
                 "{target}, the first hop of path {path}, answers no probes: faults before and \
                  beyond it are not told apart"
             ),
+            Self::ReportsDisplaced { path, count } => write!(
+                f,
+                "measurements of path {path} from outside made room for newer ones ({count}): more \
+                 sources report than are kept"
+            ),
             Self::Link { path, up } => write!(f, "the link of path {path} is {}", updown(*up)),
             Self::Bfd { peer, path, says } => {
                 let (what, name) = match (peer, path) {

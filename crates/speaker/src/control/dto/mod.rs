@@ -15,8 +15,9 @@ pub use bfd::{Bfd, BfdSession};
 pub use event::{Alternative, Event, Kind, SCHEMA};
 pub use event_text::shares;
 pub use overview::{
-    Announced, Check, Established, FamilyCounts, Faults, FullSize, Kernel, LastError, LongLived,
-    Messages, Over, Path, Peer, Probe, Report, Restart, Service, ServicePath, Status, Tcp, Told,
+    Announced, Check, Delay, Established, FamilyCounts, Faults, FullSize, Kernel, LastError,
+    LongLived, Loss, Messages, Over, Path, Peer, Probe, Quantiles, Report, Restart, Service,
+    ServicePath, Status, Tcp, Told,
 };
 pub use routes::{Candidate, ExplainPrefix, Recipient, Route, Routes};
 

@@ -321,6 +321,9 @@ pub struct Path {
     /// What was said of it from outside and holds yet.
     #[serde(default)]
     pub reports: Vec<Report>,
+    /// How many such reports had to make room for newer ones before their time.
+    #[serde(default)]
+    pub reports_displaced: u64,
 }
 
 /// A measurement of a path from outside.
@@ -362,7 +365,7 @@ pub struct FullSize {
 }
 
 /// One probe stream.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Probe {
     /// `stamp`, `icmp` or `stun`.
     pub kind: String,
@@ -414,6 +417,59 @@ pub struct Probe {
     /// Answers that came back with another DSCP than was asked for.
     #[serde(default)]
     pub remarked_rev: u64,
+    /// What its answers took; absent before the first.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+    /// What it loses, late answers not counted; absent before the first answer.
+    #[serde(default)]
+    pub loss: Option<Loss>,
+}
+
+/// The delay of a probe stream and how it varies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Delay {
+    /// Smoothed round-trip delay (RFC 6298).
+    pub srtt_ns: u64,
+    /// Its smoothed deviation.
+    pub rttvar_ns: u64,
+    /// The least round-trip delay of the last half to one minute.
+    pub least_ns: u64,
+    /// Interarrival jitter (RFC 3550).
+    pub jitter_ns: u64,
+    /// By how much round trips exceed the least (RFC 5481 PDV).
+    pub pdv_ns: Quantiles,
+    /// The same of the way to the reflector; absent if it has no clock.
+    pub pdv_fwd_ns: Option<Quantiles>,
+    /// The same of the way back.
+    pub pdv_rev_ns: Option<Quantiles>,
+    /// By how much round trips of neighbours differ (RFC 5481 IPDV).
+    pub ipdv_ns: Quantiles,
+}
+
+/// Three quantiles of the last seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: u64,
+    /// The 95th percentile.
+    pub p95: u64,
+    /// The 98th percentile.
+    pub p98: u64,
+}
+
+/// The losses of a probe stream and how they cluster.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Loss {
+    /// Recent loss, of seconds.
+    pub recent_ppm: u32,
+    /// Usual loss, of minutes.
+    pub usual_ppm: u32,
+    /// Length of bursts over that of random losses (BurstR of ITU-T G.107).
+    pub burst_ratio: f64,
+    /// Probes usually lost in a row.
+    pub burst_probes: f64,
+    /// Probes usually answered between two bursts.
+    pub gap_probes: f64,
 }
 
 /// One element of `GET /v1/services`
