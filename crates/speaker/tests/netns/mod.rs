@@ -65,6 +65,13 @@ pub(crate) fn nft(arguments: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// How many packets a counter of the table `seen` has counted.
+pub(crate) fn packets(counter: &str) -> u64 {
+    let text = nft(&format!("list counter ip seen {counter}"));
+    let after = text.split("packets ").nth(1).expect("a counter");
+    after.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
+
 /// Makes a pair of connected interfaces, `NAME` with `address` and `NAME-far`, both up.
 pub(crate) fn veth(name: &str, address: &str) {
     ip(&format!("link add {name} type veth peer name {name}-far"));

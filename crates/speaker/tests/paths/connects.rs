@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::netns::{in_namespace, ip, nft};
+use crate::netns::{in_namespace, ip, nft, packets};
 use crate::site::{FarSpace, Site};
 
 #[test]
@@ -58,11 +58,4 @@ fn tcp_probes_leave_by_the_paths_own_way_marked_as_configured() {
         let most = 2 + began.elapsed().as_millis() / 500;
         assert!(u128::from(pinned) <= most, "{pinned} requests, {most} at most");
     });
-}
-
-/// What one of the counters says.
-fn packets(counter: &str) -> u64 {
-    let text = nft(&format!("list counter ip seen {counter}"));
-    let after = text.split("packets ").nth(1).expect("a counter");
-    after.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
 }

@@ -1,5 +1,6 @@
 //! Paths measured by a whole speaker on real sockets, as `/v1/paths` shows them.
 
+mod both_ways;
 mod connects;
 mod first_hop;
 mod full_size;

@@ -34,9 +34,19 @@ impl Site {
         Self::start_with(folder, path, "kernel")
     }
 
+    /// The same with a second path, `west`, which the service uses as well.
+    pub(crate) fn start_both(folder: TempDir, east: &str, west: &str) -> Self {
+        let text = CONFIGURATION.replace("[\"east\"]", "[\"east\", \"west\"]");
+        Self::start_by(&(text + WEST).replace("WAY", west), folder, east, "kernel")
+    }
+
     fn start_with(folder: TempDir, path: &str, fib: &str) -> Self {
+        Self::start_by(CONFIGURATION, folder, path, fib)
+    }
+
+    fn start_by(text: &str, folder: TempDir, path: &str, fib: &str) -> Self {
         let place = folder.path().to_str().expect("a name").to_owned();
-        let text = CONFIGURATION.replace("PATH", path).replace("FOLDER", &place);
+        let text = text.replace("PATH", path).replace("FOLDER", &place);
         let text = text.replace("FIB", fib);
         let outcome = config::parse("test.toml", &text);
         let loaded = outcome.loaded.unwrap_or_else(|| panic!("{}", outcome.findings.render(false)));
@@ -53,15 +63,19 @@ impl Site {
 
     /// The path, once it is as wanted.
     pub(crate) fn path_when(&self, wanted: impl Fn(&Path) -> bool) -> Path {
+        self.paths_when(|paths| wanted(&paths[0])).remove(0)
+    }
+
+    /// All paths, once they are as wanted.
+    pub(crate) fn paths_when(&self, wanted: impl Fn(&[Path]) -> bool) -> Vec<Path> {
         let begin = Instant::now();
         let mut last = None;
         while begin.elapsed() < PATIENCE {
-            if let Some(mut paths) = self.get::<Vec<Path>>("/v1/paths") {
-                let path = paths.remove(0);
-                if wanted(&path) {
-                    return path;
+            if let Some(paths) = self.get::<Vec<Path>>("/v1/paths") {
+                if wanted(&paths) {
+                    return paths;
                 }
-                last = Some(path);
+                last = Some(paths);
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -99,6 +113,18 @@ init_probes = 40
 [paths.east]
 announce_via = ["far"]
 PATH
+"#;
+
+const WEST: &str = r#"
+[peers.west]
+address = "127.0.0.8"
+local_address = "127.0.0.1"
+asn = 64512
+passive = true
+
+[paths.west]
+announce_via = ["west"]
+WAY
 "#;
 
 /// A far end on loopback, marked EF, that answers each datagram as `answer` writes it, or not.
