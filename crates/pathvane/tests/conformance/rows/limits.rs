@@ -109,6 +109,7 @@ pub(super) fn rows() -> Vec<Row> {
                 peer.withdraw(all[1]);
                 peer.announce(all[3], &[]);
                 w.external.route(all[3]);
+                assert!(peer.quiet(octets::NOTIFICATION, Duration::from_millis(500)));
             },
         ),
         row("4271-6.7-family", Choice, "prefixes of another family do not count", |w| {
