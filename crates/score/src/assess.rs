@@ -38,6 +38,12 @@ pub(crate) struct Bounded {
     pub(crate) ucb: f64,
 }
 
+/// The score of bulk where one connection carries `rate_bps`, on the scale on which `target_bps` is 100.
+pub fn bulk_score(rate_bps: f64, target_bps: f64) -> f64 {
+    let scale = |bps: f64| libm::log2(1.0 + bps / 1e6);
+    (100.0 * scale(rate_bps) / scale(target_bps)).min(100.0)
+}
+
 impl Quality<'_> {
     /// R with its bounds, and the playout behind it, of the direction that sounds worse.
     ///
@@ -81,11 +87,10 @@ impl Quality<'_> {
     /// capacity of the path.
     pub(crate) fn bulk(&self, target_bps: f64, capacity_bps: Option<f64>) -> Bounded {
         let rtt_s = (self.less_beyond(self.nearest.srtt_ns()) as f64 / 1e9).max(1e-6);
-        let full = libm::log2(1.0 + target_bps / 1e6);
         let most_bps = capacity_bps.map_or(target_bps, |capacity| capacity.min(target_bps));
         self.over_loss(|loss| {
-            let mbps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(most_bps) / 1e6;
-            (100.0 * libm::log2(1.0 + mbps) / full).min(100.0)
+            let rate_bps = tcp_throughput_bps(d::BULK_SEGMENT, rtt_s, loss).min(most_bps);
+            bulk_score(rate_bps, target_bps)
         })
     }
 

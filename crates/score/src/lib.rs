@@ -33,6 +33,7 @@ mod silence;
 mod stream;
 mod verdict;
 
+pub use assess::bulk_score;
 pub use class::{Class, ClassScore, Compliance, OwnClass, Sla, Violations};
 pub use damping::Damping;
 pub use grade::Grade;

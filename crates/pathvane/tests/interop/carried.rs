@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bird::Bird;
-use crate::far::{Far, Kind};
+use crate::far::{Far, Kind, each_of};
 use crate::space::{End, Space, link};
 use crate::speaker::Speaker;
 use crate::wait::until_true;
@@ -38,15 +38,7 @@ const ROWS: [Row; 7] = [
 #[test]
 #[ignore = "needs root and the daemons; the test command runs it"]
 fn routes_carry_what_they_should() {
-    let only = std::env::var("PATHVANE_INTEROP").unwrap_or_default();
-    let named = |kind: &&Kind| only.is_empty() || format!("{kind:?}") == only;
-    std::thread::scope(|scope| {
-        let all = ALL.iter().filter(named);
-        let led: Vec<_> = all.map(|&kind| (kind, scope.spawn(move || lead(kind)))).collect();
-        let failed: Vec<_> =
-            led.into_iter().filter_map(|(kind, led)| led.join().is_err().then_some(kind)).collect();
-        assert!(failed.is_empty(), "failed: {failed:?}");
-    });
+    each_of(ALL, lead);
 }
 
 /// A daemon with all that it meets.

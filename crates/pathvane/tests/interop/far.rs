@@ -19,6 +19,29 @@ pub(crate) enum Kind {
     ExaBgp,
 }
 
+/// Leads each of `kinds`, all at a time, or the one that `PATHVANE_INTEROP` names.
+pub(crate) fn each_of(kinds: &[Kind], lead: fn(Kind)) {
+    let only = std::env::var("PATHVANE_INTEROP").unwrap_or_default();
+    let named = |kind: &&Kind| only.is_empty() || format!("{kind:?}") == only;
+    std::thread::scope(|scope| {
+        let all = kinds.iter().filter(named);
+        let led: Vec<_> = all.map(|&kind| (kind, scope.spawn(move || lead(kind)))).collect();
+        let failed: Vec<_> =
+            led.into_iter().filter_map(|(kind, led)| led.join().is_err().then_some(kind)).collect();
+        assert!(failed.is_empty(), "failed: {failed:?}");
+    });
+}
+
+/// A neighbor in GoBGP's configuration, by addresses; `more` is of the neighbor, too.
+pub(crate) fn gobgp_neighbor((them, local): (&str, &str), asn: u32, more: &str) -> String {
+    format!(
+        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{them}\"\npeer-as = {asn}\n\
+         [neighbors.transport.config]\nlocal-address = \"{local}\"\n\
+         [neighbors.timers.config]\nconnect-retry = 1\nhold-time = 9\n\
+         idle-hold-time-after-reset = 1\n{more}"
+    )
+}
+
 /// What a daemon is told to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {

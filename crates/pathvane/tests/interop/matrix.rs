@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bird::Bird;
-use crate::far::{Far, Kind};
+use crate::far::{Far, Kind, each_of};
 use crate::space::{End, Space, link};
 use crate::speaker::Speaker;
 use crate::wait::{until, until_true};
@@ -50,15 +50,7 @@ const ROWS: [Row; 16] = [
 #[test]
 #[ignore = "needs root and the daemons; the test command runs it"]
 fn daemons_row_by_row() {
-    let only = std::env::var("PATHVANE_INTEROP").unwrap_or_default();
-    let named = |kind: &Kind| only.is_empty() || format!("{kind:?}") == only;
-    std::thread::scope(|scope| {
-        let all = [BIRD, Frr, GoBgp, OpenBgpd, ExaBgp].into_iter().filter(named);
-        let led: Vec<_> = all.map(|kind| (kind, scope.spawn(move || lead(kind)))).collect();
-        let failed: Vec<_> =
-            led.into_iter().filter_map(|(kind, led)| led.join().is_err().then_some(kind)).collect();
-        assert!(failed.is_empty(), "failed: {failed:?}");
-    });
+    each_of(&[BIRD, Frr, GoBgp, OpenBgpd, ExaBgp], lead);
 }
 
 /// A daemon with all that it meets.

@@ -17,7 +17,7 @@ use crate::bfd::protocol::{Key, Wanted};
 
 /// The default interval and multiplier where the far end's product has none of its own: FRR's and
 /// BIRD's order of magnitude.
-const TIMES: (Duration, u32) = (Duration::from_millis(300), 3);
+pub(super) const TIMES: (Duration, u32) = (Duration::from_millis(300), 3);
 
 /// A BFD session that the file asks for, and whom it informs.
 #[derive(Clone, PartialEq, Eq, Debug)]

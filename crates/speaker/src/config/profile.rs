@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use pathvane_engine::config::Ranking;
 
+use super::bfd::TIMES;
 use super::value::words;
 
 /// The product at the far end, which decides defaults and checks.
@@ -90,7 +91,8 @@ impl Profile {
     /// up, as far as its pages say; `None` where they know of no BFD.
     pub(super) fn bfd(self) -> Option<(Duration, u32)> {
         match self {
-            Self::Generic | Self::AwsDirectConnect => Some((Duration::from_millis(300), 3)),
+            Self::Generic => Some(TIMES),
+            Self::AwsDirectConnect => Some((Duration::from_millis(300), 3)),
             Self::CloudRouter => Some((Duration::from_secs(1), 5)),
             Self::CloudRouterAppliance | Self::AwsVpn | Self::AzureRouteServer => None,
         }

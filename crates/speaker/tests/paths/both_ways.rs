@@ -3,13 +3,13 @@
 
 use pathvane_speaker::control::dto::Path;
 
-use crate::netns::{in_namespace, ip, nft, packets};
-use crate::site::{FarSpace, Site};
+use crate::netns::{in_namespace, nft, packets};
+use crate::site::{Site, two_ways};
 
 #[test]
 fn a_probe_over_two_paths_leaves_and_returns_by_two_and_a_hole_on_the_way_back_is_of_one() {
     in_namespace(|| {
-        two_ways();
+        let _far = two_ways(&["10.255.1.1", "10.255.1.2"]);
         counted();
         let east = path("east", "10.1.0.2", "10.255.1.1");
         let west = path("west", "10.2.0.2", "10.255.1.2");
@@ -47,36 +47,6 @@ fn path(name: &str, next_hop: &str, source: &str) -> String {
          probes = [{{ kind = \"stamp\", target = \"10.9.0.9\" }}, \
          {{ kind = \"stamp\", target = \"10.9.1.9\" }}]\n"
     )
-}
-
-/// Two links to a region whose reflector answers each probe source over its own one. Everybody else
-/// goes by the second.
-fn two_ways() {
-    let far = FarSpace::new();
-    for (way, net) in [("east", 1), ("west", 2)] {
-        ip(&format!("link add {way} type veth peer name {way}-far"));
-        far.take(&format!("{way}-far"));
-        ip(&format!("addr add 10.{net}.0.1/24 dev {way}"));
-        ip(&format!("link set {way} up"));
-        ip(&format!("addr add 10.255.1.{net}/32 dev lo"));
-    }
-    for interface in ["all", "east", "west"] {
-        let file = format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter");
-        std::fs::write(file, "0").expect("a sysctl");
-    }
-    ip("route add 10.9.0.0/16 via 10.2.0.2");
-    let lines = [
-        "link set lo up",
-        "addr add 10.9.0.9/32 dev lo",
-        "addr add 10.9.1.9/32 dev lo",
-        "addr add 10.1.0.2/24 dev east-far",
-        "addr add 10.2.0.2/24 dev west-far",
-        "link set east-far up",
-        "link set west-far up",
-        "route add 10.255.1.1/32 via 10.1.0.1",
-        "route add 10.255.1.2/32 via 10.2.0.1",
-    ];
-    far.start(&lines, "10.255.1.1", "10.9.0.9");
 }
 
 /// Counts probes and replies by the way they take, each once.

@@ -3,36 +3,13 @@
 
 use std::time::Instant;
 
-use crate::netns::{in_namespace, ip, nft, packets};
-use crate::site::{FarSpace, Site};
+use crate::netns::{in_namespace, nft, packets};
+use crate::site::{Site, two_ways};
 
 #[test]
 fn tcp_probes_leave_by_the_paths_own_way_marked_as_configured() {
     in_namespace(|| {
-        let far = FarSpace::new();
-        for (way, net) in [("east", 1), ("west", 2)] {
-            ip(&format!("link add {way} type veth peer name {way}-far"));
-            far.take(&format!("{way}-far"));
-            ip(&format!("addr add 10.{net}.0.1/24 dev {way}"));
-            ip(&format!("link set {way} up"));
-        }
-        ip("addr add 10.255.1.1/32 dev lo");
-        for interface in ["all", "east", "west"] {
-            let file = format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter");
-            std::fs::write(file, "0").expect("a sysctl");
-        }
-        // Everybody else goes west.
-        ip("route add 10.9.0.9/32 via 10.2.0.2");
-        let lines = [
-            "link set lo up",
-            "addr add 10.9.0.9/32 dev lo",
-            "addr add 10.1.0.2/24 dev east-far",
-            "addr add 10.2.0.2/24 dev west-far",
-            "link set east-far up",
-            "link set west-far up",
-            "route add 10.255.1.1/32 via 10.1.0.1",
-        ];
-        far.start(&lines, "10.255.1.1", "10.9.0.9");
+        let _far = two_ways(&["10.255.1.1"]);
         // What the kernel sends to the port that nobody listens on, each packet counted once.
         nft("add table ip seen");
         nft("add counter ip seen pinned");

@@ -204,3 +204,34 @@ impl FarSpace {
         }
     }
 }
+
+/// Two links, `east` and `west`, to a region with reflectors at 10.9.0.9 and 10.9.1.9, which answer the
+/// first of our `sources` over the one and the second over the other. Everybody else goes west.
+pub(crate) fn two_ways(sources: &[&str]) -> FarSpace {
+    let far = FarSpace::new();
+    let mut lines = vec![
+        "link set lo up".to_owned(),
+        "addr add 10.9.0.9/32 dev lo".to_owned(),
+        "addr add 10.9.1.9/32 dev lo".to_owned(),
+    ];
+    for (way, net) in [("east", 1), ("west", 2)] {
+        ip(&format!("link add {way} type veth peer name {way}-far"));
+        far.take(&format!("{way}-far"));
+        ip(&format!("addr add 10.{net}.0.1/24 dev {way}"));
+        ip(&format!("link set {way} up"));
+        lines.push(format!("addr add 10.{net}.0.2/24 dev {way}-far"));
+        lines.push(format!("link set {way}-far up"));
+    }
+    for (source, net) in sources.iter().zip(1..) {
+        ip(&format!("addr add {source}/32 dev lo"));
+        lines.push(format!("route add {source}/32 via 10.{net}.0.1"));
+    }
+    for interface in ["all", "east", "west"] {
+        let file = format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter");
+        std::fs::write(file, "0").expect("a sysctl");
+    }
+    ip("route add 10.9.0.0/16 via 10.2.0.2");
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    far.start(&lines, sources[0], "10.9.0.9");
+    far
+}

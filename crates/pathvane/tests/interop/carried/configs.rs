@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::far::{Kind, Told};
+use crate::far::{Kind, Told, gobgp_neighbor};
 
 /// Ours, through `hops` hops where there is a router between.
 pub(super) fn speaker(hops: u8) -> String {
@@ -284,13 +284,7 @@ fn gobgp() -> String {
             }
             _ => "",
         };
-        let _ = write!(
-            text,
-            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{them}\"\npeer-as = {asn}\n\
-             [neighbors.transport.config]\nlocal-address = \"{local}\"\n\
-             [neighbors.timers.config]\nconnect-retry = 1\nhold-time = 9\n\
-             idle-hold-time-after-reset = 1\n{hops}"
-        );
+        text += &gobgp_neighbor((them, local), asn, hops);
     }
     text
 }

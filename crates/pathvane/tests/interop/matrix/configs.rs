@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{EXTRA, US, US_SIX};
-use crate::far::{Kind, Told};
+use crate::far::{Kind, Told, gobgp_neighbor};
 
 /// 1,200 communities: more than fit into 4,096 octets.
 fn many(one: impl Fn(usize) -> String) -> String {
@@ -145,13 +145,7 @@ fn gobgp() -> String {
         ("203.0.113.3", "203.0.113.4", 65004, ipv4.to_owned()),
     ];
     for (them, local, asn, more) in sessions {
-        let _ = write!(
-            text,
-            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{them}\"\npeer-as = {asn}\n\
-             [neighbors.transport.config]\nlocal-address = \"{local}\"\n\
-             [neighbors.timers.config]\nconnect-retry = 1\nhold-time = 9\n\
-             idle-hold-time-after-reset = 1\n{more}"
-        );
+        text += &gobgp_neighbor((them, local), asn, &more);
     }
     text
 }
