@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 
 use crate::emodel::{Codec, Playout, playout};
-use crate::meter::{Histogram, Tally, wilson};
+use crate::meter::{Histogram, Tally, surely, wilson};
 use crate::{Compliance, Meter, Sla, Violations, defaults as d};
 
 /// What is known about a path's quality: the pooled loss of its sound reflectors, and the
@@ -38,6 +38,13 @@ pub(crate) struct Bounded {
     pub(crate) ucb: f64,
 }
 
+/// A score, and what it is at most beyond doubt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    pub(crate) score: Bounded,
+    pub(crate) at_most: f64,
+}
+
 /// The score of bulk where one connection carries `rate_bps`, on the scale on which `target_bps` is 100.
 pub fn bulk_score(rate_bps: f64, target_bps: f64) -> f64 {
     let scale = |bps: f64| libm::log2(1.0 + bps / 1e6);
@@ -48,7 +55,7 @@ impl Quality<'_> {
     /// R with its bounds, and the playout behind it, of the direction that sounds worse.
     ///
     /// One-way delay is half of the least round trip: clocks are not synchronised.
-    pub(crate) fn voice(&self, codec: &Codec) -> (Bounded, Playout) {
+    pub(crate) fn voice(&self, codec: &Codec) -> (Judged, Playout) {
         let owd_ms = self.less_beyond(self.nearest.least_rtt_ns()) as f64 / 2e6;
         let heard = |loss: f64, direction: usize| {
             let late = |buffer_ms: f64| match self.nearest.variations()[direction] {
@@ -62,17 +69,18 @@ impl Quality<'_> {
         let worse = usize::from(back.rating.r < ahead.rating.r);
         let playout = [ahead, back][worse];
         let (least, most) = self.loss.bounds(self.design, d::CONFIDENCE_Z);
-        let bounded = Bounded {
+        let score = Bounded {
             value: playout.rating.score(),
             lcb: heard(most, worse).rating.score(),
             ucb: heard(least, worse).rating.score(),
         };
-        (bounded, playout)
+        let at_most = heard(self.surely_lost(), worse).rating.score();
+        (Judged { score, at_most }, playout)
     }
 
     /// Keystroke response `RTT95 + p/(1-p) * RTO`, scored by the table of
     /// [`d::KEYSTROKE_SCORES`].
-    pub(crate) fn interactive(&self) -> Bounded {
+    pub(crate) fn interactive(&self) -> Judged {
         let variation = self.nearest.round_trip_variation();
         let least_ns = self.less_beyond(self.nearest.least_rtt_ns());
         let rtt95_ns = least_ns + variation.map_or(0, |v| v.quantile(0.95));
@@ -85,7 +93,7 @@ impl Quality<'_> {
 
     /// What one TCP connection can carry, `100 * log2(1 + X) / log2(1 + target)` in Mb/s; no more than the
     /// capacity of the path.
-    pub(crate) fn bulk(&self, target_bps: f64, capacity_bps: Option<f64>) -> Bounded {
+    pub(crate) fn bulk(&self, target_bps: f64, capacity_bps: Option<f64>) -> Judged {
         let rtt_s = (self.less_beyond(self.nearest.srtt_ns()) as f64 / 1e9).max(1e-6);
         let most_bps = capacity_bps.map_or(target_bps, |capacity| capacity.min(target_bps));
         self.over_loss(|loss| {
@@ -99,13 +107,16 @@ impl Quality<'_> {
         rtt_ns.saturating_sub(self.beyond_ns)
     }
 
-    fn over_loss(&self, score: impl Fn(f64) -> f64) -> Bounded {
+    fn over_loss(&self, score: impl Fn(f64) -> f64) -> Judged {
         let (least, most) = self.loss.bounds(self.design, d::CONFIDENCE_Z);
-        Bounded { value: score(self.loss.share()), lcb: score(most), ucb: score(least) }
+        Judged {
+            score: Bounded { value: score(self.loss.share()), lcb: score(most), ucb: score(least) },
+            at_most: score(self.surely_lost()),
+        }
     }
 
     /// Which limits are broken beyond doubt, and whether all are kept.
-    pub(crate) fn comply(&self, sla: &Sla, score: Bounded) -> (Violations, Compliance) {
+    pub(crate) fn comply(&self, sla: &Sla, judged: Judged) -> (Violations, Compliance) {
         let max_loss = f64::from(sla.max_loss_ppm) / 1e6;
         let srtt = self.less_beyond(self.nearest.srtt_ns());
         let steady_rtt = srtt.saturating_sub(self.nearest.rttvar_ns());
@@ -113,7 +124,7 @@ impl Quality<'_> {
             limit.is_some_and(|limit| u128::from(ns) > limit.as_nanos())
         };
         let violations = Violations {
-            score: score.ucb < sla.min_score,
+            score: judged.at_most < sla.min_score,
             loss: self.surely_loses(max_loss) || self.steadily_loses(max_loss),
             delay_variation: exceeds(sla.max_delay_variation, self.variation_surely()),
             rtt: exceeds(sla.max_rtt, steady_rtt),
@@ -125,7 +136,7 @@ impl Quality<'_> {
             (limit, seen) => exceeds(limit, seen.unwrap_or(0)),
         };
         let keeps = self.has_enough_probes()
-            && score.value >= sla.min_score
+            && judged.score.value >= sla.min_score
             && self.loss.share() <= max_loss
             && !varies
             && !exceeds(sla.max_rtt, srtt);
@@ -137,29 +148,35 @@ impl Quality<'_> {
         (violations, compliance)
     }
 
-    /// Whether more than `share` is lost now, beyond doubt. Where the loss detector says so as
+    /// Whether more than `share` is lost now, beyond doubt.
+    pub(crate) fn surely_loses(&self, share: f64) -> bool {
+        self.surely_lost() > share
+    }
+
+    /// The least share that is lost now, beyond doubt. Where the loss detector says so as
     /// well, less doubt is in order. Where it does not, a few bursts close together may be chance:
     /// at their peak all of them weigh one, so they count as so many of the weighed probes. Nor is it the
     /// path's loss if one stream does not show it.
-    pub(crate) fn surely_loses(&self, share: f64) -> bool {
+    fn surely_lost(&self) -> f64 {
         if self.loss_alarm {
-            return self.loss.bounds(self.design, d::CONFIDENCE_Z).0 > share;
+            return self.loss.bounds(self.design, d::CONFIDENCE_Z).0;
         }
-        let trials = self.loss.trials / self.design;
-        self.least_lost > share && wilson(self.loss.share(), trials, d::CERTAIN_Z).0 > share
+        let probes = self.loss.effective() / 2.0 / self.design;
+        surely(self.loss.share(), probes, d::CERTAIN_Z).min(self.least_lost)
     }
 
     /// Whether more than `share` has been lost for minutes beyond doubt, and seems to be still.
     fn steadily_loses(&self, share: f64) -> bool {
-        self.least_lost > share && self.usual_loss.bounds(self.design, d::CERTAIN_Z).0 > share
+        let probes = self.usual_loss.effective() / self.design;
+        self.least_lost > share && surely(self.usual_loss.share(), probes, d::CERTAIN_Z) > share
     }
 
     /// Whether enough probes are behind the loss to say that a limit is kept: if the rates are
     /// low, most of what a path can show that may have to lead soon.
     fn has_enough_probes(&self) -> bool {
         let weighed = d::LOSS_RECENT.as_secs_f64() / core::f64::consts::LN_2;
-        let reach = Tally { trials: self.rate * weighed * self.streams, ..Tally::default() };
-        let needed = d::COMPLY_PROBES_MIN.min(d::COMPLY_REACH * reach.effective());
+        let reach = 2.0 * self.rate * weighed * self.streams;
+        let needed = d::COMPLY_PROBES_MIN.min(d::COMPLY_REACH * reach);
         self.loss.effective() >= needed
     }
 

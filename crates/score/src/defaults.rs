@@ -68,9 +68,6 @@ pub const STALL_HOLD: Duration = Duration::from_millis(5);
 
 /// Half-life of recent loss: it weighs about as many probes as a window of 15 s.
 pub const LOSS_RECENT: Duration = Duration::from_secs(5);
-/// Probes closer than this, in seconds, weigh less in recent loss: the packets of a voice
-/// call are this far apart.
-pub const LOSS_GAP_S: f32 = 0.02;
 /// Half-life of usual loss: learns a path's habits in minutes, outlasts a fault of seconds.
 pub const LOSS_USUAL: Duration = Duration::from_secs(300);
 /// Usual loss before anything was measured ...
@@ -164,7 +161,7 @@ pub const SILENCE_SLACK: Duration = Duration::from_millis(2);
 pub const SILENCE_CAUTION: f64 = 2.0;
 /// A silence of the whole path that ends by itself after this long is a gap: shorter ones stay far
 /// below what is told as an outage.
-pub const GAP_LEAST: Duration = Duration::from_millis(40);
+pub const GAP_LEAST: Duration = Duration::from_millis(60);
 /// Told as an outage, and over within this time: it was a gap after all.
 pub const GAP_MISTAKEN: Duration = Duration::from_millis(250);
 /// Gaps are forgotten half this often: standbys, which are probed seldom, see few of them.
@@ -172,14 +169,14 @@ pub const GAP_HALF_LIFE: Duration = Duration::from_secs(3600);
 /// Fewer gaps than this, weighed by age, are none: a lone one is forgotten after two hours.
 pub const GAP_FORGOTTEN: f64 = 0.25;
 /// The guess of how much longer than the least gaps last ...
-pub const GAP_EXCESS_PRIOR: Duration = Duration::from_millis(30);
+pub const GAP_EXCESS_PRIOR: Duration = Duration::from_millis(20);
 /// ... and how many gaps that guess is worth.
 pub const GAP_PRIOR_WEIGHT: f64 = 2.0;
-/// Missed probes on every stream without which no gap is believed: at 2 % of random loss two
-/// streams that stand by miss two each three times in ten days.
-pub const GAP_MISSES_MIN: u32 = 2;
-/// Nats added to what makes a gap an outage: a false alarm in twenty days.
-pub const GAP_CAUTION: f64 = 3.0;
+/// Missed probes on every stream without which no gap is believed: losses of two streams in bursts of their own
+/// make two each a few times an hour.
+pub const GAP_MISSES_MIN: u32 = 3;
+/// Nats added to what makes a gap an outage: a false alarm in 150 days.
+pub const GAP_CAUTION: f64 = 5.0;
 /// The longest time that a path with gaps is given. Where gaps of 70 ms on average strike every
 /// few seconds they ask for 700 ms.
 pub const GAP_PATIENCE: Duration = Duration::from_millis(750);

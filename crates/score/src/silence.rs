@@ -33,9 +33,15 @@ pub(crate) enum Silence {
 pub(crate) struct Limits {
     /// Not before replies have been missing for this long.
     pub(crate) after: Duration,
+    /// Nor before the first reply that is missing has been so for the usual time between two probes: who
+    /// has them sent once a second does not ask to hear of shorter gaps.
+    pub(crate) pace: Duration,
     /// This long after the fault at the latest.
     pub(crate) within: Duration,
-    /// ... unless the path has gaps that last longer: then not before this.
+    /// ... unless the path has gaps that last this long: then not before replies have been missing
+    /// for longer,
+    pub(crate) gaps: Duration,
+    /// ... but this long after the fault at the latest.
     pub(crate) patience: Duration,
     /// Not before this: replies may wait in the sockets.
     pub(crate) not_before: Instant,
@@ -68,8 +74,9 @@ pub(crate) fn judge<'a>(
         sum.began_after + limits.within - d::SILENCE_SLACK
     };
     let at = certain
-        .max(sum.began_after + limits.patience)
+        .max((sum.missing_since + limits.gaps).min(sum.began_after + limits.patience))
         .max(sum.missing_since + limits.after)
+        .max(sum.seen_since + limits.pace)
         .max(limits.not_before);
     if at <= now { Silence::Certain } else { Silence::At(at) }
 }
@@ -87,6 +94,8 @@ struct Sum {
     began_after: Instant,
     /// When the next reply should have come.
     missing_since: Instant,
+    /// When the first of those that were asked for should have.
+    seen_since: Instant,
 }
 
 impl Sum {
@@ -103,5 +112,7 @@ impl Sum {
         let began_after = meter.answered_sent().unwrap_or_default();
         self.began_after = self.began_after.max(began_after);
         self.missing_since = self.missing_since.max(began_after + meter.expected());
+        let asked = meter.missed_since().unwrap_or(began_after);
+        self.seen_since = self.seen_since.max(asked + meter.expected());
     }
 }

@@ -128,15 +128,27 @@ impl ShiftCusum {
         }
     }
 
+    /// A probe thought lost came late by what may be a step: half of the evidence is there.
+    pub(crate) fn hint(&mut self, sample: f32) {
+        if self.is_step(sample) {
+            self.up = d::SHIFT_THRESHOLD / 2.0;
+        }
+    }
+
     /// A probe thought lost came late by a step: no need for more samples. Returns whether
     /// that is news.
     pub(crate) fn force(&mut self, now: Instant, sample: f32) -> bool {
-        if self.learnt < d::SHIFT_LEARN || sample - self.mean < d::SHIFT_MIN_NS {
+        if !self.is_step(sample) {
             return false;
         }
         self.up = d::SHIFT_THRESHOLD;
         self.high_since = self.high_since.min(now);
         !core::mem::replace(&mut self.shifted, true)
+    }
+
+    /// Whether a sample is so far above the usual that a step may be behind it.
+    fn is_step(&self, sample: f32) -> bool {
+        self.learnt >= d::SHIFT_LEARN && sample - self.mean >= d::SHIFT_MIN_NS
     }
 
     /// Whether less than half of the evidence for a step up is there.

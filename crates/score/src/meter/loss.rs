@@ -33,149 +33,209 @@ impl<const N: usize> Fading<N> {
 const TRIALS: usize = 0;
 const LOSSES: usize = 1;
 const LOSSES_REV: usize = 2;
+const SQUARES: usize = 3;
 
-const AFTER_ANSWER: usize = 0;
-const AFTER_ANSWER_LOST: usize = 1;
-const AFTER_LOSS: usize = 2;
-const AFTER_LOSS_LOST: usize = 3;
+const TIME: usize = 0;
+const TIME_LOST: usize = 1;
+const AFTER_ANSWER: usize = 2;
+const AFTER_ANSWER_LOST: usize = 3;
+const AFTER_LOSS: usize = 4;
+const LATE: usize = 5;
 
-/// Loss of one stream: recent, and as a two-state process over minutes.
+/// Loss of one stream: recent, and over minutes; there as a two-state process too.
+///
+/// Shares are of the time that probes stand for. The two-state process is one of probes, as the
+/// detectors are that it serves.
 #[derive(Clone, Debug)]
 pub(crate) struct LossLedger {
-    recent: Fading<3>,
-    usual: Fading<4>,
-    /// Single probes that were counted lost and came late; fades with `usual`.
-    late: f32,
-    /// Losses at the end, up to one more than a burst may have.
-    run: u32,
+    /// In seconds; and the squares of the weights, which tell how many probes they amount to.
+    recent: Fading<4>,
+    /// Seconds; then probes after an answered one, and how many of them were lost; probes after a lost
+    /// one; single probes that were counted lost and came late.
+    usual: Fading<6>,
 }
 
 impl LossLedger {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { recent: Fading::new(now), usual: Fading::new(now), late: 0.0, run: 0 }
+        Self { recent: Fading::new(now), usual: Fading::new(now) }
     }
 
-    /// Counts the fate of a probe that was sent `gap` after the one before it, in the order of
-    /// sending. Probes closer than usual weigh less in recent loss: they are sent when
-    /// something was lost, and would show more loss than traffic meets.
-    ///
-    /// An answer says how many probes before it were lost in a row: a series that has not
-    /// ended may yet be an outage.
-    pub(crate) fn settle(&mut self, now: Instant, gap: Duration, lost: bool) -> Option<u32> {
-        self.recent.fade(now, d::LOSS_RECENT);
-        let weight = weight(gap);
-        self.recent.counts[TRIALS] += weight;
-        self.recent.counts[LOSSES] += weight * f32::from(u8::from(lost));
-        if lost {
-            self.run = (self.run + 1).min(d::BURST_LENGTH_MAX + 1);
-            return None;
+    /// Counts a lost probe with its `weight`, in the order of sending.
+    pub(crate) fn lost(&mut self, now: Instant, weight: f32) {
+        self.count(now, weight);
+        self.recent.counts[LOSSES] += weight;
+    }
+
+    /// Counts an answered probe with its `weight`, in the order of sending, and the series of losses
+    /// that it ends: a habit of the path, unless it was an outage. A series that has not ended may yet
+    /// be one.
+    pub(crate) fn answered(&mut self, now: Instant, weight: f32, series: Series) {
+        self.count(now, weight);
+        let usual = &mut self.usual.counts;
+        usual[TIME] += weight;
+        let losses = series.losses();
+        if (1..=d::BURST_LENGTH_MAX).contains(&losses) {
+            usual[TIME] += series.weight();
+            usual[TIME_LOST] += series.weight();
+            usual[AFTER_ANSWER] += 1.0;
+            usual[AFTER_ANSWER_LOST] += 1.0;
+            usual[AFTER_LOSS] += losses as f32;
         }
-        self.learn_run();
-        self.usual.counts[AFTER_ANSWER] += f32::from(u8::from(self.run == 0));
-        Some(core::mem::take(&mut self.run))
+        usual[AFTER_ANSWER] += f32::from(u8::from(losses == 0));
+    }
+
+    fn count(&mut self, now: Instant, weight: f32) {
+        let faded = self.recent.fade(now, d::LOSS_RECENT).unwrap_or(1.0);
+        let recent = &mut self.recent.counts;
+        recent[TRIALS] += weight;
+        recent[SQUARES] = recent[SQUARES] * faded + weight * weight;
     }
 
     /// Lets the usual figures fade; says whether it was time to.
     pub(crate) fn fade_usual(&mut self, now: Instant) -> bool {
-        let Some(factor) = self.usual.fade(now, d::LOSS_USUAL) else { return false };
-        self.late *= factor;
-        true
-    }
-
-    /// A burst of losses has ended: it is a habit of the path, unless it was an outage.
-    fn learn_run(&mut self) {
-        if (1..=d::BURST_LENGTH_MAX).contains(&self.run) {
-            self.usual.counts[AFTER_ANSWER] += 1.0;
-            self.usual.counts[AFTER_ANSWER_LOST] += 1.0;
-            self.usual.counts[AFTER_LOSS] += self.run as f32;
-            self.usual.counts[AFTER_LOSS_LOST] += (self.run - 1) as f32;
-        }
+        self.usual.fade(now, d::LOSS_USUAL).is_some()
     }
 
     /// Forgets recent loss.
     pub(crate) fn forgive(&mut self, now: Instant) {
         self.recent = Fading::new(now);
-        self.run = 0;
     }
 
-    /// A probe counted lost was only late. Returns whether it belonged to a series that had
-    /// ended, and so had been evidence. Its weight is not known any more: a full one is taken.
-    pub(crate) fn rescue(&mut self) -> bool {
-        take_one(&mut self.recent.counts[LOSSES]);
-        if self.run > 0 {
-            self.run -= 1;
-            return false;
+    /// A probe counted lost was only late. Its weight is not known any more: that of its like is
+    /// taken; nor, if its series has `ended`, how long that was: most are of one probe.
+    pub(crate) fn rescue(&mut self, weight: f32, ended: bool) {
+        take(&mut self.recent.counts[LOSSES], weight);
+        if ended {
+            let usual = &mut self.usual.counts;
+            take(&mut usual[TIME_LOST], weight);
+            take(&mut usual[AFTER_ANSWER_LOST], 1.0);
+            take(&mut usual[AFTER_LOSS], 1.0);
+            usual[AFTER_ANSWER] += 1.0;
+            usual[LATE] += 1.0;
         }
-        // Of a series that has ended the length is not known any more; most are of one probe.
-        let usual = &mut self.usual.counts;
-        take_one(&mut usual[AFTER_ANSWER_LOST]);
-        take_one(&mut usual[AFTER_LOSS]);
-        usual[AFTER_ANSWER] += 1.0;
-        self.late += 1.0;
-        true
     }
 
-    /// `count` of the losses, of probes that were sent `gap` apart, happened on the way back; fewer than
-    /// was said before if it is negative.
-    pub(crate) fn attribute_reverse(&mut self, count: i32, gap: Duration) {
+    /// `count` of the losses, each of the `weight`, happened on the way back; fewer than was said before
+    /// if it is negative.
+    pub(crate) fn attribute_reverse(&mut self, count: i32, weight: f32) {
         let reverse = &mut self.recent.counts[LOSSES_REV];
-        *reverse = (*reverse + weight(gap) * count as f32).max(0.0);
+        *reverse = (*reverse + weight * count as f32).max(0.0);
     }
 
     /// Probes and losses of the last seconds, weighed by age.
     pub(crate) fn recent(&self) -> Tally {
-        let [trials, losses, reverse] = self.recent.counts.map(f64::from);
-        Tally { trials, losses, reverse: reverse.min(losses) }
+        let [trials, losses, reverse, squares] = self.recent.counts.map(f64::from);
+        Tally { trials, losses, reverse: reverse.min(losses), squares }
     }
 
     /// The usual probability that a probe is lost whose predecessor was answered.
     pub(crate) fn usual_start(&self) -> f64 {
-        let [trials, losses, ..] = self.usual.counts.map(f64::from);
+        let [trials, losses] = self.usual([AFTER_ANSWER, AFTER_ANSWER_LOST]);
         (losses + d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT) / (trials + d::LOSS_PRIOR_WEIGHT)
     }
 
     /// The usual probability that a probe is missed, be it lost or only late, whose predecessor
     /// was answered: until a late reply comes nobody can tell the two apart.
     pub(crate) fn usual_miss(&self) -> f64 {
-        let trials = f64::from(self.usual.counts[AFTER_ANSWER]);
-        self.usual_start() + f64::from(self.late) / (trials + d::LOSS_PRIOR_WEIGHT)
+        let [trials, late] = self.usual([AFTER_ANSWER, LATE]);
+        self.usual_start() + late / (trials + d::LOSS_PRIOR_WEIGHT)
     }
 
     /// The usual probability that a probe is lost whose predecessor was lost; `prior` with
     /// the weight of a few probes until this path has shown its own.
     pub(crate) fn usual_continuation(&self, prior: f64) -> f64 {
-        let [_, _, trials, losses] = self.usual.counts.map(f64::from);
-        (losses + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
+        let [trials, begun] = self.usual([AFTER_LOSS, AFTER_ANSWER_LOST]);
+        // Each series but its first probe.
+        (trials - begun + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
     }
 
     /// The same, and what it may be beyond: one deviation of what this path has shown.
     pub(crate) fn usual_continuation_bound(&self, prior: f64) -> f64 {
-        let [_, _, trials, _] = self.usual.counts.map(f64::from);
+        let [trials, _] = self.usual([AFTER_LOSS, AFTER_ANSWER_LOST]);
         let mean = self.usual_continuation(prior);
         mean + libm::sqrt(mean * (1.0 - mean) * trials) / (trials + d::BURST_PRIOR_WEIGHT)
     }
 
-    /// Probes and losses of the last minutes, weighed by age.
-    pub(crate) fn usual_tally(&self) -> Tally {
-        let [ok, ok_lost, bad, bad_lost] = self.usual.counts.map(f64::from);
-        Tally { trials: ok + bad, losses: ok_lost + bad_lost, reverse: 0.0 }
+    /// Time and lost time of the last minutes, weighed by age. `usual` is the most that a probe weighs
+    /// now; those of another role may have weighed more.
+    pub(crate) fn usual_tally(&self, usual: f32) -> Tally {
+        let [trials, losses] = self.usual([TIME, TIME_LOST]);
+        let [after_answer, after_loss] = self.usual([AFTER_ANSWER, AFTER_LOSS]);
+        let mean = trials / (after_answer + after_loss).max(1.0);
+        let squares = trials * mean.max(usual.into()) / 2.0;
+        Tally { trials, losses, reverse: 0.0, squares }
     }
 
-    /// The usual share of probes lost.
-    pub(crate) fn usual(&self) -> f64 {
-        let Tally { trials, losses, .. } = self.usual_tally();
-        let prior = d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT;
-        (losses + prior) / (trials + d::LOSS_PRIOR_WEIGHT)
+    /// The usual share that is lost.
+    pub(crate) fn usual_share(&self) -> f64 {
+        let [after_answer, after_loss] = self.usual([AFTER_ANSWER, AFTER_LOSS]);
+        let probes = after_answer + after_loss;
+        let lost = probes * self.usual_tally(0.0).share();
+        (lost + d::LOSS_PRIOR * d::LOSS_PRIOR_WEIGHT) / (probes + d::LOSS_PRIOR_WEIGHT)
+    }
+
+    fn usual(&self, of: [usize; 2]) -> [f64; 2] {
+        of.map(|i| self.usual.counts[i].into())
     }
 }
 
-/// What a probe that was sent `gap` after the one before it weighs in recent loss.
-fn weight(gap: Duration) -> f32 {
-    (gap.as_secs_f32() / d::LOSS_GAP_S).min(1.0)
+/// The probes lost in a row at the end, in the order of sending. In bytes, because they fit where numbers
+/// would need more room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Series {
+    weight_ms: [u8; 2],
+    /// Up to one more than a burst may have.
+    losses: u8,
 }
 
-fn take_one(count: &mut f32) {
-    *count = (*count - 1.0).max(0.0);
+impl Series {
+    /// One more, of a `weight`.
+    pub(crate) fn lost(&mut self, weight: f32) {
+        self.losses = (self.losses + 1).min(d::BURST_LENGTH_MAX as u8 + 1);
+        self.weigh(self.weight_ms().saturating_add(milliseconds(weight)));
+    }
+
+    /// One of them, of about a `weight`, was only late. Returns whether there was one.
+    pub(crate) fn rescue(&mut self, weight: f32) -> bool {
+        if self.losses == 0 {
+            return false;
+        }
+        self.losses -= 1;
+        self.weigh(self.weight_ms().saturating_sub(milliseconds(weight)));
+        true
+    }
+
+    pub(crate) fn losses(self) -> u32 {
+        self.losses.into()
+    }
+
+    /// What they weigh together: seconds.
+    pub(crate) fn weight(self) -> f32 {
+        f32::from(self.weight_ms()) / 1e3
+    }
+
+    fn weight_ms(self) -> u16 {
+        u16::from_ne_bytes(self.weight_ms)
+    }
+
+    fn weigh(&mut self, weight_ms: u16) {
+        self.weight_ms = weight_ms.to_ne_bytes();
+    }
+}
+
+fn milliseconds(weight: f32) -> u16 {
+    (weight * 1e3 + 0.5) as u16
+}
+
+/// What a probe weighs that was sent `gap` after the one before it, where they are `usual` apart: the
+/// seconds that it stands for, so that faster probing while something is lost shows no more loss than
+/// traffic meets. No probe stands for a time in which the prober stood still.
+pub(crate) fn weight(gap: Duration, usual: Duration) -> f32 {
+    gap.min(usual).as_secs_f32()
+}
+
+fn take(count: &mut f32, weight: f32) {
+    *count = (*count - weight).max(0.0);
 }
 
 /// Faded counts. Adding those of several streams pools them.
@@ -184,6 +244,8 @@ pub(crate) struct Tally {
     pub(crate) trials: f64,
     pub(crate) losses: f64,
     pub(crate) reverse: f64,
+    /// The sum of the squared weights of the trials.
+    pub(crate) squares: f64,
 }
 
 impl Tally {
@@ -191,6 +253,7 @@ impl Tally {
         self.trials += other.trials;
         self.losses += other.losses;
         self.reverse += other.reverse;
+        self.squares += other.squares;
     }
 
     /// The share lost; 0 without probes.
@@ -198,10 +261,10 @@ impl Tally {
         if self.trials > 0.0 { (self.losses / self.trials).min(1.0) } else { 0.0 }
     }
 
-    /// The number of probes with the same information if none had faded: `(sum w)^2 / sum w^2`,
-    /// twice the sum for exponential weights.
+    /// The number of probes with the same information if none had faded and all weighed the same: `(sum
+    /// w)^2 / sum w^2`, twice their number if only fading weighs them.
     pub(crate) fn effective(&self) -> f64 {
-        2.0 * self.trials
+        if self.squares > 0.0 { self.trials * self.trials / self.squares } else { 0.0 }
     }
 
     /// The bounds of the share lost at `z` deviations, wider by `design`: how much less
@@ -223,11 +286,54 @@ pub(crate) fn wilson(p: f64, n: f64, z: f64) -> (f64, f64) {
     (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
 
+/// The least share of which `p` seen in `n` trials may be chance at `z` deviations. Chance near nothing is
+/// skewed, and more so if it strikes in bursts, so that deviations are those of the root of the share,
+/// which hardly depend on it (Anscombe 1948); Wilson's interval is too sure there.
+pub(crate) fn surely(p: f64, n: f64, z: f64) -> f64 {
+    let root = libm::sqrt(p) - z / (2.0 * libm::sqrt(n));
+    if n > 0.0 && root > 0.0 { root * root } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GAP: Duration = Duration::from_millis(20);
+    const GAP: f32 = 0.02;
+
+    /// A ledger with the series at its end, as a meter keeps them.
+    struct Book {
+        ledger: LossLedger,
+        series: Series,
+    }
+
+    impl Book {
+        fn new() -> Self {
+            Self { ledger: LossLedger::new(Instant::ZERO), series: Series::default() }
+        }
+
+        fn settle(&mut self, now: Instant, weight: f32, lost: bool) {
+            if lost {
+                self.series.lost(weight);
+                self.ledger.lost(now, weight);
+            } else {
+                self.ledger.answered(now, weight, core::mem::take(&mut self.series));
+            }
+        }
+
+        fn rescue(&mut self) -> bool {
+            let ended = !self.series.rescue(GAP);
+            self.ledger.rescue(GAP, ended);
+            ended
+        }
+    }
+
+    impl core::ops::Deref for Book {
+        type Target = LossLedger;
+
+        fn deref(&self) -> &LossLedger {
+            &self.ledger
+        }
+    }
 
     #[test]
     fn no_loss_bounds_loss_as_published() {
@@ -240,10 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sure_may_not_be_chance() {
+        // Of 100 probes one is lost by chance where 1 % is: five are, once in three hundred times, and
+        // that is not four deviations.
+        assert!(surely(0.0573, 100.0, d::CERTAIN_Z) < 0.01);
+        assert!(wilson(0.0573, 100.0, d::CERTAIN_Z).0 > 0.01);
+        assert!(surely(0.12, 100.0, d::CERTAIN_Z) > 0.01);
+        assert_eq!(surely(0.5, 0.0, d::CERTAIN_Z), 0.0);
+        assert_eq!(surely(0.01, 100.0, d::CERTAIN_Z), 0.0);
+    }
+
+    #[test]
     fn recent_loss_follows_and_fades() {
-        let mut ledger = LossLedger::new(Instant::ZERO);
+        let mut ledger = Book::new();
         let mut now = Instant::ZERO;
-        let mut run = |ledger: &mut LossLedger, probes: u32, every: u32| {
+        let mut run = |ledger: &mut Book, probes: u32, every: u32| {
             for i in 0..probes {
                 now += Duration::from_millis(20);
                 ledger.settle(now, GAP, every > 0 && i % every == 0);
@@ -251,39 +368,48 @@ mod tests {
         };
         run(&mut ledger, 3000, 10);
         assert!((ledger.recent().share() - 0.10).abs() < 0.01);
-        assert!((ledger.recent().trials - 360.7).abs() < 10.0, "50/s * 5 s / ln 2");
+        assert!((ledger.recent().trials - 7.21).abs() < 0.2, "5 s / ln 2");
+        assert!((ledger.recent().effective() - 721.0).abs() < 20.0, "twice 50/s of that");
         run(&mut ledger, 500, 0);
         assert!((ledger.recent().share() - 0.025).abs() < 0.005, "two half-lives later");
-        assert!(ledger.usual() > 0.05, "the usual figure is slow");
+        assert!(ledger.usual_share() > 0.05, "the usual figure is slow");
     }
 
     #[test]
     fn faster_probing_during_loss_does_not_exaggerate_it() {
-        let mut ledger = LossLedger::new(Instant::ZERO);
+        let mut ledger = Book::new();
         let mut now = Instant::ZERO;
         for second in 0..60 {
-            // A tenth of each second is bad, and is probed four times as fast.
-            let (good, bad) = (Duration::from_millis(20), Duration::from_millis(5));
-            for i in 0..65 {
+            // A tenth of each second is bad, and is probed twenty times as fast as the rest of it.
+            let (good, bad) = (Duration::from_millis(100), Duration::from_millis(5));
+            for i in 0..29 {
                 let gap = if i < 20 { bad } else { good };
                 now += gap;
-                ledger.settle(now, gap, i < 20 && second > 0);
+                ledger.settle(now, weight(gap, good), i < 20 && second > 0);
             }
         }
-        let share = ledger.recent().share();
-        assert!((share - 0.1).abs() < 0.015, "{share}");
+        let recent = ledger.recent();
+        assert!((recent.share() - 0.1).abs() < 0.015, "{}", recent.share());
+        // Seven seconds of nine slow probes, and a little for the fast ones, which say little more.
+        let n = recent.effective();
+        assert!((2.0 * 7.2 * 9.0..2.0 * 7.2 * 12.0).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn a_prober_that_stood_still_makes_no_probe_heavier() {
+        let usual = Duration::from_millis(100);
+        assert_eq!(weight(Duration::from_secs(3), usual), weight(usual, usual));
     }
 
     #[test]
     fn bursts_are_told_from_random_loss() {
-        let (mut random, mut bursty) =
-            (LossLedger::new(Instant::ZERO), LossLedger::new(Instant::ZERO));
+        let (mut random, mut bursty) = (Book::new(), Book::new());
         for i in 0..20_000_u64 {
             let now = Instant::from_millis(20 * i);
             random.settle(now, GAP, i % 100 == 0);
             bursty.settle(now, GAP, i % 400 < 4);
         }
-        assert!((random.usual() - bursty.usual()).abs() < 0.002);
+        assert!((random.usual_share() - bursty.usual_share()).abs() < 0.002);
         assert!(random.usual_continuation(0.1) < 0.05);
         assert!((bursty.usual_continuation(0.1) - 0.75).abs() < 0.05);
         assert!((bursty.usual_start() - 0.0025).abs() < 0.0005);
@@ -291,7 +417,7 @@ mod tests {
 
     #[test]
     fn rescued_probes_are_not_lost() {
-        let mut ledger = LossLedger::new(Instant::ZERO);
+        let mut ledger = Book::new();
         for i in 0..400 {
             // Bursts of four, and single probes that come late.
             let lost = i % 40 < 4;
@@ -301,7 +427,7 @@ mod tests {
             }
         }
         assert!((ledger.recent().share() - 0.1).abs() < 0.02);
-        assert!((ledger.usual() - 0.1).abs() < 0.04);
+        assert!((ledger.usual_share() - 0.1).abs() < 0.04);
         assert!(ledger.usual_miss() > ledger.usual_start() + 0.15, "late is a habit too");
         assert!((ledger.usual_continuation(0.5) - 0.75).abs() < 0.05);
     }

@@ -12,12 +12,12 @@ use pathvane_clock::{Duration, Instant};
 use crate::{Sample, defaults as d};
 use cusum::{LossCusum, ShiftCusum};
 use delay::{Rounds, Smooth, Variation};
-use loss::LossLedger;
+use loss::{LossLedger, Series, weight};
 use ports::Ports;
 use window::{Mark, Window};
 
 pub(crate) use histogram::Histogram;
-pub(crate) use loss::{Tally, wilson};
+pub(crate) use loss::{Tally, surely, wilson};
 pub(crate) use window::MAX_OUTSTANDING;
 
 /// What became of the probes of a stream since it began. Counters wrap.
@@ -68,6 +68,7 @@ pub struct Meter {
     ipdv: Histogram,
     rounds: Rounds,
     loss: LossLedger,
+    series: Series,
     loss_cusum: LossCusum,
     delay_cusum: ShiftCusum,
     jitter_cusum: ShiftCusum,
@@ -81,13 +82,14 @@ pub struct Meter {
     last_reply: Instant,
     /// When the newest probe was sent.
     last_sent: Instant,
-    /// No probe counts as missed before this.
-    /// Delays of probes sent before this are not to be trusted.
+    /// No probe counts as missed soon after this, and delays of probes sent before this are not to be trusted.
     void_before: Instant,
     /// Losses of probes sent before this say nothing of quality.
     forgiven_before: Instant,
     /// Smoothed time between probes.
     period_ns: f32,
+    /// What it is while nothing is suspicious, in milliseconds.
+    usual_period_ms: u16,
     /// The reflector counts.
     counted: bool,
     /// Answers that have to come with the right DSCP until the last wrong one is forgotten.
@@ -115,6 +117,7 @@ impl Meter {
             rounds: Rounds::new(now),
             loss_cusum: LossCusum::new(&loss),
             loss,
+            series: Series::default(),
             delay_cusum: ShiftCusum::new(),
             jitter_cusum: ShiftCusum::new(),
             run: 0,
@@ -126,9 +129,16 @@ impl Meter {
             void_before: Instant::ZERO,
             forgiven_before: Instant::ZERO,
             period_ns: 0.0,
+            usual_period_ms: 20,
             counted: false,
             remarked: 0,
         }
+    }
+
+    /// How far apart probes are while nothing is suspicious: 1 ms to 65 s, and 20 ms until this is
+    /// told. A probe stands for that time, or less if they are sent faster.
+    pub fn usual_period(&mut self, period: Duration) {
+        self.usual_period_ms = period.as_millis().clamp(1, u16::MAX.into()) as u16;
     }
 
     /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.
@@ -219,7 +229,7 @@ impl Meter {
             rev_pdv_ns: pdv(&self.reverse),
             ipdv_ns: quantiles(&self.ipdv),
             loss_ppm: ppm(self.loss.recent().share()),
-            usual_loss_ppm: ppm(self.loss.usual()),
+            usual_loss_ppm: ppm(self.loss.usual_share()),
             burst_ratio: self.burst_ratio(),
             burst_probes: 1.0 / self.leaves_burst(),
             gap_probes: 1.0 / self.loss.usual_start(),
@@ -233,7 +243,7 @@ impl Meter {
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
         if let Some(lost) = sample.rev_lost {
-            self.loss.attribute_reverse(lost, self.period());
+            self.loss.attribute_reverse(lost, self.weight(self.period()));
         }
         self.counted = sample.rev_lost.is_some();
         let first = self.counters.answered == 1;
@@ -249,14 +259,30 @@ impl Meter {
     }
 
     /// A probe counted missed was only late: take the evidence back. If it ends a silence of
-    /// `run` probes, delay stepped up: no need for more samples.
+    /// `run` probes, delay may have stepped up, and if the next answer is late as well, it has: no
+    /// need for more samples. One alone may be late by itself where the others were lost.
     fn rescue(&mut self, now: Instant, sample: &Sample, run: u32) {
         self.counters.late = self.counters.late.wrapping_add(1);
-        if sent(sample) >= self.forgiven_before && self.loss.rescue() {
-            self.loss_cusum.rescue();
+        if sent(sample) >= self.forgiven_before {
+            let weight = self.weight(self.period());
+            let ended = !self.series.rescue(weight);
+            self.loss.rescue(weight, ended);
+            if ended {
+                self.loss_cusum.rescue();
+            }
         }
-        let stepped = run >= d::SILENCE_MISSES_MIN && self.trusts(sample);
-        if stepped && self.delay_cusum.force(now, sample.rtt_ns as f32) {
+        if run >= d::SILENCE_MISSES_MIN && self.delay_cusum.is_calm() {
+            if self.trusts(sample) {
+                self.delay_cusum.hint(sample.rtt_ns as f32);
+            }
+        } else if !self.delay_cusum.is_calm() {
+            self.delay_stepped(now, sample);
+        }
+    }
+
+    /// A late reply says for certain that delay stepped up, as far as it is to be trusted.
+    pub(crate) fn delay_stepped(&mut self, now: Instant, sample: &Sample) {
+        if self.trusts(sample) && self.delay_cusum.force(now, sample.rtt_ns as f32) {
             self.restart_variation();
         }
     }
@@ -320,6 +346,11 @@ impl Meter {
         sample.rtt_ns <= d::RTT_BELIEVED_NS && sent(sample) >= self.void_before
     }
 
+    /// What a probe weighs that was sent `gap` after the one before it.
+    fn weight(&self, gap: Duration) -> f32 {
+        weight(gap, Duration::from_millis(self.usual_period_ms.into()))
+    }
+
     /// Settles the oldest probe under way: answered, or missed.
     fn settle_head(&mut self, now: Instant) {
         let Some((seq, answered)) = self.window.head() else { return };
@@ -341,8 +372,14 @@ impl Meter {
         if !answered && (unheard || sent < self.forgiven_before) {
             return;
         }
-        if let Some(losses) = self.loss.settle(now, gap, !answered) {
-            self.loss_cusum.settle(losses);
+        let weight = self.weight(gap);
+        if answered {
+            let series = core::mem::take(&mut self.series);
+            self.loss.answered(now, weight, series);
+            self.loss_cusum.settle(series.losses());
+        } else {
+            self.series.lost(weight);
+            self.loss.lost(now, weight);
         }
         if self.loss.fade_usual(now) {
             self.loss_cusum.tune(&self.loss);
@@ -365,7 +402,7 @@ impl Meter {
             return 0;
         }
         let period_s = self.period().as_secs_f64().max(0.001) * f64::from(self.ports.count());
-        let loss = self.loss_less(f64::from(longest));
+        let loss = self.loss_less(f64::from(longest) * f64::from(self.weight(self.period())));
         let needed = libm::ceil(libm::log(d::DAY_S / period_s) / -libm::log(loss));
         self.ports.at_least((needed as u32).max(d::SILENCE_MISSES_MIN))
     }
@@ -434,11 +471,12 @@ impl Meter {
     }
 
     pub(crate) fn usual_tally(&self) -> Tally {
-        self.loss.usual_tally()
+        let usual = Duration::from_millis(self.usual_period_ms.into());
+        self.loss.usual_tally(self.weight(usual))
     }
 
     pub(crate) fn usual_loss(&self) -> f64 {
-        self.loss.usual()
+        self.loss.usual_share()
     }
 
     /// The probability of a loss after a loss: what this stream has shown, and a deviation more.
@@ -453,19 +491,20 @@ impl Meter {
 
     /// The usual probability that a probe is answered whose predecessor was lost.
     fn leaves_burst(&self) -> f64 {
-        1.0 - self.loss.usual_continuation(self.loss.usual())
+        1.0 - self.loss.usual_continuation(self.loss.usual_share())
     }
 
     /// The probability of loss before the running series of misses began.
     pub(crate) fn loss_before_run(&self) -> f64 {
-        self.loss_less(f64::from(self.run))
+        self.loss_less(self.series.weight().into())
     }
 
-    /// The probability of loss, `run` lost probes of the last seconds apart.
-    fn loss_less(&self, run: f64) -> f64 {
+    /// The probability of loss, some lost probes of the last seconds apart that stand for `run_s`
+    /// seconds.
+    fn loss_less(&self, run_s: f64) -> f64 {
         let recent = self.loss.recent();
-        let (trials, losses) = (recent.trials - run, recent.losses - run);
-        let now = if trials >= 1.0 { (losses / trials).max(0.0) } else { 0.0 };
+        let (trials, losses) = (recent.trials - run_s, recent.losses - run_s);
+        let now = if trials > 0.0 { (losses / trials).clamp(0.0, 1.0) } else { 0.0 };
         now.max(self.loss.usual_start()).clamp(d::LOSS_NULL_MIN, d::BURST_MAX)
     }
 
@@ -492,6 +531,7 @@ impl Meter {
     pub(crate) fn forgive(&mut self, now: Instant) {
         self.forgiven_before = now;
         self.loss.forgive(now);
+        self.series = Series::default();
         self.loss_cusum.forgive();
     }
 

@@ -146,13 +146,40 @@ fn a_step_of_delay_ends_as_delay_and_not_as_loss() {
         }
         if ms == 10_170 {
             assert_eq!(meter.missed_run(), 0);
-            assert!(meter.delay_shifted(), "one late reply is enough");
+            assert!(!meter.delay_shifted(), "one reply may be late by itself");
+        }
+        if ms == 10_190 {
+            assert!(meter.delay_shifted(), "two late replies are enough");
         }
     }
     assert!(meter.delay_shifted());
     assert_eq!(meter.tally().losses, 0.0);
     assert!(meter.loss_evidence().0 < 1.0);
     assert!(meter.counters().late >= 6 && meter.counters().sent == step + 100);
+}
+
+#[test]
+fn one_late_reply_in_a_gap_is_no_step_of_delay() {
+    let mut meter = calm(500, 20);
+    // A probe takes 120 ms, and the six behind it are lost.
+    for ms in 10_000..10_400 {
+        meter.handle_timeout(at(ms));
+        if ms % 20 == 0 {
+            meter.sent(at(ms), (ms / 20) as u32);
+        }
+        let seq = (ms.saturating_sub(20) / 20) as u32;
+        if ms == 10_120 {
+            meter.reply(at(ms), &Sample::round_trip(500, at(ms), 120 * MS));
+            assert!(!meter.delay_calm(), "it may be");
+        } else if ms % 20 == 0 && seq > 506 {
+            meter.reply(at(ms), &Sample::round_trip(seq, at(ms), 20 * MS));
+        }
+        assert!(!meter.delay_shifted(), "at {ms} ms");
+    }
+    assert!(meter.delay_calm());
+    // What was told as an outage and ends with a late reply was a step.
+    meter.delay_stepped(at(10_400), &Sample::round_trip(519, at(10_400), 120 * MS));
+    assert!(meter.delay_shifted());
 }
 
 #[test]

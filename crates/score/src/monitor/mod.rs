@@ -200,6 +200,7 @@ impl PathMonitor {
             changed: false,
             config,
         };
+        monitor.set_role(now, Role::Active);
         monitor.evaluate(now, now, false);
         monitor.changed = false;
         monitor
@@ -295,6 +296,8 @@ impl PathMonitor {
         if role == Role::Alerted && before != role {
             self.boost_until = Some(now + d::BOOST_MAX);
         }
+        let usual = self.config.rates.interval(role, false);
+        self.streams.meters_mut().for_each(|meter| meter.usual_period(usual));
         self.boosted = self.wants_boost(&self.joint);
     }
 
@@ -420,15 +423,18 @@ impl PathMonitor {
         let silent = self.joint.silent > 0;
         // Nor is it taken back because the path, being down, is no candidate any more.
         let told = self.joint.silence == Silence::Certain;
-        let within = match self.role {
-            Role::Standby if !told => {
-                self.config.rates.interval(Role::Standby, false) * d::SILENCE_MISSES_MIN
-            }
-            _ => Duration::ZERO,
+        let slow = self.role == Role::Standby && !told;
+        let (pace, within) = if slow {
+            let interval = self.config.rates.interval(Role::Standby, false);
+            (interval, interval * d::SILENCE_MISSES_MIN)
+        } else {
+            (self.config.rates.interval(Role::Active, false), Duration::ZERO)
         };
         Limits {
             after: self.config.down_after,
+            pace,
             within: self.config.down_within.max(within),
+            gaps: self.config.gap_patience,
             patience: self.config.gap_patience,
             not_before: if silent { Instant::ZERO } else { self.held_until },
         }

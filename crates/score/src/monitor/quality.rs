@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use pathvane_clock::Instant;
 
 use super::MonitorConfig;
-use crate::assess::{Bounded, Quality};
+use crate::assess::{Bounded, Judged, Quality};
 use crate::emodel::Playout;
 use crate::grade::GradeTracker;
-use crate::meter::{Tally, ppm};
+use crate::meter::ppm;
 use crate::{
     Class, ClassScore, Compliance, Evidence, Grade, Reasons, Sla, Violations, defaults as d,
 };
@@ -34,7 +34,8 @@ pub(super) struct Assessment {
     classes: [Scored; 3],
     own: Vec<Scored>,
     playout: Playout,
-    loss: Tally,
+    /// Probes behind the loss, weighed by age.
+    samples: u32,
     lossy: bool,
     unsound: bool,
     direction: Reasons,
@@ -59,7 +60,7 @@ impl Assessment {
             classes: Default::default(),
             own: vec![Scored::default(); own],
             playout: Playout::default(),
-            loss: Tally::default(),
+            samples: 0,
             lossy: false,
             unsound: false,
             direction: Reasons::NONE,
@@ -88,7 +89,7 @@ impl Assessment {
     ) -> bool {
         self.due = now + d::ASSESS_EVERY;
         let Some(quality) = quality else { return false };
-        self.loss = quality.loss;
+        self.samples = quality.loss.effective() as u32;
         let (_, most) = quality.loss.bounds(quality.design, d::CONFIDENCE_Z);
         // Where losses came in bursts, bounds stay wide for minutes: far less than the limit will do.
         let far = quality.loss.share() < d::LOSS_LIMIT / 2.0;
@@ -165,7 +166,7 @@ impl Assessment {
 
     /// Probes behind the loss, weighed by age.
     pub(super) fn samples(&self) -> u32 {
-        self.loss.effective() as u32
+        self.samples
     }
 
     /// The call that the voice score is about.
@@ -212,16 +213,17 @@ impl Scored {
         sla: &Sla,
         config: &MonitorConfig,
         quality: &Quality<'_>,
-        score: Bounded,
+        judged: Judged,
     ) -> bool {
+        let score = judged.score;
         self.score = Some(score);
         self.low = if self.low {
             score.value < d::GRADE_C + d::GRADE_UP_MARGIN
         } else {
-            score.ucb < d::GRADE_C
+            judged.at_most < d::GRADE_C
         };
         self.tracker.update(now, score.value, config.grade_hold);
-        let (violations, compliance) = quality.comply(sla, score);
+        let (violations, compliance) = quality.comply(sla, judged);
         if compliance == Compliance::Violates {
             self.violations = violations;
             self.violates_until = Some(now + config.sla_clear);

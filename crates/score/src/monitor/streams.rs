@@ -157,6 +157,9 @@ impl Streams {
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
+        if told && arrival == Arrival::Late && missed >= d::SILENCE_MISSES_MIN {
+            meter.delay_stepped(now, sample);
+        }
         if arrival != Arrival::Ignored {
             let Stream { directions, meter, .. } = &mut self.list[stream];
             directions.reply(sample, meter);
@@ -268,7 +271,7 @@ impl Streams {
     /// Asks every detector.
     pub(super) fn judge(&mut self, now: Instant, mut limits: Limits) -> Joint {
         if self.is_in_gap() {
-            limits.patience = limits.patience.min(self.gaps.patience(now));
+            limits.gaps = self.gaps.patience(now);
         }
         let mut silence = judge(now, self.watched(), limits, self.together());
         if silence != Silence::No && self.is_contradicted(now) {

@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 use std::time::Duration;
 
 use pathvane_engine::EventKind;
+use pathvane_score::Class;
 use pathvane_sim::net::{Link, Loss};
 use pathvane_sim::world::{Setup, World};
 
@@ -30,8 +31,10 @@ fn diurnal(second: u64) -> Duration {
 }
 
 /// A world under one noise on both paths, with 0.1 % of packets 20 to 120 ms late each way.
-fn noisy(loss: Loss, seed: u64) -> World {
-    let (mut world, ..) = settled_as(Setup::two_regions().seed(seed));
+fn noisy(class: Class, loss: Loss, seed: u64) -> World {
+    let mut setup = Setup::two_regions().seed(seed);
+    setup.engine.services[0].class = class;
+    let (mut world, ..) = settled_as(setup);
     for path in 0..2 {
         world.up_link(path).loss = loss;
         world.impair(path, |link| {
@@ -44,9 +47,9 @@ fn noisy(loss: Loss, seed: u64) -> World {
 
 /// Lives with the noise until its gaps are known, then counts what steering does while the delay
 /// swings with the hour.
-fn live(loss: Loss, seed: u64, learning: Duration, time: Duration) -> Deeds {
+fn live(class: Class, loss: Loss, seed: u64, learning: Duration, time: Duration) -> Deeds {
     let delays = Setup::two_regions().delays;
-    let mut world = noisy(loss, seed);
+    let mut world = noisy(class, loss, seed);
     world.run_for(learning);
     let mut deeds = Deeds::default();
     for minute in 0..time.as_secs() / 60 {
@@ -75,15 +78,17 @@ fn count(world: &World, deeds: &mut Deeds) {
 #[test]
 fn noise_moves_nothing_and_tells_nobody() {
     for (noise, loss) in NOISES {
-        let deeds = live(loss, 11, 1_800 * SECOND, 900 * SECOND);
-        assert_eq!(deeds, Deeds::default(), "{noise}");
+        for (seed, class) in (1..).zip(Class::ALL) {
+            let deeds = live(class, loss, seed, 1_200 * SECOND, 900 * SECOND);
+            assert_eq!(deeds, Deeds::default(), "{noise}, {class}");
+        }
     }
 }
 
 #[test]
 fn an_outage_in_the_noise_is_still_left() {
     for (noise, loss) in NOISES {
-        let mut world = noisy(loss, 12);
+        let mut world = noisy(Class::Voice, loss, 12);
         world.run_for(600 * SECOND);
         let leader = world.leader().expect("a leader");
         world.impair(leader, |link| link.blackhole = true);
@@ -92,17 +97,24 @@ fn an_outage_in_the_noise_is_still_left() {
     }
 }
 
-/// `cargo xtask soak noise-day`: minutes in a release build.
+/// `cargo xtask soak noise-day`: minutes in a release build. Standbys of the other classes are probed so
+/// seldom that a few gaps in a row may look like loss once in some days: that may be told.
 #[test]
 #[ignore = "a whole day of each noise"]
 fn a_whole_day_of_noise_moves_nothing_and_tells_nobody() {
-    println!("| noise, 24 h through the engine after an hour of it | moves | switches | UPDATEs |");
-    println!("|---|---|---|---|");
+    println!(
+        "| noise, 24 h through the engine after an hour of it | class | moves | switches | UPDATEs |"
+    );
+    println!("|---|---|---|---|---|");
     let mut sound = true;
     for (noise, loss) in NOISES {
-        let Deeds { moves, switches, updates } = live(loss, 7, 3_600 * SECOND, 86_400 * SECOND);
-        println!("| 0.5 % in {noise} | {moves} | {switches} | {updates} |");
-        sound &= moves + switches + updates == 0;
+        for class in Class::ALL {
+            let deeds = live(class, loss, 7, 3_600 * SECOND, 86_400 * SECOND);
+            let Deeds { moves, switches, updates } = deeds;
+            println!("| 0.5 % in {noise} | {class} | {moves} | {switches} | {updates} |");
+            let told = if class == Class::Voice { updates } else { 0 };
+            sound &= moves + switches + told == 0;
+        }
     }
     assert!(sound, "noise moved something");
 }
