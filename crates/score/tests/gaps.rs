@@ -32,21 +32,21 @@ fn standby(seed: u64) -> Path {
 fn a_gap_is_given_the_way_there_and_back_besides() {
     let mut path = Path::new(MonitorConfig::default(), &[0, 1], 5);
     let rtt = ms(160);
-    let gap = |now: Instant| now.since(Instant::ZERO).as_nanos() % 8_000_000_000 < 90_000_000;
+    let gap = |now: Instant| now.since(Instant::ZERO).as_nanos() % 8_000_000_000 < 75_000_000;
     let mut network = |now: Instant, _: usize, rng: &mut Rng| (!gap(now)).then(|| wobble(rtt, rng));
     path.run_for(secs(60), &mut network);
     path.verdicts.clear();
     path.run_for(secs(840), &mut network);
     assert_eq!(path.entries(State::Down), 0);
-    // Such gaps are given 450 ms, which one of 350 ms has not used up when its end shows.
+    // Such gaps are given 320 ms, which one of 250 ms has not used up when its end shows.
     path.run_until(Instant::from_secs(8 * 200 + 1), &mut |_, _, rng| Some(wobble(rtt, rng)));
-    path.run_for(ms(350), &mut |_, _, _| None);
+    path.run_for(ms(250), &mut |_, _, _| None);
     path.run_for(secs(2), &mut |_, _, rng| Some(wobble(rtt, rng)));
     assert_eq!(path.entries(State::Down), 0);
     let from = path.now;
     path.run_for(secs(2), &mut |_, _, _| None);
     let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
-    assert!((ms(500)..ms(760)).contains(&at.since(from)), "{:?}", at.since(from));
+    assert!((ms(450)..ms(760)).contains(&at.since(from)), "{:?}", at.since(from));
 }
 
 /// A standby is probed twenty times as fast while something is lost: that shows no more loss than there is.
