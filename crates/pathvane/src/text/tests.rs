@@ -96,6 +96,23 @@ fn tables_are_aligned_and_say_when_they_are_empty() {
 }
 
 #[test]
+fn figures_that_are_none_of_the_itu_are_marked() {
+    let path = |provisional: bool| -> Path {
+        serde_json::from_value(json!({
+            "name": "east", "region": "us-east1", "interface": null, "next_hop": "169.254.10.1",
+            "probe_source": "169.254.10.2", "peers": ["cr-east"], "state": "up", "reasons": [],
+            "state_for_ns": 60_000_000_000_u64, "grade": "A", "score": 90.0, "mos": 4.3,
+            "codec": "opus", "scale": "narrowband", "provisional": provisional, "rtt_ns": 20_000_000,
+            "usual_rtt_ns": 20_000_000, "jitter_ns": 100_000, "loss_ppm": 0, "usual_loss_ppm": 0,
+            "last_reply_ns": 1, "reflectors": 2, "silent": 0, "may_withdraw": false, "probes": [],
+        }))
+        .unwrap()
+    };
+    assert!(paths(&[path(true)]).contains("MOS by opus is provisional"));
+    assert!(!paths(&[path(false)]).contains("provisional"));
+}
+
+#[test]
 fn events_read_as_sentences() {
     let said = event(
         &serde_json::from_value::<Event>(json!({

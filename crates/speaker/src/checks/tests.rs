@@ -242,9 +242,9 @@ async fn the_source_and_device_are_ours_to_choose_and_names_are_resolved() {
     assert!(!first(elsewhere).await.ok, "an address that is not ours");
 }
 
-/// A server certificate for 127.0.0.1, and a file with the root that signed it.
-fn certified() -> (TlsAcceptor, tempfile::NamedTempFile) {
-    let issued = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+/// A server certificate for `name`, and a file with the root that signed it.
+fn certified(name: &str) -> (TlsAcceptor, tempfile::NamedTempFile) {
+    let issued = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), issued.cert.pem()).unwrap();
     let key = PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
@@ -259,13 +259,13 @@ fn certified() -> (TlsAcceptor, tempfile::NamedTempFile) {
 
 #[tokio::test]
 async fn https_is_trusted_by_the_configured_roots_only() {
-    let (acceptor, roots) = certified();
+    let (acceptor, roots) = certified("127.0.0.1");
     let instance = Instance::start(200, Some(acceptor)).await;
     let with = |roots| Ask::Http(Http { tls: Some(roots), ..instance.http("/") });
     let trusted = first(check(with(Roots::Pem(roots.path().into())))).await;
     assert!(trusted.ok, "{}", trusted.detail);
 
-    let (_, other) = certified();
+    let (_, other) = certified("127.0.0.1");
     let untrusted = first(check(with(Roots::Pem(other.path().into())))).await;
     assert!(!untrusted.ok && untrusted.detail.contains("certificate"), "{}", untrusted.detail);
 
@@ -280,6 +280,15 @@ async fn https_is_trusted_by_the_configured_roots_only() {
     let ask = Http { tls: Some(Roots::Pem(roots.path().into())), ..plain.http("/") };
     let brief = Check { timeout: Duration::from_millis(200), ..check(Ask::Http(ask)) };
     assert!(!first(brief).await.ok, "no TLS at the other end");
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_for_another_name_is_not_that_of_the_instance() {
+    let (acceptor, roots) = certified("elsewhere.example");
+    let instance = Instance::start(200, Some(acceptor)).await;
+    let tls = Some(Roots::Pem(roots.path().into()));
+    let told = first(check(Ask::Http(Http { tls, ..instance.http("/") }))).await;
+    assert!(!told.ok && told.detail.contains("not valid for name"), "{}", told.detail);
 }
 
 #[tokio::test]
