@@ -101,8 +101,8 @@ impl LossLedger {
         self.recent = Fading::new(now);
     }
 
-    /// A probe counted lost was only late. Its weight is not known any more: that of its like is
-    /// taken; nor, if its series has `ended`, how long that was: most are of one probe.
+    /// A probe counted lost, of a `weight`, was only late. If its series has `ended`, it is not known any more
+    /// how long that was: most are of one probe.
     pub(crate) fn rescue(&mut self, weight: f32, ended: bool) {
         take(&mut self.recent.counts[LOSSES], weight);
         if ended {
@@ -115,11 +115,11 @@ impl LossLedger {
         }
     }
 
-    /// `count` of the losses, each of the `weight`, happened on the way back; fewer than was said before
-    /// if it is negative.
-    pub(crate) fn attribute_reverse(&mut self, count: i32, weight: f32) {
+    /// Losses that weigh so much together happened on the way back; fewer than was said before if it is
+    /// negative.
+    pub(crate) fn attribute_reverse(&mut self, weight: f32) {
         let reverse = &mut self.recent.counts[LOSSES_REV];
-        *reverse = (*reverse + weight * count as f32).max(0.0);
+        *reverse = (*reverse + weight).max(0.0);
     }
 
     /// Probes and losses of the last seconds, weighed by age.
@@ -195,7 +195,7 @@ impl Series {
         self.weigh(self.weight_ms().saturating_add(milliseconds(weight)));
     }
 
-    /// One of them, of about a `weight`, was only late. Returns whether there was one.
+    /// One of them, of a `weight`, was only late. Returns whether there was one.
     pub(crate) fn rescue(&mut self, weight: f32) -> bool {
         if self.losses == 0 {
             return false;

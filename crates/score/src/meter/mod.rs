@@ -243,7 +243,7 @@ impl Meter {
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
         if let Some(lost) = sample.rev_lost {
-            self.loss.attribute_reverse(lost, self.weight(self.period()));
+            self.loss.attribute_reverse(self.weight_before(sample.seq, lost));
         }
         self.counted = sample.rev_lost.is_some();
         let first = self.counters.answered == 1;
@@ -264,7 +264,7 @@ impl Meter {
     fn rescue(&mut self, now: Instant, sample: &Sample, run: u32) {
         self.counters.late = self.counters.late.wrapping_add(1);
         if sent(sample) >= self.forgiven_before {
-            let weight = self.weight(self.period());
+            let weight = self.weight_of(sample.seq);
             let ended = !self.series.rescue(weight);
             self.loss.rescue(weight, ended);
             if ended {
@@ -349,6 +349,18 @@ impl Meter {
     /// What a probe weighs that was sent `gap` after the one before it.
     fn weight(&self, gap: Duration) -> f32 {
         weight(gap, Duration::from_millis(self.usual_period_ms.into()))
+    }
+
+    /// What probe `seq` weighs: as much as any, if it was sent too long ago to tell.
+    fn weight_of(&self, seq: u32) -> f32 {
+        self.weight(self.window.gap(seq).unwrap_or(Duration::MAX))
+    }
+
+    /// What so many probes just before `seq` weigh together; less than nothing if so many are taken back.
+    fn weight_before(&self, seq: u32, count: i32) -> f32 {
+        let back = 1..=count.unsigned_abs().min(MAX_OUTSTANDING);
+        let weight: f32 = back.map(|back| self.weight_of(seq.wrapping_sub(back))).sum();
+        if count < 0 { -weight } else { weight }
     }
 
     /// Settles the oldest probe under way: answered, or missed.

@@ -183,6 +183,40 @@ fn one_late_reply_in_a_gap_is_no_step_of_delay() {
 }
 
 #[test]
+fn a_late_reply_takes_back_all_that_its_probe_weighed() {
+    let mut meter = Meter::new(at(0));
+    meter.usual_period(Duration::from_millis(100));
+    // A standby: ten probes a second, of which one is late, and 200 a second as long as it is.
+    let (mut now, mut seq) = (0, 0);
+    for nth in 0..200_u32 {
+        meter.handle_timeout(at(now));
+        meter.sent(at(now), seq);
+        if nth != 100 {
+            now += 20;
+            meter.reply(at(now), &Sample::round_trip(seq, at(now), 20 * MS));
+            now += 80;
+        } else {
+            let late = seq;
+            for _ in 0..16 {
+                now += 5;
+                meter.handle_timeout(at(now));
+                seq += 1;
+                meter.sent(at(now), seq);
+            }
+            assert!(meter.tally().losses > 0.09, "{:?}", meter.tally());
+            meter.reply(at(now), &Sample::round_trip(late, at(now), 80 * MS));
+            assert!(meter.tally().losses < 0.07, "those behind it, of 5 ms: {:?}", meter.tally());
+            for young in late + 1..=seq {
+                meter.reply(at(now + 20), &Sample::round_trip(young, at(now + 20), 20 * MS));
+            }
+            now += 100;
+        }
+        seq += 1;
+    }
+    assert!(meter.tally().share() < 1e-4, "{:?}", meter.tally());
+}
+
+#[test]
 fn a_step_of_30_ms_is_seen_within_seven_probes_and_spikes_are_not() {
     let mut meter = calm(500, 20);
     for seq in 500..1500 {

@@ -120,6 +120,13 @@ impl Window {
         nanos(self.gaps[(self.head % MAX_OUTSTANDING) as usize])
     }
 
+    /// The time between probe `seq` and the one before it, if it is one of the last that may be under way.
+    pub(crate) fn gap(&self, seq: u32) -> Option<Duration> {
+        let age = self.next.wrapping_sub(seq);
+        let known = (1..=MAX_OUTSTANDING.min(self.next.wrapping_sub(self.first))).contains(&age);
+        known.then(|| nanos(self.gaps[(seq % MAX_OUTSTANDING) as usize]))
+    }
+
     fn outstanding(&self) -> u32 {
         self.next.wrapping_sub(self.head)
     }
