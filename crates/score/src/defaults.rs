@@ -172,13 +172,13 @@ pub const GAP_FORGOTTEN: f64 = 0.25;
 pub const GAP_EXCESS_PRIOR: Duration = Duration::from_millis(20);
 /// ... and how many gaps that guess is worth.
 pub const GAP_PRIOR_WEIGHT: f64 = 2.0;
-/// Missed probes on every stream without which no gap is believed: losses of two streams in bursts of their own
-/// make two each a few times an hour.
+/// Missed probes on every stream without which no gap is believed: at 0.5 % loss in bursts of four packets, half
+/// of them lost, two streams miss two each some twenty times an hour.
 pub const GAP_MISSES_MIN: u32 = 3;
 /// Nats added to what makes a gap an outage: a false alarm in 150 days.
 pub const GAP_CAUTION: f64 = 5.0;
 /// The longest time that a path with gaps is given. Where gaps of 70 ms on average strike every
-/// few seconds they ask for 700 ms.
+/// few seconds they ask for more.
 pub const GAP_PATIENCE: Duration = Duration::from_millis(750);
 /// A series of misses longer than this was an outage: it does not teach how losses cluster.
 pub const BURST_LENGTH_MAX: u32 = 16;

@@ -49,6 +49,19 @@ fn a_gap_is_given_the_way_there_and_back_besides() {
     assert!((ms(450)..ms(760)).contains(&at.since(from)), "{:?}", at.since(from));
 }
 
+/// What `docs/SCORING.md` says that patience costs where gaps of 40 ms on average come every 8 s.
+#[test]
+fn an_outage_on_a_path_with_gaps_is_told_in_half_a_second() {
+    for seed in 0..20 {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+        path.run_for(secs(3600), &mut gappy(2.0, ms(20)));
+        let from = path.now;
+        path.run_for(secs(2), &mut |_, _, _| None);
+        let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
+        assert!((ms(350)..ms(550)).contains(&at.since(from)), "{seed}: {:?}", at.since(from));
+    }
+}
+
 /// A standby is probed twenty times as fast while something is lost: that shows no more loss than there is.
 #[test]
 fn a_standby_shows_the_loss_that_its_path_has() {

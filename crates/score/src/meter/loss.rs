@@ -88,6 +88,7 @@ impl LossLedger {
         let faded = self.recent.fade(now, d::LOSS_RECENT).unwrap_or(1.0);
         let recent = &mut self.recent.counts;
         recent[TRIALS] += weight;
+        // Squares fade twice as fast; once they did with the others.
         recent[SQUARES] = recent[SQUARES] * faded + weight * weight;
     }
 

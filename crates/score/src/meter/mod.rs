@@ -271,12 +271,10 @@ impl Meter {
                 self.loss_cusum.rescue();
             }
         }
-        if run >= d::SILENCE_MISSES_MIN && self.delay_cusum.is_calm() {
-            if self.trusts(sample) {
-                self.delay_cusum.hint(sample.rtt_ns as f32);
-            }
-        } else if !self.delay_cusum.is_calm() {
+        if !self.delay_cusum.is_calm() {
             self.delay_stepped(now, sample);
+        } else if run >= d::SILENCE_MISSES_MIN && self.trusts(sample) {
+            self.delay_cusum.hint(sample.rtt_ns as f32);
         }
     }
 
