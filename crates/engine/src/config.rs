@@ -3,6 +3,7 @@
 //! The shell's configuration file has names; here they are indices, and whoever builds a
 //! [`Config`] has checked that they are in range.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -103,13 +104,12 @@ pub const SHARED_RISKS_MAX: usize = 64;
 
 /// The names that two paths and more have, each once, in the order in which they come to be shared.
 pub fn shared_risks<'a>(paths: impl Iterator<Item = &'a [String]>) -> Vec<&'a str> {
-    let (mut seen, mut shared): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    for names in paths {
-        let before = seen.len();
+    // The path that has a name first, and whether another has it as well.
+    let (mut seen, mut shared) = (BTreeMap::new(), Vec::new());
+    for (path, names) in paths.enumerate() {
         for name in names.iter().map(String::as_str) {
-            if !seen.contains(&name) {
-                seen.push(name);
-            } else if seen[..before].contains(&name) && !shared.contains(&name) {
+            let (first, told) = seen.entry(name).or_insert((path, false));
+            if *first != path && !core::mem::replace(told, true) {
                 shared.push(name);
             }
         }

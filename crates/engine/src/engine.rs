@@ -133,9 +133,10 @@ impl Engine {
         let peers = sessions
             .map(|peer| Peer::new(Session::new(peer.session.clone(), rng.u64(..))))
             .collect();
+        let risks = config.shared_risks();
         let steers: Vec<_> = config
             .service_ids()
-            .map(|service| Steer::new(now, &config, service, rng.u64(..)))
+            .map(|service| Steer::new(now, &config, &risks, service, rng.u64(..)))
             .collect();
         let measure = Measure::new(now, &config, rng.u64(..), epoch);
         let mut engine = Self {

@@ -47,14 +47,21 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Steer {
-    pub(crate) fn new(now: Instant, config: &Config, id: ServiceId, seed: u64) -> Self {
+    /// `risks`: what paths of the configuration share ([`Config::shared_risks`]).
+    pub(crate) fn new(
+        now: Instant,
+        config: &Config,
+        risks: &[&str],
+        id: ServiceId,
+        seed: u64,
+    ) -> Self {
         let service = &config.services[id.index()];
         let mut selector = config.timing.selector.clone();
         selector.strategy = service.strategy;
         Self {
             id,
             selector: Selector::new(now, selector, seed),
-            shared_risks: shared_risks(config, &service.paths),
+            shared_risks: shared_risks(config, risks, &service.paths),
             weights: crate::load::weights(config, service),
             wanted: Vec::new(),
             holds: service.announce.iter().map(|_| false).collect(),
@@ -219,9 +226,8 @@ fn standing(verdict: &Verdict, compliance: Compliance) -> Role {
     }
 }
 
-/// What each path shares with others of the configuration, a bit for each name.
-fn shared_risks(config: &Config, paths: &[PathId]) -> Vec<u64> {
-    let names = config.shared_risks();
+/// What each path shares with others of the configuration, a bit for each of `names`.
+fn shared_risks(config: &Config, names: &[&str], paths: &[PathId]) -> Vec<u64> {
     let bits = |path: &PathId| {
         let own = &config.paths[path.index()].shared_risk;
         let bits = names.iter().take(SHARED_RISKS_MAX).enumerate();

@@ -229,6 +229,8 @@ pub struct Evidence {
     pub loss_ppm: u32,
     /// What the loss usually is here, in millionths.
     pub usual_loss_ppm: u32,
+    /// The share of what an alarm of loss takes that is there, from 0; at 1 it is raised.
+    pub loss_evidence: f32,
     /// The damping penalty.
     pub penalty: u32,
 }

@@ -107,6 +107,31 @@ fn loss_is_found_as_fast_as_designed() {
     }
 }
 
+/// What a verdict says of the evidence is what its alarm goes by, with two reflectors and with one.
+#[test]
+fn the_alarm_of_loss_is_raised_where_its_evidence_is_whole() {
+    for streams in [&[0, 1][..], &[0]] {
+        let mut path = Path::new(MonitorConfig::default(), streams, 3);
+        path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        assert_eq!(path.monitor.verdict().evidence.loss_evidence, 0.0, "nothing is lost");
+        let mut loss = [Gilbert::random(0.1); 2];
+        let mut highest = 0.0_f32;
+        for _ in 0..1000 {
+            path.run_for(ms(2), &mut |_, stream, rng| {
+                (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+            });
+            let verdict = path.monitor.verdict();
+            let evidence = verdict.evidence.loss_evidence;
+            assert_eq!(verdict.state == State::Degraded, evidence >= 1.0, "{verdict:?}");
+            if evidence >= 1.0 {
+                break;
+            }
+            highest = highest.max(evidence);
+        }
+        assert!(path.state() == State::Degraded && highest > 0.3, "{streams:?}: {highest}");
+    }
+}
+
 /// A lone stream at a fixed 50 probes a second, as exact run lengths were computed for, gives
 /// the same figures to within the higher threshold of ours and the wait for a reply.
 #[test]

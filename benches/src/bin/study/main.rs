@@ -5,6 +5,7 @@
 
 mod cost;
 mod detection;
+mod evidence;
 mod faults;
 mod herd;
 mod link;

@@ -8,6 +8,7 @@ use pathvane_score::{MonitorConfig, ProbeRates, State, Verdict, defaults as d};
 use plotters::prelude::*;
 
 use crate::detection::{false_alarms, is_bad, seconds};
+use crate::evidence;
 use crate::link::Link;
 use crate::sim::Gilbert;
 use crate::table::quantile;
@@ -19,15 +20,19 @@ const HOURS: u64 = 24;
 struct Line {
     name: String,
     points: Vec<(f64, f64)>,
+    /// Which of the points is the default.
+    default: Option<usize>,
 }
 
-/// A drawing with a logarithmic or linear upright axis.
+/// A drawing. Percentages have linear axes, times and counts a logarithmic upright one; `x_log` says whether
+/// the level one is as well.
 struct Drawing {
     file: &'static str,
     title: &'static str,
     across: &'static str,
     up: &'static str,
     x: std::ops::Range<f64>,
+    x_log: bool,
     y: std::ops::Range<f64>,
 }
 
@@ -44,6 +49,7 @@ pub(crate) fn draw(runs: u64) -> bool {
         .map_err(Into::into)
         .and_then(|()| silence(runs))
         .and_then(|()| loss(runs))
+        .and_then(|()| boost(runs))
         .and_then(|()| distributions(runs));
     if let Err(error) = &drawn {
         eprintln!("study: cannot draw: {error}");
@@ -72,21 +78,53 @@ fn silence(runs: u64) -> Result<(), Box<dyn Error>> {
             (quantile(&times, 0.99) * 1e3, seen)
         };
         let points = [90, 110, 130, 150, 200, 250, 350].map(point).to_vec();
-        lines.push(Line { name: name.to_owned(), points });
+        lines.push(Line { name: name.to_owned(), points, default: Some(3) });
     }
     let drawing = Drawing {
         file: "silence.svg",
-        title: "Blackhole, RTT 20 ms: down_within from 90 to 350 ms (default 150)",
+        title: "Blackhole, RTT 20 ms: down_within from 90 to 350 ms (ringed: default, 150)",
         across: "time to Down, 99th percentile, ms",
         up: "false Down in a day (0.5: none)",
         x: 60.0..850.0,
+        x_log: false,
         y: 0.3..20_000.0,
     };
     chart(&drawing, &lines)
 }
 
-/// Time to find loss against false alarms, by the boosted probe rate.
+/// Time to find loss against false alarms, by the evidence that an alarm would take.
 fn loss(runs: u64) -> Result<(), Box<dyn Error>> {
+    const SHARES: [f32; 9] = [0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6];
+    let mut lines = Vec::new();
+    for ambient in [0.001, 0.02] {
+        let link = Link::random(20, ambient);
+        let alarms = evidence::alarms(&link, HOURS, &SHARES);
+        for share in [0.10, 0.05] {
+            let change = |link: &mut Link| link.loss = vec![Gilbert::random(share); 2];
+            let times = evidence::seconds(runs, &link, change, &SHARES);
+            // On a logarithmic axis none is drawn as half of one.
+            let point = |(times, &alarms): (&Vec<f64>, &usize)| {
+                (quantile(times, 0.95), if alarms == 0 { 0.5 } else { alarms as f64 })
+            };
+            let points = times.iter().zip(&alarms).map(point).collect();
+            let name = format!("{:.0} % after {} %", share * 100.0, ambient * 100.0);
+            lines.push(Line { name, points, default: Some(5) });
+        }
+    }
+    let drawing = Drawing {
+        file: "loss.svg",
+        title: "Loss, RTT 20 ms: alarm at 0.3 to 1.6 of the evidence (ringed: default, 1)",
+        across: "time to the alarm, 95th percentile, s",
+        up: "false alarms in a day (0.5: none)",
+        x: 0.1..40.0,
+        x_log: true,
+        y: 0.3..200_000.0,
+    };
+    chart(&drawing, &lines)
+}
+
+/// Time to find loss by the boosted probe rate.
+fn boost(runs: u64) -> Result<(), Box<dyn Error>> {
     let mut lines = Vec::new();
     for (share, ambient) in [(0.10, 0.001), (0.10, 0.02), (0.05, 0.001), (0.05, 0.02)] {
         let point = |rate: u32| {
@@ -98,14 +136,15 @@ fn loss(runs: u64) -> Result<(), Box<dyn Error>> {
         };
         let points = [50, 75, 100, 150, 200, 300, 400].map(point).to_vec();
         let name = format!("{:.0} % after {} %", share * 100.0, ambient * 100.0);
-        lines.push(Line { name, points });
+        lines.push(Line { name, points, default: Some(4) });
     }
     let drawing = Drawing {
-        file: "loss.svg",
-        title: "Loss, RTT 20 ms: time to Degraded by the boosted probe rate (default 200/s)",
+        file: "boost.svg",
+        title: "Loss, RTT 20 ms: time to Degraded by the boosted probe rate (ringed: default, 200/s)",
         across: "probes a second and stream while suspicious",
         up: "95th percentile, s",
         x: 40.0..410.0,
+        x_log: false,
         y: 0.1..20.0,
     };
     chart(&drawing, &lines)
@@ -120,7 +159,7 @@ fn distributions(runs: u64) -> Result<(), Box<dyn Error>> {
         let last = (times.len().max(2) - 1) as f64;
         let points =
             times.iter().enumerate().map(|(nth, time)| (time * 1e3, 100.0 * nth as f64 / last));
-        lines.push(Line { name: name.to_owned(), points: points.collect() });
+        lines.push(Line { name: name.to_owned(), points: points.collect(), default: None });
     };
     let quiet = Link::random(40, 0.001);
     add("blackhole", seconds(runs, &config, &quiet, |link| link.silent = true, bad));
@@ -137,6 +176,7 @@ fn distributions(runs: u64) -> Result<(), Box<dyn Error>> {
         across: "ms after the fault",
         up: "%",
         x: 0.0..1000.0,
+        x_log: false,
         y: 0.0..100.0,
     };
     chart(&drawing, &lines)
@@ -154,11 +194,12 @@ fn chart(drawing: &Drawing, lines: &[Line]) -> Result<(), Box<dyn Error>> {
         .x_label_area_size(44)
         .y_label_area_size(64);
     let (x, y) = (drawing.x.clone(), drawing.y.clone());
-    // Percentages are linear, times and counts are not.
-    if drawing.up == "%" {
-        plot(builder.build_cartesian_2d(x, y)?, drawing, lines)?;
-    } else {
-        plot(builder.build_cartesian_2d(x, y.log_scale())?, drawing, lines)?;
+    match (drawing.x_log, drawing.up) {
+        (true, _) => {
+            plot(builder.build_cartesian_2d(x.log_scale(), y.log_scale())?, drawing, lines)?;
+        }
+        (false, "%") => plot(builder.build_cartesian_2d(x, y)?, drawing, lines)?,
+        (false, _) => plot(builder.build_cartesian_2d(x, y.log_scale())?, drawing, lines)?,
     }
     root.present()?;
     println!("drew docs/plots/{}", drawing.file);
@@ -166,16 +207,13 @@ fn chart(drawing: &Drawing, lines: &[Line]) -> Result<(), Box<dyn Error>> {
 }
 
 /// Draws axes, lines and legend.
-fn plot<'a, Y>(
-    mut chart: ChartContext<
-        'a,
-        SVGBackend<'a>,
-        Cartesian2d<plotters::coord::types::RangedCoordf64, Y>,
-    >,
+fn plot<'a, X, Y>(
+    mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
     drawing: &Drawing,
     lines: &[Line],
 ) -> Result<(), Box<dyn Error>>
 where
+    X: Ranged<ValueType = f64> + plotters::coord::ranged1d::ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + plotters::coord::ranged1d::ValueFormatter<f64>,
 {
     chart
@@ -193,6 +231,9 @@ where
         if line.points.len() < 20 {
             chart.draw_series(points.map(|point| Circle::new(point, 3, colour.filled())))?;
         }
+        let default = line.default.map(|nth| line.points[nth]);
+        let ring = |point| Circle::new(point, 7, colour.stroke_width(2));
+        chart.draw_series(default.into_iter().map(ring))?;
     }
     chart
         .configure_series_labels()

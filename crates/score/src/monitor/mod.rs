@@ -612,6 +612,7 @@ impl PathMonitor {
             last_reply: self.streams.last_reply(),
             not_before: self.streams.answered_sent(),
             missed_since: meters().filter_map(Meter::missed_since).max(),
+            loss_evidence: joint.loss_evidence,
             penalty: self.life.penalty(now),
             ..self.assessment.evidence()
         }

@@ -78,6 +78,8 @@ pub(super) struct Joint {
     pub(super) ways: Reasons,
     /// REFLECTOR, REMARKED, LAST_MILE, TRANSIT: reasons that only inform.
     pub(super) notes: Reasons,
+    /// The share of what an alarm of loss takes, from 0; 1 and more is the alarm.
+    pub(super) loss_evidence: f32,
     /// Probes are missing, or loss evidence is half of an alarm.
     pub(super) suspicious: bool,
     /// There is some evidence of loss: probe faster to know sooner.
@@ -96,6 +98,7 @@ impl Joint {
         degraded: Reasons::NONE,
         ways: Reasons::NONE,
         notes: Reasons::NONE,
+        loss_evidence: 0.0,
         suspicious: false,
         curious: false,
         missing: false,
@@ -360,12 +363,13 @@ impl Streams {
                 if evidence > first { (evidence, first) } else { (first, second.max(evidence)) };
         }
         let alone = heard == 1;
-        let alarm = if alone {
-            first >= 1.0
+        joint.loss_evidence = if alone {
+            first
         } else {
             let both = d::LOSS_BOTH + d::LOSS_TOGETHER * self.together() as f32;
-            first + second >= both && second >= d::LOSS_SECOND
+            ((first + second) / both).min(second / d::LOSS_SECOND)
         };
+        let alarm = joint.loss_evidence >= 1.0;
         self.loss_alarm = alarm || (self.loss_alarm && first + second >= d::LOSS_SECOND);
         joint.degraded = joint.degraded.with_if(self.loss_alarm, Reasons::LOSS);
         let lonely = !alone && first >= 1.0 && !self.loss_alarm;

@@ -68,6 +68,8 @@ pub struct VerdictSaid {
     pub jitter_ms: f64,
     /// Recent loss.
     pub loss_pct: f64,
+    /// The share of what an alarm of loss takes that is there; at 1 it is raised.
+    pub loss_evidence: f64,
     /// Reflectors measured, and those that are silent.
     pub reflectors: [u8; 2],
     /// Source ports that are silent for themselves.
@@ -346,6 +348,7 @@ impl<'a, F: FnMut(Said)> Replay<'a, F> {
             rtt_ms: evidence.rtt_ns as f64 / 1e6,
             jitter_ms: evidence.jitter_ns as f64 / 1e6,
             loss_pct: f64::from(evidence.loss_ppm) / 1e4,
+            loss_evidence: (f64::from(evidence.loss_evidence) * 100.0).round() / 100.0,
             reflectors: [evidence.reflectors, evidence.silent],
             silent_ports: evidence.silent_ports,
             detected_ms: ms(verdict.detected_at),

@@ -218,6 +218,7 @@ fn path(engine: &Engine, shell: Shell<'_>, now: Instant, id: PathId) -> Path {
         jitter_ns: evidence.jitter_ns,
         loss_ppm: evidence.loss_ppm,
         usual_loss_ppm: evidence.usual_loss_ppm,
+        loss_evidence: evidence.loss_evidence,
         last_reply_ns: evidence.last_reply.map(|at| ago(now, at)),
         reflectors: evidence.reflectors,
         silent: evidence.silent,

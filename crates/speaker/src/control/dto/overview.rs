@@ -302,6 +302,9 @@ pub struct Path {
     pub loss_ppm: u32,
     /// What the loss usually is.
     pub usual_loss_ppm: u32,
+    /// The share of what an alarm of loss takes that is there, from 0; at 1 it is raised.
+    #[serde(default)]
+    pub loss_evidence: f32,
     /// Age of the newest reply; absent before the first.
     pub last_reply_ns: Option<u64>,
     /// Reflectors measured.
