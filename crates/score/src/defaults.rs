@@ -61,13 +61,16 @@ pub const PATIENCE_MAX: Duration = Duration::from_secs(1);
 /// A round trip longer than this is a broken clock.
 pub const RTT_BELIEVED_NS: u64 = 30_000_000_000;
 /// After our own loop stood still nothing counts as missed for this long: one turn of the
-/// loop, in which the sockets are read.
+/// loop, in which the sockets are read. If it stood longer than the way there and back, silence waits for
+/// the answers to new probes besides.
 pub const STALL_HOLD: Duration = Duration::from_millis(5);
 
 // ---- Loss estimates ----
 
 /// Half-life of recent loss: it weighs about as many probes as a window of 15 s.
 pub const LOSS_RECENT: Duration = Duration::from_secs(5);
+/// When the alarm of loss is raised, what was recent weighs this part of what comes: most of it was before the change.
+pub const LOSS_BEFORE_ALARM: f32 = 0.25;
 /// Half-life of usual loss: learns a path's habits in minutes, outlasts a fault of seconds.
 pub const LOSS_USUAL: Duration = Duration::from_secs(300);
 /// Usual loss before anything was measured ...
@@ -162,6 +165,9 @@ pub const SILENCE_CAUTION: f64 = 2.0;
 /// A silence of the whole path that ends by itself after this long is a gap: shorter ones stay far
 /// below what is told as an outage.
 pub const GAP_LEAST: Duration = Duration::from_millis(60);
+/// A gap began no longer than this before the first missed probe: the time between two of a path that leads. Seldom
+/// probed paths would call the time since their last probe a gap.
+pub const GAP_BEFORE: Duration = Duration::from_millis(20);
 /// Told as an outage, and over within this time: it was a gap after all.
 pub const GAP_MISTAKEN: Duration = Duration::from_millis(250);
 /// Gaps are forgotten half this often: standbys, which are probed seldom, see few of them.

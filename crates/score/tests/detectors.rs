@@ -4,7 +4,7 @@ mod sim;
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
-use pathvane_score::{MonitorConfig, ProbeRates, Reasons, State, Verdict};
+use pathvane_score::{Class, Compliance, MonitorConfig, ProbeRates, Reasons, State, Verdict};
 use sim::{Gilbert, Path, ms, secs, wobble};
 
 /// A path's loss before and after a change.
@@ -105,6 +105,31 @@ fn loss_is_found_as_fast_as_designed() {
             assert!(p95 <= limit, "{loss} after {usual}: {p95} s, not {limit}");
         }
     }
+}
+
+/// An alarm moves nothing: a leader is left when the limits of its class are broken beyond doubt.
+#[test]
+fn a_path_that_loses_a_tenth_breaks_the_limits_of_voice_within_a_second() {
+    let time = |seed| {
+        let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+        let mut loss = [Gilbert::random(0.001); 2];
+        let mut network = |_: Instant, stream: usize, rng: &mut Rng| {
+            (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+        };
+        path.run_for(secs(60), &mut network);
+        let from = path.now;
+        let mut loss = [Gilbert::random(0.10); 2];
+        while path.monitor.score(Class::Voice).compliance != Compliance::Violates {
+            assert!(path.now.since(from) < secs(10), "{seed}");
+            path.run_for(ms(5), &mut |_, stream, rng| {
+                (!loss[stream].loses(rng)).then(|| wobble(ms(20), rng))
+            });
+        }
+        path.now.since(from).as_secs_f64()
+    };
+    let mut times: Vec<f64> = (0..60).map(time).collect();
+    times.sort_by(f64::total_cmp);
+    assert!(quantile(&times, 0.95) <= 1.0, "{:?}", quantile(&times, 0.95));
 }
 
 /// What a verdict says of the evidence is what its alarm goes by, with two reflectors and with one.

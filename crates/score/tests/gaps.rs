@@ -4,7 +4,7 @@ mod sim;
 
 use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
-use pathvane_score::{Class, Compliance, MonitorConfig, Reasons, Role, State, Verdict};
+use pathvane_score::{Class, Compliance, MonitorConfig, Reasons, Role, State, StreamSpec, Verdict};
 use sim::{Gilbert, Path, ms, secs, wobble};
 
 /// Everything is lost in steps of 20 ms, for all streams alike: half a percent of the time, `steps` on average.
@@ -59,6 +59,65 @@ fn an_outage_on_a_path_with_gaps_is_told_in_half_a_second() {
         path.run_for(secs(2), &mut |_, _, _| None);
         let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
         assert!((ms(350)..ms(550)).contains(&at.since(from)), "{seed}: {:?}", at.since(from));
+    }
+}
+
+/// How long after it died a voice path is told dead: milliseconds, of some seeds. It led for ten minutes after whatever
+/// `before` did to it.
+fn told_after(before: impl Fn(&mut Path), specs: &[StreamSpec], seeds: u64) -> Vec<u64> {
+    let told = |seed| {
+        let mut path = Path::new(MonitorConfig::default(), specs, seed);
+        before(&mut path);
+        path.role = Role::Active;
+        path.monitor.set_role(path.now, Role::Active);
+        path.run_for(secs(600), &mut well);
+        let from = path.now;
+        path.run_for(secs(3), &mut |_, _, _| None);
+        let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
+        at.since(from).as_nanos() as u64 / 1_000_000
+    };
+    (0..seeds).map(told).collect()
+}
+
+fn well(_: Instant, _: usize, rng: &mut Rng) -> Option<Duration> {
+    Some(wobble(ms(20), rng))
+}
+
+/// A standby is probed so seldom that its last answered probe says little of when a gap began.
+#[test]
+fn a_standby_learns_no_longer_gaps_than_there_are() {
+    let two = [StreamSpec::new(0, 1), StreamSpec::new(1, 1)];
+    for (gap, limit) in [(50, 150), (80, 300)] {
+        let seen_as = |role| {
+            move |path: &mut Path| {
+                path.role = role;
+                path.monitor.set_role(path.now, role);
+                path.run_for(secs(600), &mut well);
+                path.run_for(ms(gap), &mut |_, _, _| None);
+                path.run_for(secs(30), &mut well);
+            }
+        };
+        let told = told_after(seen_as(Role::Standby), &two, 12);
+        assert!(told.iter().all(|&it| it < limit), "{gap} ms: {told:?}");
+    }
+}
+
+/// Nobody called it an outage, and it was no gap either: only probes of one kind were filtered.
+#[test]
+fn silence_that_a_witness_contradicts_teaches_no_patience() {
+    let specs =
+        [StreamSpec::new(0, 1), StreamSpec::new(1, 1), StreamSpec::new(2, 1).with_slow(true)];
+    for hours in [0, 3] {
+        let filtered = |path: &mut Path| {
+            path.run_for(secs(600), &mut well);
+            path.run_for(secs(60), &mut |now, stream, rng| {
+                (stream == 2).then(|| well(now, stream, rng)).flatten()
+            });
+            path.run_for(secs(60 + hours * 3600), &mut well);
+            path.run_for(ms(90), &mut |_, _, _| None);
+        };
+        let told = told_after(filtered, &specs, 3);
+        assert!(told.iter().all(|&it| it < 350), "{hours} h: {told:?}");
     }
 }
 
@@ -133,5 +192,24 @@ fn a_gap_shorter_than_the_pace_of_probes_is_no_outage() {
         path.run_for(secs(5), &mut |_, _, _| None);
         let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
         assert!(at.since(from) < ms(800) + ms(pace) * 2, "{class}: {:?}", at.since(from));
+    }
+}
+
+/// What `docs/SCORING.md` says of the silence of paths that stand by.
+#[test]
+fn the_silence_of_a_standby_is_told_at_its_own_pace() {
+    for (class, limit_ms) in
+        [(Class::Voice, 250), (Class::Interactive, 1_200), (Class::Bulk, 4_500)]
+    {
+        for seed in 0..20 {
+            let mut path = Path::new(MonitorConfig::of(class), &[0, 1], seed);
+            path.role = Role::Standby;
+            path.monitor.set_role(path.now, Role::Standby);
+            path.run_for(secs(120) + ms(seed * 37), &mut well);
+            let from = path.now;
+            path.run_for(secs(10), &mut |_, _, _| None);
+            let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
+            assert!(at.since(from) <= ms(limit_ms), "{class}, {seed}: {:?}", at.since(from));
+        }
     }
 }

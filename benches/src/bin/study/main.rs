@@ -9,6 +9,7 @@ mod evidence;
 mod faults;
 mod herd;
 mod link;
+mod moves;
 mod noise;
 mod plots;
 #[path = "../../../../crates/score/tests/sim/mod.rs"]
@@ -20,8 +21,10 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: study NAME [COUNT]
   detection [RUNS]   time to find faults, p50, p95 and p99 (300 runs each)
+  moves [RUNS]       time from a fault to the move, class by class (100 sites each)
   alarms [HOURS]     false alarms a day on noise (24 hours each)
   noise [HOURS]      a site of two paths under noise alone (24 hours)
+  new [SITES]        sites that are new to their noise, two minutes each (1000)
   faults [COUNT]     faults of every kind, judged by packets delivered (10000)
   herd [RUNS]        a hundred sites and two regions for ten minutes (20 runs)
   cost               time of an update, a score, a search; size of the state
@@ -38,15 +41,19 @@ fn main() -> ExitCode {
     let sound = match words.first().map(String::as_str) {
         Some("detection") => detection::times(count.unwrap_or(300)),
         Some("alarms") => detection::alarms(count.unwrap_or(24)),
+        Some("moves") => moves::study(count.unwrap_or(100)),
         Some("noise") => noise::study(count.unwrap_or(24)),
+        Some("new") => noise::first_minutes(count.unwrap_or(1000)),
         Some("faults") => faults::study(count.unwrap_or(10_000)),
         Some("herd") => herd::study(count.unwrap_or(20)),
         Some("cost") => cost::study(),
         Some("plots") => plots::draw(count.unwrap_or(100)),
         Some("all") => [
             detection::times(300),
+            moves::study(100),
             detection::alarms(24),
             noise::study(24),
+            noise::first_minutes(1000),
             faults::study(10_000),
             herd::study(20),
             cost::study(),

@@ -71,3 +71,29 @@ pub(crate) fn study(hours: u64) -> bool {
     }
     table.sound()
 }
+
+/// Lives through the first minutes of `sites` new sites, before anything is known of their noise, and counts
+/// those that move.
+pub(crate) fn first_minutes(sites: u64) -> bool {
+    let title = format!("New sites, the first two minutes of {sites} each");
+    let mut table = Table::new(&title, "noise on both paths | sites that move");
+    for (noise, link, limited) in [
+        ("0.5 % random", Link::random(60, 0.005), true),
+        ("2 % random, which breaks the limit of voice", Link::random(60, 0.02), false),
+        ("0.5 % in bursts of 2 packets", Link::bursts(60, 0.005, 2.0), true),
+        ("0.5 % in bursts of 3.5 packets", Link::bursts(60, 0.005, 3.5), false),
+    ] {
+        let moves = |seed: &u64| {
+            let mut site = Site::new(Class::Voice, &[link.clone(), link.clone()], 1, *seed);
+            site.run_for(Duration::from_secs(120));
+            !site.moves.is_empty()
+        };
+        let moved = (0..sites).filter(moves).count();
+        let cells = format!("{noise} | {moved}");
+        match limited {
+            true => table.row(&cells, "<= 1 in 1000", moved as u64 <= sites.div_ceil(1000)),
+            false => table.note(&cells),
+        }
+    }
+    table.sound()
+}

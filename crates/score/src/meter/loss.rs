@@ -97,6 +97,16 @@ impl LossLedger {
         self.usual.fade(now, d::LOSS_USUAL).is_some()
     }
 
+    /// From now on what was recent says so much less than what comes: how much was lost is known as well as
+    /// before, but it is outweighed sooner.
+    pub(crate) fn lighten(&mut self, factor: f32) {
+        let [trials, losses, reverse, squares] = &mut self.recent.counts;
+        for weight in [trials, losses, reverse] {
+            *weight *= factor;
+        }
+        *squares *= factor * factor;
+    }
+
     /// Forgets recent loss.
     pub(crate) fn forgive(&mut self, now: Instant) {
         self.recent = Fading::new(now);
@@ -181,18 +191,17 @@ impl LossLedger {
 }
 
 /// The probes lost in a row at the end, in the order of sending. In bytes, because they fit where numbers
-/// would need more room.
+/// would need more room; each weighs whole milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Series {
     weight_ms: [u8; 2],
-    /// Up to one more than a burst may have.
     losses: u8,
 }
 
 impl Series {
     /// One more, of a `weight`.
     pub(crate) fn lost(&mut self, weight: f32) {
-        self.losses = (self.losses + 1).min(d::BURST_LENGTH_MAX as u8 + 1);
+        self.losses = self.losses.saturating_add(1);
         self.weigh(self.weight_ms().saturating_add(milliseconds(weight)));
     }
 
@@ -208,6 +217,11 @@ impl Series {
 
     pub(crate) fn losses(self) -> u32 {
         self.losses.into()
+    }
+
+    /// What each weighed before is `factor` of that now, in (0, 1].
+    pub(crate) fn lighten(&mut self, factor: f32) {
+        self.weigh((f32::from(self.weight_ms()) * factor + 0.5) as u16);
     }
 
     /// What they weigh together: seconds.

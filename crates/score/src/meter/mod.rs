@@ -136,9 +136,21 @@ impl Meter {
     }
 
     /// How far apart probes are while nothing is suspicious: 1 ms to 65 s, and 20 ms until this is
-    /// told. A probe stands for that time, or less if they are sent faster.
+    /// told. A probe stands for that time, or less if they are sent faster. Who looks closer than before has reason
+    /// to believe the new probes: each of the old ones weighs no more than one of them.
     pub fn usual_period(&mut self, period: Duration) {
+        let before = f32::from(self.usual_period_ms);
         self.usual_period_ms = period.as_millis().clamp(1, u16::MAX.into()) as u16;
+        let factor = f32::from(self.usual_period_ms) / before;
+        if factor < 1.0 {
+            self.loss.lighten(factor);
+            self.series.lighten(factor);
+        }
+    }
+
+    /// Something has changed: what is lost from now on says more than what was lost before.
+    pub(crate) fn lighten_loss(&mut self) {
+        self.loss.lighten(d::LOSS_BEFORE_ALARM);
     }
 
     /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.
@@ -242,7 +254,9 @@ impl Meter {
     /// Whether the delay of the sample counts, and the stream's numbers: order, and which
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
-        if let Some(lost) = sample.rev_lost {
+        // What was lost before the last answer counts only if that was not forgiven.
+        let counts = self.answered_sent >= self.forgiven_before;
+        if let Some(lost) = sample.rev_lost.filter(|_| counts) {
             self.loss.attribute_reverse(self.weight_before(sample.seq, lost));
         }
         self.counted = sample.rev_lost.is_some();
@@ -349,9 +363,9 @@ impl Meter {
         weight(gap, Duration::from_millis(self.usual_period_ms.into()))
     }
 
-    /// What probe `seq` weighs: as much as any, if it was sent too long ago to tell.
+    /// What probe `seq` weighs: as much as those of late, if it was sent too long ago to tell.
     fn weight_of(&self, seq: u32) -> f32 {
-        self.weight(self.window.gap(seq).unwrap_or(Duration::MAX))
+        self.weight(self.window.gap(seq).unwrap_or(self.period()))
     }
 
     /// What so many probes just before `seq` weigh together; less than nothing if so many are taken back.

@@ -26,13 +26,16 @@ impl Gaps {
     /// A silence of every stream has ended by itself; it had been `told` as an outage, or not.
     pub(super) fn learn(&mut self, now: Instant, gap: Duration, told: bool) {
         let Some(excess) = gap.checked_sub(d::GAP_LEAST) else { return };
-        if told && gap > d::GAP_MISTAKEN {
+        // Silence that lasts is no gap, even where nobody called it an outage: a witness contradicted it, or the
+        // prober stood still.
+        if gap > (if told { d::GAP_MISTAKEN } else { d::GAP_PATIENCE }) {
             return;
         }
         let kept = kept(now.since(self.at));
+        let known = if self.count * kept < d::GAP_FORGOTTEN { 0.0 } else { kept };
         self.at = now;
-        self.count = self.count * kept + 1.0;
-        self.excess_s = self.excess_s * kept + excess.as_secs_f64();
+        self.count = self.count * known + 1.0;
+        self.excess_s = self.excess_s * known + excess.as_secs_f64();
     }
 
     /// How long a silence has to last to be none of these gaps; zero if there were none lately.
@@ -114,5 +117,10 @@ mod tests {
         assert!((205 * MS..225 * MS).contains(&after(MS)), "{:?}", after(MS));
         assert!(after(hour) < after(MS) && after(hour) > Duration::ZERO);
         assert_eq!(after(2 * hour + MS), Duration::ZERO);
+        // Nor does the length of forgotten ones come back with the next.
+        gaps.learn(at, 700 * MS, false);
+        let next = at + 4 * hour;
+        gaps.learn(next, 80 * MS, false);
+        assert!((195 * MS..225 * MS).contains(&gaps.patience(next)), "{:?}", gaps.patience(next));
     }
 }

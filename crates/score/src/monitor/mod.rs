@@ -288,7 +288,7 @@ impl PathMonitor {
     }
 
     /// What the path does for the services that use it. Nobody loses by a slow verdict on a path
-    /// that stands by, so its silence is reported only when three probes at that rate are missing. One
+    /// that stands by, so its silence is reported only when its slow probes have shown it. One
     /// that may have to lead soon is looked at as closely as the leader is, for a moment.
     /// A path leads until this is told.
     pub fn set_role(&mut self, now: Instant, role: Role) {
@@ -303,14 +303,20 @@ impl PathMonitor {
 
     /// Our own event loop stood still until `now`: silence that was about to be reported is
     /// void until the sockets have been read. Said before every deadline it is not believed each
-    /// time: a machine that is always late still has to notice an outage.
+    /// time: a machine that is always late still has to notice an outage. Of the answers that came while it stood
+    /// longer than the way there and back none may have been kept (a machine that was moved, an interface that was
+    /// gone), so that probes sent since have to go unanswered.
     pub fn stalled(&mut self, now: Instant) {
         if self.holds >= d::STALL_HOLDS_MAX {
             return;
         }
         self.holds += 1;
         self.held = true;
-        self.held_until = now + d::STALL_HOLD;
+        let due = self.streams.all().filter_map(Meter::poll_timeout).chain(self.silence_at).min();
+        let stood = due.map_or(Duration::ZERO, |due| now.since(due));
+        let way = self.streams.meters().map(Meter::expected).max().unwrap_or_default();
+        let more = if stood > way { way } else { Duration::ZERO };
+        self.held_until = now + d::STALL_HOLD + more;
         self.streams.meters_mut().for_each(|meter| meter.stalled(now));
     }
 

@@ -156,7 +156,7 @@ impl Streams {
         sample: &Sample,
         told: bool,
     ) -> Option<Arrival> {
-        let gap = self.is_in_gap().then(|| self.answered_sent()).flatten();
+        let gap = self.is_in_gap().then(|| self.gap_began()).flatten();
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
@@ -174,11 +174,19 @@ impl Streams {
                 self.learn_series(stream, since);
             }
         }
-        if let (Some(before), Some(after)) = (gap, self.answered_sent()) {
+        if let (Some(began), Some(after)) = (gap, self.answered_sent()) {
             let period = self.meters().map(Meter::period).min().unwrap_or_default();
-            self.gaps.learn(now, after.since(before).saturating_sub(period), told);
+            self.gaps.learn(now, after.since(began).saturating_sub(period), told);
         }
         Some(arrival)
+    }
+
+    /// When the gap that runs may have begun at the earliest: after the newest answered probe left, and not
+    /// long before the first that was missed, however seldom probes are sent.
+    fn gap_began(&self) -> Option<Instant> {
+        let missed = self.meters().filter_map(Meter::missed_since).min()?;
+        let answered = self.answered_sent()?;
+        Some(answered.max(missed - d::GAP_BEFORE))
     }
 
     /// Notes whether another stream missed probes during the series that began at `since`. What has
@@ -370,6 +378,9 @@ impl Streams {
             ((first + second) / both).min(second / d::LOSS_SECOND)
         };
         let alarm = joint.loss_evidence >= 1.0;
+        if alarm && !self.loss_alarm {
+            self.meters_mut().for_each(Meter::lighten_loss);
+        }
         self.loss_alarm = alarm || (self.loss_alarm && first + second >= d::LOSS_SECOND);
         joint.degraded = joint.degraded.with_if(self.loss_alarm, Reasons::LOSS);
         let lonely = !alone && first >= 1.0 && !self.loss_alarm;

@@ -129,6 +129,12 @@ impl Path {
         }
     }
 
+    /// Neither sends nor hears anything for `time`; what was under way is lost.
+    pub(crate) fn stand_still(&mut self, time: Duration) {
+        self.now += time;
+        self.replies.clear();
+    }
+
     pub(crate) fn run_for(&mut self, time: Duration, network: &mut Network<'_>) {
         self.run_until(self.now + time, network);
     }
