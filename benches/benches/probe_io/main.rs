@@ -80,8 +80,9 @@ fn start_reflector() -> (u16, Arc<Counters>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listen = vec![([127, 0, 0, 1], 0).into()];
-            let rate = u32::MAX;
-            let config = reflector::Config { listen, rate, ..reflector::Config::default() };
+            let (rate, total_rate) = (u32::MAX, u32::MAX);
+            let rest = reflector::Config::default();
+            let config = reflector::Config { listen, rate, total_rate, ..rest };
             let reflector = Reflector::bind(config).expect("a reflector");
             tell.send((reflector.local_addrs()[0].port(), reflector.counters())).expect("main");
             reflector.run(std::future::pending()).await.expect("it reflects");

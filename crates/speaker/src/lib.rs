@@ -24,6 +24,7 @@ mod os_error;
 pub mod probe_io;
 pub mod probing;
 pub mod ready;
+mod receive_buffer;
 pub mod reflector;
 mod run;
 pub mod series;

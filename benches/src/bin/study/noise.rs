@@ -45,6 +45,11 @@ pub(crate) fn study(hours: u64) -> bool {
             [Link::shared_bursts(20, 0.005, 3.5), Link::shared_bursts(30, 0.005, 3.5)],
             false,
         ),
+        (
+            "2 % random, which breaks the limit of voice on both",
+            [Link::random(20, 0.02), Link::random(30, 0.02)],
+            false,
+        ),
     ];
     for (noise, links, limited) in half_percent {
         let spiky = links.map(|link| link.with_spikes(0.002));

@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
-    setsockopt, socket, sockopt,
+    socket,
 };
 use tokio::io::unix::AsyncFd;
 
 use super::message::{Batch, Body, Header, messages};
 use super::{flag, kind};
-use crate::sys;
+use crate::{receive_buffer, sys};
 
 /// The size that the kernel fills a dump's datagrams up to.
 const DATAGRAM: usize = 32 * 1024;
@@ -64,10 +64,7 @@ impl Socket {
         }
         // Lets dumps be filtered by the kernel; one that cannot dumps more, which is filtered here.
         let _ = sys::set_netlink_flag(fd.as_fd(), libc::NETLINK_GET_STRICT_CHK);
-        // Beyond the system's limit where we may (CAP_NET_ADMIN), else up to it.
-        if setsockopt(&fd, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            setsockopt(&fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
-        }
+        receive_buffer::enlarge(&fd, RECEIVE_BUFFER)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         Ok(Self { fd, seq: 0, buffer: vec![0; DATAGRAM].into() })
     }

@@ -47,6 +47,9 @@ pub(crate) struct Details {
     pub(crate) local: Option<Local>,
     /// Which send a transmit stamp is about; wraps.
     pub(crate) sent_key: Option<u32>,
+    /// How many datagrams the kernel has dropped for want of room since the socket was opened, if that is
+    /// asked for and not zero; wraps.
+    pub(crate) overflowed: Option<u32>,
 }
 
 impl Inbox {
@@ -56,6 +59,7 @@ impl Inbox {
             libc::c_int,
             libc::c_int,
             libc::in6_pktinfo,
+            u32,
             (libc::sock_extended_err, libc::sockaddr_in6)
         );
         Self { bytes: vec![0; LARGEST].into_boxed_slice(), control }
@@ -154,6 +158,7 @@ fn details(received: &RecvMsg<'_, '_, SockaddrStorage>) -> Details {
                 let addr = Ipv6Addr::from(info.ipi6_addr.s6_addr);
                 details.local = Some(Local { addr: addr.into(), interface: info.ipi6_ifindex });
             }
+            ControlMessageOwned::RxqOvfl(dropped) => details.overflowed = Some(dropped),
             ControlMessageOwned::Ipv4RecvErr(error, _)
             | ControlMessageOwned::Ipv6RecvErr(error, _) => details.sent_key = sent_key(&error),
             _ => {}

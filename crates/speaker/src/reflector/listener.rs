@@ -4,10 +4,11 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket as StdSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant as Monotonic;
 
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, RxqOvfl};
 use pathvane_clock::{Duration, Instant};
 use pathvane_probe::stamp::{ErrorEstimate, LEN, Reply, Request};
 use pathvane_probe::{SessionKey, Sessions, Stamps, Timestamp, reflect};
@@ -22,6 +23,7 @@ use crate::probe_io::{
     Carrier, Inbox, KernelClock, Message, Spec, Stamp, apply, enable_stamps, receive_class,
     receive_details, send_from,
 };
+use crate::receive_buffer;
 
 /// A bound socket, and what it knows of its senders.
 pub(super) struct Listener {
@@ -31,6 +33,8 @@ pub(super) struct Listener {
     counters: Arc<Counters>,
     inbox: Inbox,
     gate: Gate,
+    /// What the kernel last said of the datagrams that it dropped.
+    overflowed: u32,
 }
 
 /// Everything of a listener but its socket and buffer.
@@ -50,6 +54,9 @@ impl Listener {
     const SOURCES: usize = 4_096;
     /// Ports below are those of services, never of a session-sender.
     const FIRST_SENDER_PORT: u16 = 1024;
+    /// Octets of requests, as the kernel counts them with what it keeps beside them, that wait while we do not run:
+    /// some ten thousand. What it drops would look like loss of the path.
+    pub(super) const WAITING: usize = 4 << 20;
     /// An answer to a reply of ours is back within this.
     const LOOP_NS: i64 = 10_000_000_000;
 
@@ -74,7 +81,7 @@ impl Listener {
             out: Vec::new(),
         };
         let local = socket.local_addr().map_err(doing)?;
-        Ok(Self { socket, local, config, counters, inbox: Inbox::new(), gate })
+        Ok(Self { socket, local, config, counters, inbox: Inbox::new(), gate, overflowed: 0 })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -96,10 +103,14 @@ impl Listener {
     }
 
     fn reflect_one(&mut self) -> io::Result<()> {
-        let Self { socket, local, config, counters, inbox, gate } = self;
+        let Self { socket, local, config, counters, inbox, gate, overflowed } = self;
         socket.try_io(Interest::READABLE, || {
             let message = inbox.receive(socket.as_fd())?;
             count(&counters.received);
+            if let Some(dropped) = message.details.overflowed {
+                let more = dropped.wrapping_sub(std::mem::replace(overflowed, dropped));
+                counters.overflowed.fetch_add(more.into(), Relaxed);
+            }
             let stamp = gate.clock.stamp(message.details.stamp);
             let Some((from, request)) = gate.admit(&message, stamp, *local, config, counters)
             else {
@@ -232,6 +243,8 @@ fn open(address: SocketAddr) -> Result<Socket, OsError> {
 
 fn prepare(socket: &Socket, domain: Domain) -> io::Result<()> {
     socket.set_nonblocking(true)?;
+    receive_buffer::enlarge(socket, Listener::WAITING)?;
+    setsockopt(socket, RxqOvfl, &1)?;
     if domain == Domain::IPV4 {
         Ok(setsockopt(socket, Ipv4PacketInfo, &true)?)
     } else {

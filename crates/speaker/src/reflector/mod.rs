@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant as Monotonic;
+use std::time::{Duration, Instant as Monotonic};
 
 use ipnet::IpNet;
 use pathvane_probe::stamp::{Key, PORT};
@@ -62,7 +62,8 @@ impl Default for Config {
             ],
             allow: Vec::new(),
             rate: 2_000,
-            total_rate: 50_000,
+            // Twice what one speaker sends at most, or less than a core.
+            total_rate: 100_000,
             sessions: 4_096,
             key: None,
         }
@@ -98,6 +99,8 @@ pub struct Counters {
     pub over_rate: AtomicU64,
     /// Dropped: above the rate of all sources together.
     pub over_total_rate: AtomicU64,
+    /// Dropped by the kernel before we saw them: we were too slow, or did not run for too long.
+    pub overflowed: AtomicU64,
     /// Replies that the kernel refused to send.
     pub send_failed: AtomicU64,
     /// Requests answered statelessly because the session table was full.
@@ -106,7 +109,7 @@ pub struct Counters {
 
 impl Counters {
     /// Every counter with its name, as logs and tables write it.
-    pub fn named(&self) -> [(&'static str, u64); 12] {
+    pub fn named(&self) -> [(&'static str, u64); 13] {
         [
             ("received", &self.received),
             ("replied", &self.replied),
@@ -119,9 +122,39 @@ impl Counters {
             ("unauthenticated", &self.unauthenticated),
             ("over_rate", &self.over_rate),
             ("over_total_rate", &self.over_total_rate),
+            ("overflowed", &self.overflowed),
             ("send_failed", &self.send_failed),
         ]
         .map(|(name, counter)| (name, counter.load(Relaxed)))
+    }
+}
+
+/// What costs senders a reply, or the direction of their losses, and is ours to mend: they take it for the path's
+/// doing.
+const NEGLECTS: [(&str, &str); 4] = [
+    ("over_rate", "raise --rate if the source is one of yours"),
+    ("over_total_rate", "raise --total-rate, or run another reflector"),
+    ("overflowed", "it is short of processor time: give it more, or run another reflector"),
+    ("stateless", "raise --sessions"),
+];
+
+/// How many requests were neglected so far, by [`NEGLECTS`].
+#[derive(Default)]
+struct Neglect([u64; NEGLECTS.len()]);
+
+impl Neglect {
+    /// What was neglected since the last call, in words; `None` if nothing was.
+    fn news(&mut self, counters: &Counters) -> Option<String> {
+        let named = counters.named();
+        let mut words = Vec::new();
+        for ((name, remedy), before) in NEGLECTS.into_iter().zip(&mut self.0) {
+            let count = named.iter().find(|it| it.0 == name).map_or(0, |it| it.1);
+            let more = count - std::mem::replace(before, count);
+            if more > 0 {
+                words.push(format!("{name}={more} ({remedy})"));
+            }
+        }
+        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 
@@ -189,7 +222,11 @@ impl Reflector {
     }
 }
 
-/// Binds and reflects until `shutdown` completes; the counters are logged then, and at each SIGUSR1.
+/// How often it is said that requests were neglected.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Binds and reflects until `shutdown` completes; the counters are logged then, and at each SIGUSR1. A warning
+/// a minute tells of requests that were not answered as they should be.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), OsError> {
     if config.allow.is_empty() && config.key.is_none() {
         tracing::warn!("the reflector serves every source; list the sites with --allow");
@@ -202,11 +239,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     for address in reflector.local_addrs() {
         tracing::info!(%address, authenticated, "reflecting STAMP");
     }
+    let (mut neglect, mut minutes) = (Neglect::default(), tokio::time::interval(TELL_EVERY));
     let telling = async {
-        while asked.recv().await.is_some() {
-            tracing::info!("reflector: {counters}");
+        loop {
+            tokio::select! {
+                Some(()) = asked.recv() => tracing::info!("reflector: {counters}"),
+                _ = minutes.tick() => if let Some(news) = neglect.news(&counters) {
+                    tracing::warn!("in the last minute senders met what looks like loss of the path: {news}");
+                },
+            }
         }
-        std::future::pending().await
     };
     let ended = tokio::select! {
         ended = reflector.run(shutdown) => ended,

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Config, Counters, Reflector};
+use super::{Config, Counters, Neglect, Reflector};
 use crate::os_error::OsError;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -172,6 +172,54 @@ async fn all_sources_together_get_the_total_rate() {
     let refused = running.counters.over_total_rate.load(Relaxed);
     assert!(refused >= 1, "a burst of ten, and forty a second: {answered} of 30 answered");
     assert_eq!(running.counters.over_rate.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_the_kernel_drops_for_want_of_room_is_counted() {
+    let reflector = Reflector::bind(Config { rate: u32::MAX, total_rate: u32::MAX, ..on(V4) });
+    let reflector = reflector.unwrap();
+    let (to, counters) = (reflector.local_addrs()[0], reflector.counters());
+    // It does not run yet, and the room that it has is used up.
+    let socket = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    let sent = 40_000;
+    (0..sent).for_each(|seq| assert_eq!(socket.send_to(&request(seq, 1), to).unwrap(), 44));
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(reflector.run(async {
+        stopped.await.ok();
+    }));
+    let seen = || counters.received.load(Relaxed) + counters.overflowed.load(Relaxed);
+    // The kernel tells with the next that it takes.
+    let asking = UdpSocket::bind((V4, 0)).await.unwrap();
+    for seq in 0..100 {
+        if counters.overflowed.load(Relaxed) > 0 {
+            break;
+        }
+        ask(&asking, to, &request(seq, 2)).await;
+    }
+    let dropped = counters.overflowed.load(Relaxed);
+    assert!(dropped > 0 && seen() >= sent.into(), "{counters}");
+    // A fifth of a second of 50,000 a second, unless the system allows us less.
+    let allowed: u64 =
+        std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+    let room = if nix::unistd::geteuid().is_root() { 4 << 20 } else { allowed.min(4 << 20) };
+    let kept = u64::from(sent) - dropped;
+    assert!(kept >= 2 * room / 1024, "{kept} waited in {room} octets");
+    let news = Neglect::default().news(&counters).expect("news");
+    assert!(news.starts_with(&format!("overflowed={dropped} (")), "{news}");
+    stop.send(()).unwrap();
+    task.await.unwrap().unwrap();
+}
+
+#[test]
+fn a_neglect_is_told_once_and_with_its_remedy() {
+    let (counters, mut neglect) = (Counters::default(), Neglect::default());
+    assert_eq!(neglect.news(&counters), None);
+    counters.over_total_rate.store(7, Relaxed);
+    let news = neglect.news(&counters).expect("news");
+    assert_eq!(news, "over_total_rate=7 (raise --total-rate, or run another reflector)");
+    assert_eq!(neglect.news(&counters), None);
+    counters.over_total_rate.store(9, Relaxed);
+    assert!(neglect.news(&counters).is_some_and(|news| news.starts_with("over_total_rate=2 ")));
 }
 
 /// The traffic class with which a reply to `bytes` arrives.
