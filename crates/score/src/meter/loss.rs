@@ -97,14 +97,20 @@ impl LossLedger {
         self.usual.fade(now, d::LOSS_USUAL).is_some()
     }
 
-    /// From now on what was recent says so much less than what comes: how much was lost is known as well as
-    /// before, but it is outweighed sooner.
-    pub(crate) fn lighten(&mut self, factor: f32) {
+    /// From now on what was recent weighs so many times as much beside what comes. How much was lost is known as
+    /// well as before; it is outweighed sooner, or later.
+    pub(crate) fn rescale(&mut self, factor: f32) {
         let [trials, losses, reverse, squares] = &mut self.recent.counts;
         for weight in [trials, losses, reverse] {
             *weight *= factor;
         }
         *squares *= factor * factor;
+    }
+
+    /// By which factor what is recent weighs less than the seconds that are remembered.
+    pub(crate) fn below_usual(&self) -> f32 {
+        let remembered = d::LOSS_RECENT.as_secs_f32() / core::f32::consts::LN_2;
+        remembered / self.recent.counts[TRIALS].max(1e-3)
     }
 
     /// Forgets recent loss.
@@ -219,9 +225,9 @@ impl Series {
         self.losses.into()
     }
 
-    /// What each weighed before is `factor` of that now, in (0, 1].
-    pub(crate) fn lighten(&mut self, factor: f32) {
-        self.weigh((f32::from(self.weight_ms()) * factor + 0.5) as u16);
+    /// Each weighs so many times as much as before.
+    pub(crate) fn rescale(&mut self, factor: f32) {
+        self.weigh(milliseconds(self.weight() * factor));
     }
 
     /// What they weigh together: seconds.

@@ -137,20 +137,19 @@ impl Meter {
 
     /// How far apart probes are while nothing is suspicious: 1 ms to 65 s, and 20 ms until this is
     /// told. A probe stands for that time, or less if they are sent faster. Who looks closer than before has reason
-    /// to believe the new probes: each of the old ones weighs no more than one of them.
+    /// to believe the new probes: each of the old ones weighs no more than one of them. Who looks away again
+    /// keeps what was seen: it weighs as much again as seconds of slower probes.
     pub fn usual_period(&mut self, period: Duration) {
         let before = f32::from(self.usual_period_ms);
         self.usual_period_ms = period.as_millis().clamp(1, u16::MAX.into()) as u16;
         let factor = f32::from(self.usual_period_ms) / before;
-        if factor < 1.0 {
-            self.loss.lighten(factor);
-            self.series.lighten(factor);
-        }
+        self.loss.rescale(factor.min(self.loss.below_usual().max(1.0)));
+        self.series.rescale(factor);
     }
 
     /// Something has changed: what is lost from now on says more than what was lost before.
     pub(crate) fn lighten_loss(&mut self) {
-        self.loss.lighten(d::LOSS_BEFORE_ALARM);
+        self.loss.rescale(d::LOSS_BEFORE_ALARM);
     }
 
     /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.

@@ -251,10 +251,15 @@ fn who_looks_closer_believes_what_is_seen_then() {
     assert!((meter.tally().effective() - known).abs() < 0.01, "what is known stays known");
     let lossy = paced(&mut meter, calm, 100, 30, |seq| seq % 5 == 0);
     assert!(meter.tally().share() > 0.15, "3 s of a fifth: {:?}", meter.tally());
-    // And seldom again: what was seen counts for its time.
+    // And seldom again: what was seen is not drowned by the next slow probe.
+    let (known, share) = (meter.tally().effective(), meter.tally().share());
     meter.usual_period(Duration::from_secs(2));
-    paced(&mut meter, lossy, 2000, 5, |_| false);
-    assert!(meter.tally().share() < 0.05, "{:?}", meter.tally());
+    let next = paced(&mut meter, lossy, 2000, 1, |_| false);
+    let tally = meter.tally();
+    assert!((7.0..8.0).contains(&tally.trials), "the seconds that are remembered: {tally:?}");
+    assert!(tally.effective() > known / 3.0 && tally.share() > share / 1.5, "{known}: {tally:?}");
+    paced(&mut meter, next, 2000, 10, |_| false);
+    assert!(meter.tally().share() < 0.02, "{:?}", meter.tally());
 }
 
 #[test]
