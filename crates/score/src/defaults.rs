@@ -165,9 +165,6 @@ pub const SILENCE_CAUTION: f64 = 2.0;
 /// A silence of the whole path that ends by itself after this long is a gap: shorter ones stay far
 /// below what is told as an outage.
 pub const GAP_LEAST: Duration = Duration::from_millis(60);
-/// A gap began no longer than this before the first missed probe: the time between two of a path that leads. Seldom
-/// probed paths would call the time since their last probe a gap.
-pub const GAP_BEFORE: Duration = Duration::from_millis(20);
 /// Told as an outage, and over within this time: it was a gap after all.
 pub const GAP_MISTAKEN: Duration = Duration::from_millis(250);
 /// Gaps are forgotten half this often: standbys, which are probed seldom, see few of them.

@@ -102,6 +102,41 @@ fn a_standby_learns_no_longer_gaps_than_there_are() {
     }
 }
 
+/// What was under way was lost with the machine, not with the path.
+#[test]
+fn a_machine_that_stood_still_learns_no_gap() {
+    for (rtt, pause) in [(60, 150), (60, 500), (60, 700), (100, 300)] {
+        for seed in 0..4 {
+            let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+            let mut network = |_: Instant, _: usize, rng: &mut Rng| Some(wobble(ms(rtt), rng));
+            path.run_for(secs(120) + ms(seed), &mut network);
+            path.stand_still(ms(pause));
+            path.run_for(secs(60), &mut network);
+            let from = path.now;
+            path.run_for(secs(3), &mut |_, _, _| None);
+            let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
+            assert!(at.since(from) < ms(170), "{rtt}, {pause} ms: {:?}", at.since(from));
+        }
+    }
+}
+
+/// However far apart its probes are.
+#[test]
+fn leaders_of_every_class_learn_their_gaps() {
+    for class in [Class::Voice, Class::Interactive] {
+        let mut downs = 0;
+        for seed in 0..8 {
+            let mut path = Path::new(MonitorConfig::of(class), &[0, 1], seed);
+            let mut network = gappy(2.0, ms(20));
+            path.run_for(secs(900), &mut network);
+            path.verdicts.clear();
+            path.run_for(secs(4 * 3600), &mut network);
+            downs += path.entries(State::Down);
+        }
+        assert!(downs <= 1, "{class}: {downs} gaps in a day and a half were called outages");
+    }
+}
+
 /// Nobody called it an outage, and it was no gap either: only probes of one kind were filtered.
 #[test]
 fn silence_that_a_witness_contradicts_teaches_no_patience() {

@@ -2,6 +2,7 @@
 
 mod sim;
 
+use fastrand::Rng;
 use pathvane_clock::{Duration, Instant};
 use pathvane_score::emodel::Codec;
 use pathvane_score::{
@@ -339,6 +340,30 @@ fn a_machine_that_stood_still_calls_no_path_dead() {
             path.run_for(secs(1), &mut |_, _, _| None);
             let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
             assert!(at.since(from) < ms(rtt_ms + 100), "{rtt_ms}: {:?}", at.since(from));
+        }
+    }
+}
+
+/// Whoever wakes is late once more, with much to do.
+#[test]
+fn a_machine_that_wakes_in_two_steps_calls_no_path_dead() {
+    for told_of_stalls in [false, true] {
+        for (rtt_ms, second) in [(60, 12), (60, 30), (80, 50), (100, 20)] {
+            for seed in 0..10 {
+                let mut path = Path::new(MonitorConfig::default(), &[0, 1], seed);
+                let mut well = |_: Instant, _: usize, rng: &mut Rng| Some(wobble(ms(rtt_ms), rng));
+                path.run_for(secs(60) + ms(seed), &mut well);
+                path.stand_still(secs(2));
+                for late in [second, 0] {
+                    if told_of_stalls {
+                        path.monitor.stalled(path.now);
+                    }
+                    path.run_for(ms(2), &mut well);
+                    path.now += ms(late);
+                }
+                path.run_for(secs(5), &mut well);
+                assert_eq!(path.entries(State::Down), 0, "{rtt_ms} and {second} ms, {seed}");
+            }
         }
     }
 }

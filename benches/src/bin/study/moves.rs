@@ -25,14 +25,15 @@ const FAULTS: [Fault; 6] = [
 
 /// Prints times from a fault of the leader to the move, of `runs` sites of two paths each.
 pub(crate) fn study(runs: u64) -> bool {
-    let title =
-        format!("From the fault to the move, two paths, 0.1 % ambient loss ({runs} sites each)");
-    let columns = "class | fault of the leader | moved | p50 | p95 | worst";
+    let title = format!("From the fault to the move, two paths ({runs} sites each)");
+    let columns = "class | ambient loss | fault of the leader | moved | p50 | p95 | worst";
     let mut table = Table::new(&title, columns);
-    for class in Class::ALL {
+    let calm = Class::ALL.map(|class| (class, "0.1 % random", Link::random(20, 0.001)));
+    let bursts = (Class::Voice, "0.5 % in bursts of 3.5", Link::bursts(20, 0.005, 3.5));
+    for (class, noise, link) in calm.into_iter().chain([bursts]) {
         for (fault, strike) in FAULTS {
             let mut times: Vec<f64> =
-                (0..runs).filter_map(|seed| seconds(class, strike, seed)).collect();
+                (0..runs).filter_map(|seed| seconds(class, &link, strike, seed)).collect();
             times.sort_by(f64::total_cmp);
             let moved = times.len() as u64;
             let shown = |q| match moved {
@@ -40,8 +41,9 @@ pub(crate) fn study(runs: u64) -> bool {
                 _ => format!("{:.2} s", quantile(&times, q)),
             };
             let [p50, p95, worst] = [0.5, 0.95, 1.0].map(shown);
+            let moved_pct = 100 * moved / runs;
             let cells =
-                format!("{class} | {fault} | {} % | {p50} | {p95} | {worst}", 100 * moved / runs);
+                format!("{class} | {noise} | {fault} | {moved_pct} % | {p50} | {p95} | {worst}");
             // Traffic of calls is on a good path well inside a second.
             match (class, fault) {
                 (Class::Voice, "silent blackhole") => {
@@ -55,9 +57,12 @@ pub(crate) fn study(runs: u64) -> bool {
     table.sound()
 }
 
-/// Seconds until a site of `class` has moved; `None` if it does not.
-fn seconds(class: Class, strike: fn(&mut Link), seed: u64) -> Option<f64> {
-    let links = [Link::random(20, 0.001), Link::random(30, 0.001)];
+/// Seconds until a site of `class` has moved that has a path over `link` and one that is longer by 10 ms; `None` if it
+/// does not.
+fn seconds(class: Class, link: &Link, strike: fn(&mut Link), seed: u64) -> Option<f64> {
+    let mut longer = link.clone();
+    longer.rtt += Duration::from_millis(10);
+    let links = [link.clone(), longer];
     let mut site = Site::new(class, &links, 1, seed);
     site.run_for(secs(120) + Duration::from_micros(seed * 7919 % 100_000));
     site.moves.clear();

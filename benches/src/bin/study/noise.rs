@@ -23,38 +23,49 @@ pub(crate) fn study(hours: u64) -> bool {
     let columns =
         "noise on both paths | hours | changes of verdicts | moves while it is new | moves";
     let mut table = Table::new("Noise alone, a site of two paths", columns);
-    let half_percent = [
-        ("0.5 % random", [Link::random(20, 0.005), Link::random(30, 0.005)], true),
+    let noises = [
+        (Class::Voice, "0.5 % random", [Link::random(20, 0.005), Link::random(30, 0.005)], true),
         (
+            Class::Voice,
             "0.5 % in bursts of 2 packets, each reflector by itself",
             [Link::bursts(20, 0.005, 2.0), Link::bursts(30, 0.005, 2.0)],
             true,
         ),
         (
+            Class::Voice,
             "0.5 % in bursts of 3.5 packets, each reflector by itself",
             [Link::bursts(20, 0.005, 3.5), Link::bursts(30, 0.005, 3.5)],
             true,
         ),
         (
+            Class::Voice,
             "0.5 % in bursts of 40 ms that strike everything",
             [Link::shared_bursts(20, 0.005, 2.0), Link::shared_bursts(30, 0.005, 2.0)],
             true,
         ),
         (
+            Class::Voice,
             "0.5 % in bursts of 70 ms that strike everything, one in ten above 150 ms",
             [Link::shared_bursts(20, 0.005, 3.5), Link::shared_bursts(30, 0.005, 3.5)],
             false,
         ),
         (
+            Class::Interactive,
+            "the same of 40 ms, class interactive",
+            [Link::shared_bursts(20, 0.005, 2.0), Link::shared_bursts(30, 0.005, 2.0)],
+            true,
+        ),
+        (
+            Class::Voice,
             "2 % random, which breaks the limit of voice on both",
             [Link::random(20, 0.02), Link::random(30, 0.02)],
             false,
         ),
     ];
-    for (noise, links, limited) in half_percent {
+    for (class, noise, links, limited) in noises {
         let spiky = links.map(|link| link.with_spikes(0.002));
         let least = spiky.clone().map(|link| link.rtt);
-        let mut site = Site::new(Class::Voice, &spiky, 1, 7);
+        let mut site = Site::new(class, &spiky, 1, 7);
         let began = site.now;
         for minute in 0..hours * 60 {
             let more = Duration::from_secs_f64(diurnal_ms(minute * 60) / 1e3);

@@ -223,7 +223,8 @@ where
         .light_line_style(WHITE)
         .draw()?;
     for (line, colour) in lines.iter().zip(COLOURS) {
-        let points = line.points.iter().copied().filter(|point| point.1.is_finite());
+        // What was never found has no place.
+        let points = line.points.iter().copied().filter(|it| it.0.is_finite() && it.1.is_finite());
         chart
             .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?
             .label(line.name.as_str())

@@ -150,6 +150,7 @@ impl Meter {
     /// Something has changed: what is lost from now on says more than what was lost before.
     pub(crate) fn lighten_loss(&mut self) {
         self.loss.rescale(d::LOSS_BEFORE_ALARM);
+        self.series.rescale(d::LOSS_BEFORE_ALARM);
     }
 
     /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.
@@ -253,8 +254,10 @@ impl Meter {
     /// Whether the delay of the sample counts, and the stream's numbers: order, and which
     /// way losses happened. Returns whether the probe sent just before was the last answered.
     fn note_order(&mut self, sample: &Sample) -> bool {
-        // What was lost before the last answer counts only if that was not forgiven.
-        let counts = self.answered_sent >= self.forgiven_before;
+        // Each port tells what was lost since its own last answer. That counts only if it was not forgiven.
+        let turn = self.period() * self.ports.count().into();
+        let counts = self.answered_sent >= self.forgiven_before
+            && sent(sample) >= self.forgiven_before + turn;
         if let Some(lost) = sample.rev_lost.filter(|_| counts) {
             self.loss.attribute_reverse(self.weight_before(sample.seq, lost));
         }
@@ -412,6 +415,11 @@ impl Meter {
 
 /// What the rest of the crate asks a meter.
 impl Meter {
+    /// Whether our own loop stood still after `began`.
+    pub(crate) fn stood_still_since(&self, began: Instant) -> bool {
+        self.void_before > began
+    }
+
     pub(crate) fn missed_run(&self) -> u32 {
         self.run
     }

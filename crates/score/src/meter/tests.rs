@@ -300,25 +300,28 @@ fn probes_that_were_late_leave_what_is_known_of_losses() {
     assert!(meter.tally().losses > before.1 * 0.8, "{} became {}", before.1, meter.tally().losses);
 }
 
-/// A reflector that counts tells of an outage of the way back when it is over, and forgiven, on each stream.
+/// A reflector that counts tells of an outage of the way back when it is over, and forgiven, on each stream and port.
 #[test]
 fn what_was_lost_before_it_was_forgiven_has_no_direction() {
-    let mut meter = Meter::new(at(0));
-    let (now, seq) = paced(&mut meter, (0, 0), 20, 500, |_| false);
-    let (now, seq) = paced(&mut meter, (now, seq), 20, 64, |_| true);
-    meter.forgive(at(now));
-    for nth in 0..100 {
-        let sent = now + 20 * u64::from(nth);
-        meter.handle_timeout(at(sent));
-        meter.sent(at(sent), seq + nth);
-        if nth % 10 != 5 {
-            let rev_lost = Some(if nth == 0 { 64 } else { 0 });
-            let rtt = Sample::round_trip(seq + nth, at(sent + 20), 20 * MS);
-            meter.reply(at(sent + 20), &Sample { rev_lost, ..rtt });
+    for ports in [1, 4, 8, 16] {
+        let mut meter = Meter::with_ports(at(0), ports);
+        let (now, seq) = paced(&mut meter, (0, 0), 20, 512, |_| false);
+        let (now, seq) = paced(&mut meter, (now, seq), 20, 128, |_| true);
+        meter.forgive(at(now));
+        for nth in 0..100 {
+            let sent = now + 20 * u64::from(nth);
+            meter.handle_timeout(at(sent));
+            meter.sent(at(sent), seq + nth);
+            if nth < 20 || nth % 10 != 5 {
+                let first = nth < u32::from(ports);
+                let rev_lost = Some(if first { 128 / i32::from(ports) } else { 0 });
+                let rtt = Sample::round_trip(seq + nth, at(sent + 20), 20 * MS);
+                meter.reply(at(sent + 20), &Sample { rev_lost, ..rtt });
+            }
         }
+        let tally = meter.tally();
+        assert!(tally.losses > 0.1 && tally.reverse == 0.0, "{ports}: all ahead: {tally:?}");
     }
-    let tally = meter.tally();
-    assert!(tally.losses > 0.1 && tally.reverse == 0.0, "all on the way there: {tally:?}");
 }
 
 #[test]

@@ -216,7 +216,8 @@ impl PathMonitor {
     /// A reply arrived on `stream`.
     pub fn reply(&mut self, now: Instant, stream: usize, sample: &Sample) {
         let told = self.joint.silence == Silence::Certain;
-        let arrival = match self.streams.reply(now, stream, sample, told) {
+        let pace = self.config.rates.interval(Role::Active, false);
+        let arrival = match self.streams.reply(now, stream, sample, told, pace) {
             Some(arrival) if arrival != Arrival::Ignored => arrival,
             _ => return,
         };
@@ -316,7 +317,7 @@ impl PathMonitor {
         let stood = due.map_or(Duration::ZERO, |due| now.since(due));
         let way = self.streams.meters().map(Meter::expected).max().unwrap_or_default();
         let more = if stood > way { way } else { Duration::ZERO };
-        self.held_until = now + d::STALL_HOLD + more;
+        self.held_until = self.held_until.max(now + d::STALL_HOLD + more);
         self.streams.meters_mut().for_each(|meter| meter.stalled(now));
     }
 

@@ -147,16 +147,17 @@ impl Streams {
         }
     }
 
-    /// A reply arrived on a stream; `told` says that the path's silence was told as an outage.
-    /// `None` if there is no such stream.
+    /// A reply arrived on a stream; `told` says that the path's silence was told as an outage, `pace` is the
+    /// usual time between two probes of a path that leads. `None` if there is no such stream.
     pub(super) fn reply(
         &mut self,
         now: Instant,
         stream: usize,
         sample: &Sample,
         told: bool,
+        pace: Duration,
     ) -> Option<Arrival> {
-        let gap = self.is_in_gap().then(|| self.gap_began()).flatten();
+        let gap = self.is_in_gap().then(|| self.gap_began(pace)).flatten();
         let meter = &mut self.list.get_mut(stream)?.meter;
         let (missed, since) = (meter.missed_run(), meter.missed_since());
         let arrival = meter.reply(now, sample);
@@ -174,19 +175,22 @@ impl Streams {
                 self.learn_series(stream, since);
             }
         }
-        if let (Some(began), Some(after)) = (gap, self.answered_sent()) {
+        // A prober that stood still cannot tell: what was under way may have been lost with it.
+        let stood = |began| self.meters().any(|meter| meter.stood_still_since(began));
+        if let (Some(began), Some(after)) = (gap.filter(|&it| !stood(it)), self.answered_sent()) {
             let period = self.meters().map(Meter::period).min().unwrap_or_default();
             self.gaps.learn(now, after.since(began).saturating_sub(period), told);
         }
         Some(arrival)
     }
 
-    /// When the gap that runs may have begun at the earliest: after the newest answered probe left, and not
-    /// long before the first that was missed, however seldom probes are sent.
-    fn gap_began(&self) -> Option<Instant> {
+    /// When the gap that runs may have begun at the earliest: after the newest answered probe left, and no longer
+    /// before the first that was missed than probes of a leader are apart: a path that stands by would take the time
+    /// since its last probe for a part of the gap.
+    fn gap_began(&self, pace: Duration) -> Option<Instant> {
         let missed = self.meters().filter_map(Meter::missed_since).min()?;
         let answered = self.answered_sent()?;
-        Some(answered.max(missed - d::GAP_BEFORE))
+        Some(answered.max(missed - pace))
     }
 
     /// Notes whether another stream missed probes during the series that began at `since`. What has

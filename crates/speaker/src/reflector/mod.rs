@@ -62,7 +62,7 @@ impl Default for Config {
             ],
             allow: Vec::new(),
             rate: 2_000,
-            // Twice what one speaker sends at most, or less than a core.
+            // Twice what one speaker sends at most; that takes less than a core.
             total_rate: 100_000,
             sessions: 4_096,
             key: None,
@@ -129,13 +129,14 @@ impl Counters {
     }
 }
 
-/// What costs senders a reply, or the direction of their losses, and is ours to mend: they take it for the path's
-/// doing.
-const NEGLECTS: [(&str, &str); 4] = [
-    ("over_rate", "raise --rate if the source is one of yours"),
-    ("over_total_rate", "raise --total-rate, or run another reflector"),
-    ("overflowed", "it is short of processor time: give it more, or run another reflector"),
-    ("stateless", "raise --sessions"),
+/// What costs senders a reply, which they take for loss of the path, or the direction of their losses, and is ours
+/// to mend.
+const NEGLECTS: [(&str, &str); 5] = [
+    ("over_rate", "not answered: raise --rate if the source is one of yours"),
+    ("over_total_rate", "not answered: raise --total-rate, or run another reflector"),
+    ("overflowed", "not answered for want of processor time: give more, or run another reflector"),
+    ("send_failed", "not answered: the kernel refused, look at routes and firewall"),
+    ("stateless", "answered, but their losses have no direction: raise --sessions"),
 ];
 
 /// How many requests were neglected so far, by [`NEGLECTS`].
@@ -245,7 +246,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             tokio::select! {
                 Some(()) = asked.recv() => tracing::info!("reflector: {counters}"),
                 _ = minutes.tick() => if let Some(news) = neglect.news(&counters) {
-                    tracing::warn!("in the last minute senders met what looks like loss of the path: {news}");
+                    tracing::warn!("requests of the last minute: {news}");
                 },
             }
         }
