@@ -8,7 +8,7 @@ use crate::sim::{Gilbert, Path, secs};
 use crate::table::{Table, quantile};
 
 /// Two reflectors.
-pub(crate) const STREAMS: [u8; 2] = [0, 1];
+const STREAMS: [u8; 2] = [0, 1];
 
 /// Longer than any detection.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(30);
