@@ -244,19 +244,17 @@ fn policy(world: &World<'_>) {
 /// Of six prefixes it is told three, and others when there is room; never more.
 fn few(world: &World<'_>) {
     world.up("few");
-    let has = || -> Vec<u8> {
-        let has = |net: &u8| world.text(&format!("10.60.{net}.0/24")).contains("65010");
-        (0..6).filter(has).collect()
-    };
+    let six: Vec<_> = (0..6).map(|net| format!("10.60.{net}.0/24")).collect();
     let three = |among: &[u8]| {
+        let among: Vec<_> = among.iter().map(|&net| six[usize::from(net)].as_str()).collect();
         let mut found = Vec::new();
         let end = Instant::now() + Duration::from_secs(30);
         let mut since = None;
         while since.is_none_or(|since: Instant| since.elapsed() < Duration::from_secs(2)) {
             assert!(Instant::now() < end, "{:?} has {found:?}, not three of {among:?}", world.kind);
-            found = has();
+            found = world.far.has(&six);
             assert!(found.len() <= 3, "{:?} has {found:?}", world.kind);
-            let right = found.len() == 3 && found.iter().all(|net| among.contains(net));
+            let right = found.len() == 3 && found.iter().all(|prefix| among.contains(prefix));
             since = right.then(|| since.unwrap_or_else(Instant::now));
         }
         found
@@ -265,7 +263,9 @@ fn few(world: &World<'_>) {
     let counts = world.speaker.peer("few").expect("the peer")["families"][0].clone();
     assert_eq!((&counts["advertised"], &counts["withheld"]), (&3.into(), &3.into()), "{counts}");
     let flaps = world.speaker.peer("few").expect("the peer")["flaps"].clone();
-    let left: Vec<_> = (0..6).filter(|net| !first[..2].contains(net)).collect();
+    let gone = &first[..2];
+    let left: Vec<_> =
+        (0..6).filter(|&net| !gone.contains(&six[usize::from(net)].as_str())).collect();
     world.companion.write(&configs::companion(&left));
     world.companion.ask("configure");
     three(&left);

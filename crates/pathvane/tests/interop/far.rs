@@ -1,5 +1,6 @@
 //! Five daemons behind one face: started with a test's configuration, told and asked by their own tools.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -129,8 +130,7 @@ impl<'a> Far<'a> {
 
     /// What it has printed, and what ExaBGP's program heard.
     pub(crate) fn log(&self) -> String {
-        let heard = fs::read_to_string(self.folder.join("heard")).unwrap_or_default();
-        self.process.as_ref().map(Process::log).unwrap_or_default() + &heard
+        self.process.as_ref().map(Process::log).unwrap_or_default() + &self.all_heard()
     }
 
     /// Runs a tool in its folder; whether it succeeded, and what it said.
@@ -179,8 +179,33 @@ impl<'a> Far<'a> {
             Kind::OpenBgpd => {
                 self.tool("bgpctl", &format!("-s bgpd.sock show rib detail {prefix}")).1
             }
-            Kind::ExaBgp => self.heard(prefix),
+            Kind::ExaBgp => last_heard(&self.all_heard(), prefix),
         }
+    }
+
+    /// Which of these prefixes it has a route for: asked once, so that what is moved from one to another
+    /// meanwhile is not seen at both.
+    pub(crate) fn has<'p>(&self, prefixes: &'p [String]) -> Vec<&'p str> {
+        let table = match self.kind {
+            Kind::Bird => self.tool("birdc", "-s bird.ctl show route").1,
+            // What was withdrawn stands there, as removed, until its turn comes.
+            Kind::Frr => {
+                let all = self.vtysh(&["show bgp ipv4 unicast"]);
+                all.lines()
+                    .filter(|line| !line.starts_with('R'))
+                    .map(|line| line.to_owned() + "\n")
+                    .collect()
+            }
+            Kind::GoBgp => self.tool("gobgp", "global rib -a ipv4").1,
+            Kind::OpenBgpd => self.tool("bgpctl", "-s bgpd.sock show rib").1,
+            Kind::ExaBgp => self.all_heard(),
+        };
+        let words: HashSet<_> = table.split_whitespace().collect();
+        let has = |prefix: &&str| match self.kind {
+            Kind::ExaBgp => !last_heard(&table, prefix).is_empty(),
+            _ => words.contains(prefix),
+        };
+        prefixes.iter().map(String::as_str).filter(has).collect()
     }
 
     /// Its best route for a prefix, in a line of its table.
@@ -193,21 +218,8 @@ impl<'a> Far<'a> {
         text.lines().filter(|line| line.contains("*>")).collect()
     }
 
-    fn heard(&self, prefix: &str) -> String {
-        let heard = fs::read_to_string(self.folder.join("heard")).unwrap_or_default();
-        let named = format!("\"{prefix}\"");
-        let mut last = Vec::<(String, String)>::new();
-        for line in heard.lines().filter(|line| line.contains(&named)) {
-            let peer = line.split("\"peer\": \"").nth(1).and_then(|rest| rest.split('"').next());
-            // Of several routes each counts for itself.
-            let path = line.split(&named).nth(1).and_then(|rest| rest.split('}').next());
-            let key = format!("{peer:?} {path:?}");
-            last.retain(|(known, _)| *known != key);
-            if line.contains("\"announce\"") {
-                last.push((key, line.to_owned()));
-            }
-        }
-        last.into_iter().map(|(_, line)| line + "\n").collect()
+    fn all_heard(&self) -> String {
+        fs::read_to_string(self.folder.join("heard")).unwrap_or_default()
     }
 
     /// What it says of its session with our address `us`, and of graceful restart there. ExaBGP says nothing.
@@ -283,6 +295,25 @@ impl<'a> Far<'a> {
             Kind::ExaBgp => {}
         }
     }
+}
+
+/// The lines in which ExaBGP's program heard of a prefix last, from each of our addresses; none where it was withdrawn.
+fn last_heard(heard: &str, prefix: &str) -> String {
+    let named = format!("\"{prefix}\"");
+    let mut last = Vec::<(String, String)>::new();
+    for line in heard.lines().filter(|line| line.contains(&named)) {
+        let peer = line.split("\"peer\": \"").nth(1).and_then(|rest| rest.split('"').next());
+        // Of several routes each counts for itself.
+        let path = line.split(&named).nth(1).and_then(|rest| rest.split('}').next());
+        let key = format!("{peer:?} {path:?}");
+        last.retain(|(known, _)| *known != key);
+        // A line may announce one prefix and, after that, withdraw another.
+        let before = line.split(&named).next().unwrap_or_default();
+        if before.rfind("\"announce\"") > before.rfind("\"withdraw\"") {
+            last.push((key, line.to_owned()));
+        }
+    }
+    last.into_iter().map(|(_, line)| line + "\n").collect()
 }
 
 /// The command that runs the daemon in the foreground.
