@@ -329,7 +329,7 @@ pub const SHARED_RISK_POINTS: f64 = 10.0;
 /// Decide again this often: scores change without a verdict being given.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(1);
 /// A challenger that may fail of the same fault is waited for this long: longer than its own
-/// silence takes to show at 50 probes a second.
+/// silence takes to show at 50 probes a second. One that is probed more seldom is waited for until it has shown.
 pub const SHARED_WAIT: Duration = Duration::from_millis(200);
 /// ... and looked at this often meanwhile.
 pub const SHARED_LOOK: Duration = Duration::from_millis(5);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use pathvane_clock::Instant;
+use pathvane_clock::{Duration, Instant};
 
 use crate::Grade;
 
@@ -219,6 +219,8 @@ pub struct Evidence {
     pub not_before: Option<Instant>,
     /// When the first of the missed probes was sent, on the stream where that was last.
     pub missed_since: Option<Instant>,
+    /// How long its silence takes to show at the pace at which it is probed now.
+    pub shows_within: Duration,
     /// Smoothed round-trip delay (RFC 6298), of the fastest reflector.
     pub rtt_ns: u64,
     /// What the round-trip delay usually is here.

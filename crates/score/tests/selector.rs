@@ -332,6 +332,43 @@ fn a_challenger_that_may_fail_of_the_same_fault_is_waited_for() {
 }
 
 #[test]
+fn what_was_waited_for_while_the_leader_passed_traffic_says_nothing_of_its_silence() {
+    for strategy in [Strategy::Best, Strategy::Balance] {
+        let config = SelectorConfig { strategy, ..exact() };
+        let out = [at_risk(path(0, 93.0), 1), at_risk(down(path(1, 0.0)), 1)];
+        let mut selector = led_by_first(config, &out);
+        // It degrades, and half a second later both fall silent; the other one has not shown it yet.
+        let mut bad = at_risk(violating(path(0, 50.0)), 1);
+        bad.verdict.since = s(60);
+        let decision = selector.decide(s(60), &[bad, at_risk(path(1, 90.0), 1)]);
+        assert_eq!(decision.cause, Cause::Waiting);
+        let now = s(60) + ms(500);
+        let [mut dead, mut other] = fault(false, true, 1);
+        dead.verdict.evidence.missed_since = Some(now - ms(100));
+        other.verdict.evidence.not_before = Some(now - ms(120));
+        let decision = selector.decide(now, &[dead, other]);
+        assert_eq!((decision.moved, decision.cause), (false, Cause::Waiting), "{strategy:?}");
+        assert!(selector.decide(now + ms(200), &[dead, other]).moved, "{strategy:?}");
+    }
+}
+
+#[test]
+fn who_is_probed_seldom_is_waited_for_until_it_has_shown() {
+    for strategy in [Strategy::Best, Strategy::Balance] {
+        let mut all = fault(false, true, 0);
+        let config = SelectorConfig { strategy, ..exact() };
+        let mut out = all;
+        out[0] = path(0, 93.0);
+        out[1] = down(out[1]);
+        let mut selector = led_by_first(config, &out);
+        all[1].verdict.evidence.shows_within = ms(4100);
+        assert_eq!(selector.decide(s(60), &all).cause, Cause::Waiting);
+        assert_eq!(selector.decide(s(64), &all).cause, Cause::Waiting, "{strategy:?}");
+        assert!(selector.decide(s(64) + ms(100), &all).moved, "{strategy:?}");
+    }
+}
+
+#[test]
 fn waiting_ends_with_an_answer_a_verdict_or_its_time() {
     let now = s(10) + ms(150);
     let doubtful = fault(false, true, 0);

@@ -80,3 +80,32 @@ fn slow_streams_alone_are_the_measure() {
     let (at, _) = path.first(from, |it| it.state == State::Down).unwrap();
     assert!(at.since(from) < secs(5), "{:?}", at.since(from));
 }
+
+#[test]
+fn who_never_answered_confirms_no_silence() {
+    for slow in [true, false] {
+        let streams = [StreamSpec::new(0, 1), StreamSpec::new(1, 1).with_slow(slow)];
+        let mut path = Path::new(MonitorConfig::default(), &streams, 7);
+        path.run_for(secs(600), &mut |_, it, rng| (it == 0).then(|| wobble(ms(20), rng)));
+        assert_eq!(path.state(), State::Up);
+        let from = path.now;
+        path.run_for(secs(10), &mut |_, _, _| None);
+        assert!(path.first(from, silent).is_some_and(|(at, _)| at.since(from) < ms(150)));
+        assert!(
+            path.first(from, Verdict::may_withdraw).is_none(),
+            "one reflector alone may be dead"
+        );
+    }
+}
+
+#[test]
+fn who_never_answered_does_not_slow_the_others() {
+    for slow in [true, false] {
+        let third = StreamSpec::new(2, 1).with_slow(slow);
+        let streams = [StreamSpec::new(0, 1), StreamSpec::new(1, 1), third];
+        let mut path = Path::new(MonitorConfig::default(), &streams, 7);
+        path.run_for(secs(600), &mut |_, it, rng| (it != 2).then(|| wobble(ms(20), rng)));
+        path.run_for(ms(50), &mut |_, _, _| None);
+        assert_eq!(path.monitor.probe_interval(path.role), ms(5));
+    }
+}

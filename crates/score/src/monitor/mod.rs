@@ -402,7 +402,9 @@ impl PathMonitor {
     ///
     /// Never so short that more probes would be under way than a stream can tell apart.
     pub fn probe_interval(&self, role: Role) -> Duration {
-        let patience = self.streams.far().map(Meter::patience).max().unwrap_or_default();
+        let answers = |meter: &&Meter| meter.last_reply().is_some();
+        let patience =
+            self.streams.far().filter(answers).map(Meter::patience).max().unwrap_or_default();
         let interval = self.config.rates.interval(role, self.boosted);
         interval.max(patience.min(d::PATIENCE_MAX) / (MAX_OUTSTANDING - 4))
     }
@@ -496,7 +498,7 @@ impl PathMonitor {
 
     fn gather(&self, joint: &Joint, rescued: bool) -> Facts {
         let silent = joint.silence == Silence::Certain;
-        let enough = self.streams.reflectors() + joint.confirmed >= 2;
+        let enough = self.streams.reflectors_that_answered() + joint.confirmed >= 2;
         let low = self.assessment.is_low(self.config.class);
         let lossy = self.assessment.is_lossy();
         Facts {
@@ -619,6 +621,7 @@ impl PathMonitor {
             last_reply: self.streams.last_reply(),
             not_before: self.streams.answered_sent(),
             missed_since: meters().filter_map(Meter::missed_since).max(),
+            shows_within: self.streams.shows_within(),
             loss_evidence: joint.loss_evidence,
             penalty: self.life.penalty(now),
             ..self.assessment.evidence()

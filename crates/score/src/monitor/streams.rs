@@ -211,7 +211,7 @@ impl Streams {
 
     /// Whether every stream misses probes at present.
     fn is_in_gap(&self) -> bool {
-        self.meters().all(|meter| meter.missed_run() >= d::GAP_MISSES_MIN)
+        self.watched().all(|meter| meter.missed_run() >= d::GAP_MISSES_MIN)
     }
 
     /// How often losses on one stream come with losses on another.
@@ -226,6 +226,18 @@ impl Streams {
 
     pub(super) fn reflectors(&self) -> u8 {
         self.reflectors
+    }
+
+    /// Those whose silence says something: they answered once, or none did.
+    pub(super) fn reflectors_that_answered(&self) -> u8 {
+        let count = |of: &dyn Fn(&Meter) -> bool| {
+            (0..self.reflectors).filter(|&number| self.of(number).any(of)).count() as u8
+        };
+        let newest = self.meters().filter_map(Meter::last_sent).max();
+        match count(&|meter| meter.last_reply().is_some()) {
+            0 => self.reflectors,
+            _ => count(&|meter| meter.last_reply().is_some() && !is_unsent(meter, newest)),
+        }
     }
 
     pub(super) fn get_mut(&mut self, stream: usize) -> Option<&mut Meter> {
@@ -245,8 +257,9 @@ impl Streams {
     /// Which of them say something of this moment: not those that have been silent for long, unless
     /// all have. Why they are silent is known, or the path's silence is.
     fn watches(&self) -> impl Fn(&Meter) -> bool + use<> {
-        let all = self.meters().all(is_long_silent);
-        move |meter| all || !is_long_silent(meter)
+        let newest = self.meters().filter_map(Meter::last_sent).max();
+        let all = self.meters().all(|meter| is_long_silent(meter) || is_unsent(meter, newest));
+        move |meter| !is_unsent(meter, newest) && (all || !is_long_silent(meter))
     }
 
     fn watched(&self) -> impl Iterator<Item = &Meter> {
@@ -281,6 +294,11 @@ impl Streams {
     /// When the newest answered probe was sent.
     pub(super) fn answered_sent(&self) -> Option<Instant> {
         self.meters().filter_map(Meter::answered_sent).max()
+    }
+
+    /// How long the silence of those that say something takes to show.
+    pub(super) fn shows_within(&self) -> Duration {
+        self.watched().map(|meter| apart(meter) + meter.patience()).max().unwrap_or_default()
     }
 
     /// Asks every detector.
@@ -322,7 +340,10 @@ impl Streams {
 
     /// How many reflectors that only witnesses probe are silent as well.
     fn confirmed(&self) -> u8 {
-        let silent = |stream: &Stream| stream.meter.missed_run() >= d::SILENCE_MISSES_MIN;
+        let silent = |stream: &Stream| {
+            let meter = &stream.meter;
+            meter.missed_run() >= d::SILENCE_MISSES_MIN && meter.last_reply().is_some()
+        };
         let of = |number: u8| {
             self.list
                 .iter()
@@ -398,7 +419,11 @@ impl Streams {
 
     /// Steps of delay or jitter on every stream that is not silent.
     fn look_for_shifts(&self, joint: &mut Joint) {
-        let heard = || self.meters().filter(|meter| meter.missed_run() < d::SILENCE_MISSES_MIN);
+        let watches = self.watches();
+        let heard = || {
+            let of = |meter: &&Meter| meter.missed_run() < d::SILENCE_MISSES_MIN && watches(meter);
+            self.meters().filter(of)
+        };
         let all = |shifted: fn(&Meter) -> bool| heard().next().is_some() && heard().all(shifted);
         joint.degraded = joint
             .degraded
@@ -431,8 +456,10 @@ impl Streams {
 
     /// What tells those of them that are heard of, and sound.
     fn sieve(&self) -> Sieve {
-        let silent = !self.answered().any(Stream::is_heard);
-        let mut sieve = Sieve { silent, least_lost: 1.0 };
+        let newest = self.meters().filter_map(Meter::last_sent).max();
+        let heard = |it: &Stream| it.is_heard() && !is_unsent(&it.meter, newest);
+        let silent = !self.answered().any(heard);
+        let mut sieve = Sieve { silent, newest, least_lost: 1.0 };
         let bounds = self.answered().filter(|it| sieve.hears(it)).map(|it| it.loss_bounds().1);
         sieve.least_lost = bounds.fold(1.0, f64::min);
         sieve
@@ -513,13 +540,15 @@ impl Streams {
 struct Sieve {
     /// None is heard of, so all count as heard.
     silent: bool,
+    /// When the newest probe of any was sent.
+    newest: Option<Instant>,
     /// The upper bound of the loss of the best of them.
     least_lost: f64,
 }
 
 impl Sieve {
     fn hears(&self, stream: &Stream) -> bool {
-        self.silent || stream.is_heard()
+        self.silent || (stream.is_heard() && !is_unsent(&stream.meter, self.newest))
     }
 
     /// Whether the loss of one that is heard of may be that of the best.
@@ -547,4 +576,11 @@ fn apart(meter: &Meter) -> Duration {
 /// Whether a stream has missed so many probes in a row that they are no news.
 fn is_long_silent(meter: &Meter) -> bool {
     meter.missed_run() > d::BOOST_MISSES_MAX
+}
+
+/// Whether a stream sends nothing while others do, the `newest` of whose probes left then: what it showed last is
+/// no news.
+fn is_unsent(meter: &Meter, newest: Option<Instant>) -> bool {
+    let wait = d::STALE_AFTER.max(meter.period() * d::STALE_PERIODS);
+    newest.is_some_and(|newest| meter.last_sent().is_none_or(|sent| newest.since(sent) > wait))
 }

@@ -18,6 +18,8 @@ use crate::defaults as d;
 pub(super) struct Doubt {
     path: PathId,
     since: Instant,
+    /// It still passed traffic then.
+    passed: bool,
 }
 
 /// The paths that carry and are to carry, by their places among the candidates.
@@ -115,10 +117,9 @@ impl Selector {
         let faulty = trouble.is_fault();
         let sound = |other: usize| !faulty || !self.is_in_doubt(now, failing, &all[other]);
         let able: Set = (0..all.len()).filter(|other| takes_over(*other)).collect();
-        // One that still passes traffic can wait for longer.
-        let patience = if failing.verdict.passes() { d::SHARED_SETTLE } else { d::SHARED_WAIT };
-        let waited = now.since(self.doubt(now, failing).since) >= patience;
-        let takers: Set = able.iter().copied().filter(|it| waited || sound(*it)).collect();
+        let doubted = now.since(self.doubt(now, failing).since);
+        let waited = |other: usize| doubted >= failing.waits_for(&all[other]);
+        let takers: Set = able.iter().copied().filter(|it| waited(*it) || sound(*it)).collect();
         if takers.iter().any(|taker| set.contains(taker)) {
             return Fate::Leaves(None);
         }
@@ -141,8 +142,10 @@ impl Selector {
 
     /// The doubt about those that could take over from a path: the one that lasts, or a new one.
     fn doubt(&self, now: Instant, failing: &Candidate) -> Doubt {
-        let lasting = self.doubts.iter().find(|doubt| doubt.path == failing.path);
-        lasting.copied().unwrap_or(Doubt { path: failing.path, since: now })
+        let passed = failing.verdict.passes();
+        let same = |it: &&Doubt| it.path == failing.path && it.passed == passed;
+        let lasting = self.doubts.iter().find(same);
+        lasting.copied().unwrap_or(Doubt { path: failing.path, since: now, passed })
     }
 
     /// Nothing is wrong: paths that could carry as well come in, and full ones leave, each after its

@@ -238,8 +238,9 @@ pub struct Selector {
     rng: Rng,
     decision: Decision,
     challenge: Option<Challenge>,
-    /// Since when a move waits for signs that the challenger does not fail as well.
-    doubted_since: Option<Instant>,
+    /// Since when a move waits for signs that the challenger does not fail as well, and whether the leader
+    /// still passed traffic then: that it did for some time says nothing of its silence.
+    doubted_since: Option<(Instant, bool)>,
     /// Of those that carry together: which come in or leave in time, ...
     waiting: Vec<Challenge>,
     /// ... and which would leave, if only another one were beyond doubt.
@@ -352,12 +353,13 @@ impl Selector {
             return Some(Wish::Move(to, cause));
         }
         let doubtful = self.best(all, fled, takes_over);
-        self.doubted_since = doubtful.and(self.doubted_since.or(Some(now)));
-        let waited = now.since(self.doubted_since.unwrap_or(now));
-        // A leader that still passes traffic can wait for longer.
-        let patience = if leader.verdict.passes() { d::SHARED_SETTLE } else { d::SHARED_WAIT };
+        let passes = leader.verdict.passes();
+        let lasting = self.doubted_since.filter(|(_, passed)| *passed == passes);
+        self.doubted_since = doubtful.and(lasting.or(Some((now, passes))));
+        let waited = now.since(self.doubted_since.map_or(now, |(since, _)| since));
+        let enough = doubtful.is_some_and(|to| waited >= leader.waits_for(&all[to]));
         match doubtful {
-            Some(to) if waited >= patience => Some(Wish::Move(to, cause)),
+            Some(to) if enough => Some(Wish::Move(to, cause)),
             Some(_) => Some(Wish::Wait(Cause::Waiting)),
             None if standing == Standing::Out && all.len() > 1 => {
                 Some(Wish::Keep(Cause::SharedFault))

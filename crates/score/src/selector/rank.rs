@@ -1,5 +1,7 @@
 //! How a candidate compares: can it lead, does it keep the limits, has it room, how good is it.
 
+use core::time::Duration;
+
 use super::{Candidate, Cause, Rule, SelectorConfig, Strategy};
 use crate::{Compliance, Reasons, State, defaults as d};
 
@@ -126,6 +128,16 @@ impl Candidate {
                 standing == Standing::Usable && complies && fits
             }
             _ => standing > lost && (fits || lost == Standing::Out),
+        }
+    }
+
+    /// How long a path in trouble waits for another one to show the same fault: until its silence would have shown
+    /// at its pace. If what is in trouble still passes traffic it can wait for longer.
+    pub(super) fn waits_for(&self, other: &Self) -> Duration {
+        if self.verdict.passes() {
+            d::SHARED_SETTLE
+        } else {
+            d::SHARED_WAIT.max(other.verdict.evidence.shows_within)
         }
     }
 

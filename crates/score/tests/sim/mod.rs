@@ -56,6 +56,8 @@ pub(crate) struct Path {
     /// How long the way there takes, where the reflector counts and has a clock, a wrong one: all else, delay
     /// and losses, is of the way back.
     pub(crate) there: Option<Duration>,
+    /// A stream whose probes the kernel refuses.
+    pub(crate) refused: Option<usize>,
     rng: Rng,
     streams: Vec<Stream>,
     /// When each reply arrives, to which probe of which stream, its round trip, and how long it was held.
@@ -98,10 +100,19 @@ impl Path {
             sent: 0,
             held: Duration::ZERO,
             there: None,
+            refused: None,
             streams: streams.iter().map(stream).collect(),
             rng,
             replies: BinaryHeap::new(),
         }
+    }
+
+    /// Before it lives: its streams begin some time within `most`.
+    pub(crate) fn within(mut self, most: Duration) -> Self {
+        let most_us = most.as_micros() as u64;
+        let Self { streams, rng, .. } = &mut self;
+        streams.iter_mut().for_each(|it| it.phase = Duration::from_micros(rng.u64(0..most_us)));
+        self
     }
 
     /// Lives until `end`.
@@ -176,9 +187,12 @@ impl Path {
 
     fn send(&mut self, index: usize, network: &mut Network<'_>) {
         let stream = &mut self.streams[index];
-        stream.seq = stream.seq.wrapping_add(1);
         stream.last = self.now;
         stream.phase = Duration::ZERO;
+        if self.refused == Some(index) {
+            return;
+        }
+        stream.seq = stream.seq.wrapping_add(1);
         self.sent += 1;
         self.monitor.sent(self.now, index, stream.seq);
         if let Some(rtt) = network(self.now, index, &mut self.rng) {

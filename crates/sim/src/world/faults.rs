@@ -9,7 +9,14 @@ use crate::net::StreamId;
 impl World {
     /// Whether the site's kernel takes probes; if not, every probe fails to be sent.
     pub fn prober(&mut self, works: bool) {
-        self.site.probes_leave = works;
+        self.refuse(|_| !works);
+    }
+
+    /// The site's kernel takes no probes of these streams of every path, counted from 0, and those of all others.
+    pub fn refuse(&mut self, nth: impl Fn(usize) -> bool) {
+        let all = self.site.engine.config().streams();
+        let refused = all.filter(|(.., it)| nth(*it)).map(|(stream, ..)| stream);
+        self.site.refused = refused.collect();
     }
 
     /// Whether the site's sockets send what they are given; if not, it stays in their unsent

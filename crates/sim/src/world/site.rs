@@ -1,6 +1,6 @@
 //! The site: the engine, and the shell that a simulation needs around it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -37,8 +37,8 @@ pub(super) struct Site {
     streams: Vec<usize>,
     /// Those that probe a first hop.
     first_hops: Vec<pathvane_engine::StreamId>,
-    /// Whether the kernel takes probes.
-    pub(super) probes_leave: bool,
+    /// Those whose probes the kernel does not take.
+    pub(super) refused: BTreeSet<pathvane_engine::StreamId>,
     /// Whether sockets send what they take; otherwise it stays in the unsent queue.
     pub(super) sockets_send: bool,
     pub(super) unsent: BTreeMap<StreamId, Vec<u8>>,
@@ -65,7 +65,7 @@ impl Site {
             fib_delay,
             carriers: Vec::new(),
             streams,
-            probes_leave: true,
+            refused: BTreeSet::new(),
             sockets_send: true,
             unsent: BTreeMap::new(),
             asked: Vec::new(),
@@ -164,7 +164,7 @@ impl World {
                 let end = self.site_end(stream);
                 self.net.close(now, stream, end);
             }
-            Output::Probe(ProbeOut { stream, seq, .. }) if !self.site.probes_leave => {
+            Output::Probe(ProbeOut { stream, seq, .. }) if self.site.refused.contains(&stream) => {
                 self.site.engine.handle(now, Input::ProbeFailed { stream, seq });
             }
             Output::Probe(ProbeOut { stream, seq, packet }) => {

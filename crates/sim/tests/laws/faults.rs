@@ -177,3 +177,15 @@ fn a_lone_sick_instance_moves_nothing() {
     world.run_for(60 * SECOND);
     assert_eq!((world.moves(sick).len(), world.leader()), (0, Some(leader)));
 }
+
+#[test]
+fn a_stream_that_the_kernel_refuses_does_not_hide_the_death_of_the_path() {
+    let (mut world, leader, other) = settled();
+    world.refuse(|nth| nth == 1);
+    world.run_for(60 * SECOND);
+    let broke = world.now();
+    assert_eq!(world.leader(), Some(leader), "nothing is wrong with the path");
+    world.impair(leader, |link| link.blackhole = true);
+    world.run_for(SECOND);
+    assert_eq!(world.leader(), Some(other), "{}", world.story(broke));
+}
