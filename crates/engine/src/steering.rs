@@ -89,12 +89,16 @@ impl Engine {
         }
     }
 
-    /// Which paths are probed more because of a service: those that carry it and, while something is
-    /// wrong with one of them, the one that would take over.
+    /// Which paths are probed more because of a service: those that carry it, those that would if steering
+    /// acted, and, while something is wrong with one of them, the one that would take over.
     fn probed_for(&self, service: ServiceId) -> (Vec<PathId>, Option<PathId>) {
         let steer = &self.steers[service.index()];
         let alerted = steer.wanted().and_then(|_| steer.decision().alerted.map(path_of));
-        (steer.carry().to_vec(), alerted)
+        let mut carry = self.acting[service.index()].carry.clone();
+        carry.extend(
+            steer.carry().iter().filter(|path| !carry.contains(path)).copied().collect::<Vec<_>>(),
+        );
+        (carry, alerted)
     }
 
     /// Asks the service's selector. Returns the number of the move, if one is to be carried out.

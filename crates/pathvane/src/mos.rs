@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use pathvane_score::emodel::{self, Codec, Scale, full};
+use pathvane_score::emodel::{self, BUFFERS_MS, Scale, full};
 use serde::Serialize;
 
 use crate::Exit;
@@ -74,9 +74,26 @@ pub(crate) fn mos(args: &MosArgs) -> Exit {
     Exit::Done
 }
 
+/// The call through the jitter buffer with which it sounds best, if there is jitter.
+///
+/// Jitter J is taken for delay variation that is exponentially distributed with mean J, for
+/// which the mean difference of neighbours, which RFC 3550 estimates, is J as well.
 fn rate(args: &MosArgs) -> Answer {
+    if args.jitter_ms <= 0.0 {
+        return rate_through(args, args.delay_ms, args.loss_pct, None);
+    }
+    let through = |buffer_ms: f64| {
+        let late_pct = 100.0 * (-buffer_ms / args.jitter_ms).exp();
+        let ppl = 100.0 - (100.0 - args.loss_pct) * (1.0 - late_pct / 100.0);
+        rate_through(args, args.delay_ms + buffer_ms, ppl, Some(Buffer { buffer_ms, late_pct }))
+    };
+    let better = |best: Answer, it: Answer| if it.r > best.r { it } else { best };
+    let [first, deeper @ ..] = BUFFERS_MS;
+    deeper.into_iter().map(through).fold(through(first), better)
+}
+
+fn rate_through(args: &MosArgs, ta_ms: f64, ppl: f64, buffer: Option<Buffer>) -> Answer {
     let codec = args.codec.codec();
-    let (ta_ms, ppl, buffer) = buffered(&codec, args);
     let rating = emodel::rate(&codec, ta_ms, ppl, args.burst_r);
     let answer = Answer {
         r: rating.r,
@@ -113,23 +130,6 @@ fn with_echo(answer: Answer) -> Answer {
         idd: terms.idd,
         ..answer
     }
-}
-
-/// The delay and loss behind the best jitter buffer: whole delay, whole loss in percent, buffer.
-///
-/// Jitter J is taken for delay variation that is exponentially distributed with mean J, for
-/// which the mean difference of neighbours, which RFC 3550 estimates, is J as well.
-fn buffered(codec: &Codec, args: &MosArgs) -> (f64, f64, Option<Buffer>) {
-    let (delay_ms, loss) = (args.delay_ms, args.loss_pct / 100.0);
-    if args.jitter_ms <= 0.0 {
-        return (delay_ms, args.loss_pct, None);
-    }
-    let late = |buffer_ms: f64| (-buffer_ms / args.jitter_ms).exp();
-    // The delay given has the codec's in it.
-    let codec = Codec { delay_ms: 0.0, ..*codec };
-    let heard = emodel::playout(&codec, delay_ms, loss, args.burst_r, late);
-    let buffer = Buffer { buffer_ms: heard.buffer_ms, late_pct: 100.0 * late(heard.buffer_ms) };
-    (heard.rating.ta_ms, heard.rating.ppl, Some(buffer))
 }
 
 fn text(answer: &Answer) -> String {

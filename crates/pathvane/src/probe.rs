@@ -11,6 +11,7 @@ use pathvane_speaker::probing::{
 };
 use pathvane_speaker::series::{self, Writer};
 use pathvane_speaker::{OsError, log, read_stamp_key};
+use tokio::sync::Notify;
 
 use crate::args::{ProbeArgs, ProbeKind, RecordArgs};
 use crate::{Exit, complain, daemon};
@@ -22,37 +23,40 @@ pub(crate) fn probe(args: &ProbeArgs) -> Exit {
 
 /// Does the same and writes what became of each probe.
 pub(crate) fn record(args: &RecordArgs) -> Exit {
-    match Recorder::open(args) {
-        Ok(recorder) => start(&args.probe, Some(recorder)),
-        Err(error) => {
-            complain(
-                format!("{}: {error}", args.output.display()),
-                "name a file that can be written, or - for standard output",
-            );
-            Exit::Failed
-        }
-    }
+    start(&args.probe, Some(args))
 }
 
-fn start(args: &ProbeArgs, recorder: Option<Recorder>) -> Exit {
+fn start(args: &ProbeArgs, record: Option<&RecordArgs>) -> Exit {
     let log = log::start("warn");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run(args, recorder)),
-        Err(error) => Err(error.to_string()),
+        Ok(runtime) => runtime.block_on(run(args, record)),
+        Err(error) => Err(Failure::from(error.to_string())),
     };
     log.finish();
     match ended {
         Ok(summary) if summary.figures.answered + summary.late > 0 => Exit::Done,
         Ok(_) => Exit::NoAnswer,
-        Err(error) => {
-            complain(error, "");
+        Err(failure) => {
+            complain(failure.what, failure.remedy);
             Exit::Failed
         }
     }
 }
 
-async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary, String> {
+/// Why probing could not begin, or go on.
+struct Failure {
+    what: String,
+    remedy: &'static str,
+}
+
+impl From<String> for Failure {
+    fn from(what: String) -> Self {
+        Self { what, remedy: "" }
+    }
+}
+
+async fn run(args: &ProbeArgs, record: Option<&RecordArgs>) -> Result<Summary, Failure> {
     let text = |error: OsError| error.to_string();
     let key = args.key_file.as_deref().map(read_stamp_key).transpose().map_err(text)?;
     let interval = interval(args)?;
@@ -67,7 +71,7 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
         None => true,
     };
     let Some(&target) = found.iter().find(wanted) else {
-        return Err(format!("{} has no address of the family of --source", args.target));
+        return Err(format!("{} has no address of the family of --source", args.target).into());
     };
     let config = Config {
         target,
@@ -87,23 +91,36 @@ async fn run(args: &ProbeArgs, mut recorder: Option<Recorder>) -> Result<Summary
         count: args.count,
         duration: args.duration,
         key,
-        record: recorder.is_some(),
+        record: record.is_some(),
     };
+    // Only now: a recording that is there already is not given up for a target that is not.
+    let mut recorder = record.map(Recorder::open).transpose()?;
     let mut view = View::new(args, &config);
     view.quiet = recorder.as_ref().is_some_and(|recorder| recorder.to_stdout);
     view.head();
     let mut failure = None;
     let reflector = config.target.to_string();
-    let probed =
-        probing::probe(&config, daemon::told_to_end(), |event| match (event, &mut recorder) {
-            (Event::Probe(probe), Some(recorder)) => {
-                failure = failure.take().or(recorder.write(probe, &reflector).err());
+    // Nobody probes for a series that cannot be written.
+    let broken = Notify::new();
+    let stop = async {
+        tokio::select! {
+            () = daemon::told_to_end() => {}
+            () = broken.notified() => {}
+        }
+    };
+    let probed = probing::probe(&config, stop, |event| match (event, &mut recorder) {
+        (Event::Probe(probe), Some(recorder)) if failure.is_none() => {
+            failure = recorder.write(probe, &reflector).err();
+            if failure.is_some() {
+                broken.notify_one();
             }
-            (event, _) => view.show(&event),
-        });
+        }
+        (Event::Probe(_), _) => {}
+        (event, _) => view.show(&event),
+    });
     let summary = probed.await.map_err(text)?;
     if let Some(error) = failure.or(recorder.and_then(|recorder| recorder.finish().err())) {
-        return Err(format!("cannot write the series: {error}"));
+        return Err(format!("cannot write the series: {error}").into());
     }
     view.foot(&summary);
     Ok(summary)
@@ -140,13 +157,20 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn open(args: &RecordArgs) -> io::Result<Self> {
+    fn open(args: &RecordArgs) -> Result<Self, Failure> {
+        Self::create(args).map_err(|error| Failure {
+            what: format!("{}: {error}", args.output.display()),
+            remedy: "name a file that can be written, or - for standard output",
+        })
+    }
+
+    fn create(args: &RecordArgs) -> io::Result<Self> {
         let to_stdout = args.output.as_os_str() == "-";
         let sink: Box<dyn Write> = match to_stdout {
             true => Box::new(io::LineWriter::new(io::stdout())),
             false => Box::new(io::BufWriter::new(File::create(&args.output)?)),
         };
-        let csv = args.output.extension().is_some_and(|extension| extension == "csv");
+        let csv = args.output.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv"));
         let writer = if csv { Writer::csv(sink)? } else { Writer::new(sink) };
         Ok(Self { writer, path: args.path.clone(), to_stdout })
     }

@@ -115,6 +115,26 @@ fn jitter_costs_a_buffer_and_late_packets() {
     assert_near(member(&shaky, "ppl"), 100.0 - 99.0 * (1.0 - late), 1e-9, "Ppl");
 }
 
+/// By hand: 20, 40 and 80 ms of buffer behind 20 ms, in both forms. Echo is worth a shallower one.
+#[test]
+fn each_form_has_the_buffer_with_which_it_sounds_best() {
+    let call = "--delay-ms 20 --codec g711-plc --jitter-ms 2";
+    let full = rated(&format!("{call} --full"));
+    assert_near(member(&full, "buffer_ms"), 20.0, 0.0, "buffer");
+    assert_near(member(&full, "r"), 91.98, 0.005, "R");
+    let r = |buffer: f64| {
+        let late_pct = 100.0 * (-buffer / 2.0_f64).exp();
+        let delay = 20.0 + buffer;
+        let call = format!("--delay-ms {delay} --loss-pct {late_pct} --codec g711-plc");
+        [member(&rated(&call), "r"), member(&rated(&format!("{call} --full")), "r")]
+    };
+    let echo_free = rated(call);
+    for buffer in [20.0, 40.0, 80.0] {
+        let [free, with_echo] = r(buffer);
+        assert!(member(&echo_free, "r") >= free - 1e-9 && member(&full, "r") >= with_echo - 1e-9);
+    }
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_the_range() {
     for (words, said) in [

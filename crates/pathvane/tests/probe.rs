@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -270,6 +271,26 @@ fn a_series_that_cannot_be_written_is_refused_before_anything_is_sent() {
     assert!(complaint.contains("/nowhere/series.csv"), "{complaint}");
 }
 
+#[test]
+fn a_series_that_is_there_is_not_given_up_for_a_target_that_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("series.csv");
+    std::fs::write(&file, "precious").unwrap();
+    let output = record(&["host.invalid", "-o", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+}
+
+#[test]
+fn nobody_is_probed_for_a_series_that_cannot_be_written() {
+    let reflector = Reflector::start("127.0.0.1", &[]);
+    // Without a count it would go on for ever.
+    let output = record(&[&reflector.address, "--interval", "1ms", "-o", "/dev/full"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("cannot write the series"), "{complaint}");
+}
+
 /// A media relay on a free port of loopback; killed at the end.
 struct Relay {
     child: Child,
@@ -350,18 +371,15 @@ fn tcp_connections_are_probes_to_who_accepts_and_to_who_refuses() {
 
 /// A far end that copies what it is sent as RFC 8762 section 4.3.1 lays it out, and that after a while answers
 /// nothing from the second port that asked. Tells how many ports that were.
-fn far_with_a_deaf_port() -> (String, std::sync::Arc<std::sync::Mutex<Vec<u16>>>) {
+fn far_with_a_deaf_port() -> (String, Arc<Mutex<Vec<u16>>>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let ports = std::sync::Arc::clone(&seen);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let ports = Arc::clone(&seen);
     std::thread::spawn(move || {
         let (mut bytes, mut asked) = ([0; 2048], 0);
         while let Ok((len, from)) = socket.recv_from(&mut bytes) {
-            if len < 44 {
-                // Somebody asks whether the port is open.
-                continue;
-            }
+            assert!(len >= 44, "nobody asks whether a port is open that answers");
             let mut ports = ports.lock().unwrap();
             if !ports.contains(&from.port()) {
                 ports.push(from.port());

@@ -178,6 +178,7 @@ fn what_cannot_be_read_is_told_with_line_and_remedy() {
         ("at_ms,rtt_ms\n20,20\n0,20\n", "sort the lines by at_ms"),
         ("{\"at_ms\":0,\"rtt\":1}\n", "line 1: unknown field `rtt`"),
         ("", "the series has no probes"),
+        ("at_ms,rtt_ms\n9000000000000,9000000000000\n", "too late for any clock"),
     ] {
         let output = replay(&["-"], input);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

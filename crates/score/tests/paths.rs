@@ -655,3 +655,18 @@ fn a_queue_of_our_own_that_holds_everything_up_is_an_outage_and_is_damped() {
     let (at, _) = path.first(fault, |it| it.state == State::Down).unwrap();
     assert!(at.since(fault) < ms(400), "{:?}", at.since(fault));
 }
+
+#[test]
+fn ratings_are_told_on_the_scale_of_the_codec_and_while_a_path_is_new() {
+    for (codec, least) in [(Codec::G711_PLC, 85.0), (Codec::AMR_WB, 98.0)] {
+        let config = MonitorConfig { codec, ..MonitorConfig::default() };
+        let mut path = Path::new(config, &[0_u8, 1], 7);
+        path.run_for(ms(300), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        let verdict = path.monitor.verdict();
+        assert_eq!(verdict.state, State::Init);
+        assert!(verdict.r_ucb > least && verdict.mos > 4.0, "{verdict:?}");
+        path.run_for(secs(60), &mut |_, _, rng| Some(wobble(ms(20), rng)));
+        let verdict = path.monitor.verdict();
+        assert!(verdict.r_lcb > least && verdict.r_ucb <= codec.scale.base(), "{verdict:?}");
+    }
+}

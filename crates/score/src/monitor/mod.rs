@@ -564,14 +564,16 @@ impl PathMonitor {
         self.changed |= entered || reasons != self.verdict.reasons || grade != self.verdict.grade;
         let resumed = state == condition && entered;
         let score = self.assessment.score(self.config.class, passes);
-        let voice = self.assessment.score(Class::Voice, passes);
+        // What is known of a path too new to use is told all the same.
+        let voice = self.assessment.score(Class::Voice, passes || condition == State::Init);
+        let stretch = self.config.codec.scale.stretch();
         self.verdict = Verdict {
             state,
             reasons,
             grade,
             score: score.value,
-            r_lcb: voice.lcb,
-            r_ucb: voice.ucb,
+            r_lcb: voice.lcb * stretch,
+            r_ucb: voice.ucb * stretch,
             mos: crate::emodel::mos(voice.value),
             n: self.assessment.samples(),
             since: match (entered, resumed) {

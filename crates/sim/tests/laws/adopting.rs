@@ -1,11 +1,11 @@
 //! Law 11: observing and frozen, not one byte and not one route changes.
 
 use pathvane_engine::config::Mode;
-use pathvane_engine::{Command, Input, Output, ServiceId};
+use pathvane_engine::{Command, Input, Output, PathId, ServiceId};
 use pathvane_sim::world::{Setup, World};
 
 use crate::scenes::{kernel_was_asked, reflectors};
-use crate::{SECOND, settled};
+use crate::{MS, SECOND, settled};
 
 #[test]
 fn observing_asks_the_kernel_for_nothing_ever() {
@@ -21,6 +21,24 @@ fn observing_asks_the_kernel_for_nothing_ever() {
     assert_eq!((moved.len(), world.leader()), (1, Some(0)), "decided and recorded");
     assert_eq!((world.signals(0, broke), world.signals(1, broke)), (vec![], vec![]));
     assert!(!kernel_was_asked(&world, start));
+}
+
+/// What is seen before steering acts has to be what would be seen then.
+#[test]
+fn the_path_that_carries_the_traffic_is_looked_at_closely_while_observing() {
+    let mut setup = Setup::two_regions();
+    setup.engine.mode = Mode::Observe;
+    let mut world = World::settled(setup);
+    world.impair(0, |link| link.blackhole = true);
+    world.run_for(5 * SECOND);
+    world.impair(0, |link| link.blackhole = false);
+    world.run_for(60 * SECOND);
+    let service = world.engine().service(ServiceId(0));
+    assert_eq!((service.wanted, service.leader), (Some(PathId(1)), Some(PathId(0))));
+    for path in 0..2 {
+        let intervals = world.engine().path(PathId(path)).streams;
+        assert!(intervals.iter().all(|stream| stream.interval == 20 * MS), "path {path}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod sockets;
 mod tally;
 mod trouble;
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -99,10 +100,12 @@ pub async fn probe(
     let mut watch = Watch::new()?;
     run.sockets.watched_by(&mut watch)?;
     let mut stop = pin!(stop);
-    let mut diagnosis = pin!(diagnose_later(config));
+    let unheard = Cell::new(true);
+    let mut diagnosis = pin!(diagnose_later(config, &unheard));
     let mut diagnosed = false;
     loop {
         run.turn(&mut tell);
+        unheard.set(run.tally.is_unheard());
         if run.is_done() {
             break;
         }
@@ -113,7 +116,7 @@ pub async fn probe(
             () = &mut stop => break,
             trouble = &mut diagnosis, if !diagnosed => {
                 diagnosed = true;
-                if run.tally.is_unheard() {
+                if let Some(trouble) = trouble.filter(|_| run.tally.is_unheard()) {
                     tell(Event::Trouble(trouble));
                 }
             }
@@ -125,10 +128,13 @@ pub async fn probe(
     Ok(run.summary(&mut tell))
 }
 
-/// Why nobody may have answered, once there was time to.
-async fn diagnose_later(config: &Config) -> Trouble {
+/// Why nobody may have answered, once there was time to; somebody who answers is not asked.
+async fn diagnose_later(config: &Config, unheard: &Cell<bool>) -> Option<Trouble> {
     sleep(Duration::from_secs(1)).await;
-    Trouble::of(config).await
+    match unheard.get() {
+        true => Some(Trouble::of(config).await),
+        false => None,
+    }
 }
 
 /// One probing under way.

@@ -181,6 +181,11 @@ impl<R: BufRead> Reader<R> {
             reflector_seq: line.reflector_seq,
             remarked: line.remarked.unwrap_or(false),
         };
+        // No reply comes at the end of all time.
+        if probe.rtt_ns.is_some_and(|rtt| rtt as f64 / 1e6 + at_ms > MS_MAX) {
+            let message = "the reply comes too late for any clock".to_owned();
+            return Err(wrong(message, "times are milliseconds, such as 20.125"));
+        }
         if usize::from(probe.port) >= pathvane_score::MAX_PORTS {
             let message = format!("port {} is not below {}", probe.port, pathvane_score::MAX_PORTS);
             return Err(wrong(message, "`port` counts the source ports of a stream, from 0"));
