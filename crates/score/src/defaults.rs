@@ -185,6 +185,8 @@ pub const GAP_CAUTION: f64 = 5.0;
 pub const GAP_PATIENCE: Duration = Duration::from_millis(750);
 /// A series of misses longer than this was an outage: it does not teach how losses cluster.
 pub const BURST_LENGTH_MAX: u32 = 16;
+/// Losses with fewer answers than this between them are of one burst (RFC 3611 section 4.7.2, Gmin).
+pub const BURST_GAP: u8 = 16;
 /// A false alarm a day is accepted.
 pub const DAY_S: f64 = 86_400.0;
 

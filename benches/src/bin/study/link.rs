@@ -29,6 +29,8 @@ pub(crate) struct Link {
     /// Loss of each stream by itself.
     pub(crate) loss: Vec<Gilbert>,
     shared: Option<Bursts>,
+    /// The share that is lost inside of those bursts.
+    pub(crate) inside: f64,
     /// Nothing comes back.
     pub(crate) silent: bool,
     /// Nothing comes back on this stream.
@@ -54,6 +56,7 @@ impl Link {
             spikes: 0.0,
             loss: vec![Gilbert::random(0.0); STREAMS],
             shared: None,
+            inside: 1.0,
             silent: false,
             silent_stream: None,
             silent_port: None,
@@ -80,6 +83,11 @@ impl Link {
         Self { shared, ..Self::clean(rtt_ms) }
     }
 
+    /// The same, but bursts lose no more than half of what they strike, and last as long as it takes for that.
+    pub(crate) fn half_bursts(rtt_ms: u64, share: f64, length: f64) -> Self {
+        Self { inside: 0.5, ..Self::shared_bursts(rtt_ms, share / 0.5, length) }
+    }
+
     /// The same, with a share of packets delayed by another 20 to 120 ms.
     pub(crate) fn with_spikes(self, share: f64) -> Self {
         Self { spikes: share, ..self }
@@ -95,6 +103,7 @@ impl Link {
         self.sent[stream] += 1;
         let lost = self.loss[stream].loses(rng);
         let struck = self.shared.as_mut().is_some_and(|bursts| bursts.strikes(now, rng));
+        let struck = struck && (self.inside >= 1.0 || rng.f64() < self.inside);
         let port = self.silent_port.is_some_and(|port| self.sent[stream] % 8 == port);
         if lost || struck || port || self.silent || self.silent_stream == Some(stream) {
             return None;

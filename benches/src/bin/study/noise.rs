@@ -50,8 +50,20 @@ pub(crate) fn study(hours: u64) -> bool {
             false,
         ),
         (
+            Class::Voice,
+            "0.5 % in bursts of 70 ms that strike everything and lose half of it",
+            [Link::half_bursts(20, 0.005, 3.5), Link::half_bursts(30, 0.005, 3.5)],
+            true,
+        ),
+        (
+            Class::Voice,
+            "0.05 % in bursts of 100 ms that strike everything and lose half of it",
+            [Link::half_bursts(20, 0.0005, 5.0), Link::half_bursts(30, 0.0005, 5.0)],
+            false,
+        ),
+        (
             Class::Interactive,
-            "the same of 40 ms, class interactive",
+            "0.5 % in bursts of 40 ms that strike everything, class interactive",
             [Link::shared_bursts(20, 0.005, 2.0), Link::shared_bursts(30, 0.005, 2.0)],
             true,
         ),

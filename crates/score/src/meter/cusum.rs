@@ -9,7 +9,8 @@ use crate::defaults as d;
 /// usual", in nats. It sums up to the threshold and down to 0.
 ///
 /// Usual is a two-state process: a loss that follows a loss says only as much as such
-/// pairs are unusual here, so that a burst counts about once. Single late probes are as usual
+/// pairs are unusual here, so that a burst counts about once. A loss with another one near says as much less as
+/// losses here vary more than independent ones: so does a burst that spares some probes. Single late probes are as usual
 /// as they are here: they count as lost until their replies come.
 #[derive(Clone, Debug)]
 pub(crate) struct LossCusum {
@@ -17,11 +18,13 @@ pub(crate) struct LossCusum {
     threshold: f32,
     /// What an outcome adds, `[after answer, after loss][answered, lost]`.
     steps: [[f32; 2]; 2],
+    /// What a loss after an answer adds if another one was near.
+    near: f32,
 }
 
 impl LossCusum {
     pub(crate) fn new(ledger: &LossLedger) -> Self {
-        let mut cusum = Self { sum: 0.0, threshold: 0.0, steps: [[0.0; 2]; 2] };
+        let mut cusum = Self { sum: 0.0, threshold: 0.0, steps: [[0.0; 2]; 2], near: 0.0 };
         cusum.tune(ledger);
         cusum
     }
@@ -40,14 +43,16 @@ impl LossCusum {
         let drift = -(p0 * steps[0][1] + (1.0 - p0) * steps[0][0]);
         let threshold =
             libm::log(d::LOSS_PROBES_PER_ALARM * drift) - d::LOSS_OVERSHOOT * steps[0][1];
+        self.near = (steps[0][1] / ledger.clustering(p0)) as f32;
         self.steps = steps.map(|row| row.map(|step| step as f32));
         self.threshold = threshold as f32;
         self.sum = self.sum.min(self.threshold);
     }
 
-    /// Takes an answer and the losses in a row before it.
-    pub(crate) fn settle(&mut self, losses: u32) {
+    /// Takes an answer and the losses in a row before it; whether others were `near`.
+    pub(crate) fn settle(&mut self, losses: u32, near: bool) {
         let [[ok, lost], [ok_again, lost_again]] = self.steps;
+        let lost = if near { self.near } else { lost };
         let step = match losses.min(d::BURST_LENGTH_MAX) {
             0 => ok,
             losses => lost + (losses - 1) as f32 * lost_again + ok_again,
@@ -55,9 +60,10 @@ impl LossCusum {
         self.sum = (self.sum + step).clamp(0.0, self.threshold);
     }
 
-    /// A probe counted lost was only late.
-    pub(crate) fn rescue(&mut self) {
-        self.sum = (self.sum - self.steps[0][1] + self.steps[0][0]).max(0.0);
+    /// A probe counted lost was only late; whether other losses were `near`.
+    pub(crate) fn rescue(&mut self, near: bool) {
+        let lost = if near { self.near } else { self.steps[0][1] };
+        self.sum = (self.sum - lost + self.steps[0][0]).max(0.0);
     }
 
     /// Drops the evidence.
@@ -83,10 +89,12 @@ pub(crate) struct ShiftCusum {
     variance: f32,
     up: f32,
     down: f32,
+    /// When `up` reached the threshold, if it did not fall to 0 since, in milliseconds that wrap.
+    high_since_ms: u32,
     learnt: u16,
+    /// It did.
+    high: bool,
     shifted: bool,
-    /// When `up` reached the threshold, if it did not fall to 0 since; else `MAX`.
-    high_since: Instant,
 }
 
 impl ShiftCusum {
@@ -96,9 +104,10 @@ impl ShiftCusum {
             variance: 0.0,
             up: 0.0,
             down: 0.0,
+            high_since_ms: 0,
             learnt: 0,
+            high: false,
             shifted: false,
-            high_since: Instant::MAX,
         }
     }
 
@@ -114,13 +123,15 @@ impl ShiftCusum {
         self.up = (self.up + clip(z)).clamp(0.0, d::SHIFT_THRESHOLD);
         self.down = (self.down + clip(-z)).clamp(0.0, d::SHIFT_THRESHOLD);
         if self.up == 0.0 {
-            self.high_since = Instant::MAX;
+            self.high = false;
             self.shifted = false;
         } else if self.up >= d::SHIFT_THRESHOLD {
-            self.high_since = self.high_since.min(now);
+            self.is_high(now);
             self.shifted |= level - self.mean >= d::SHIFT_MIN_NS;
         }
-        let settled = now.since(self.high_since) >= d::SHIFT_REBASE_AFTER;
+        let lasted_ms = milliseconds(now).wrapping_sub(self.high_since_ms) as i32;
+        let settled =
+            self.high && i128::from(lasted_ms) >= d::SHIFT_REBASE_AFTER.as_millis() as i128;
         if settled || self.down >= d::SHIFT_THRESHOLD {
             self.rebase(level);
         } else if self.is_calm() {
@@ -142,7 +153,7 @@ impl ShiftCusum {
             return false;
         }
         self.up = d::SHIFT_THRESHOLD;
-        self.high_since = self.high_since.min(now);
+        self.is_high(now);
         !core::mem::replace(&mut self.shifted, true)
     }
 
@@ -187,6 +198,16 @@ impl ShiftCusum {
         self.up = 0.0;
         self.down = 0.0;
         self.shifted = false;
-        self.high_since = Instant::MAX;
+        self.high = false;
     }
+
+    fn is_high(&mut self, now: Instant) {
+        if !core::mem::replace(&mut self.high, true) {
+            self.high_since_ms = milliseconds(now);
+        }
+    }
+}
+
+fn milliseconds(at: Instant) -> u32 {
+    (at.as_nanos() / 1_000_000) as u32
 }

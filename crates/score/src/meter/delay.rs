@@ -141,31 +141,30 @@ impl Variation {
     }
 }
 
-/// Times at which histograms are halved and least delays begin anew.
+/// Times at which histograms are halved and least delays begin anew: the same moments for all.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounds {
-    halved_at: Instant,
+    /// Half-lives since the clock began.
+    halved: u32,
 }
 
 impl Rounds {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { halved_at: now }
+        Self { halved: half_lives(now) }
     }
 
     /// How many halvings are due, 16 at most (which empty a histogram), and whether a window
-    /// is over. Windows end at the same moments for all.
+    /// is over.
     pub(crate) fn due(&mut self, now: Instant) -> (u32, bool) {
-        let window = |at: Instant| at.as_nanos() / d::LEAST_DELAY_WINDOW.as_nanos() as u64;
-        let (mut halvings, before) = (0, window(self.halved_at));
-        while now.since(self.halved_at) >= d::VARIATION_HALF_LIFE && halvings < 16 {
-            self.halved_at += d::VARIATION_HALF_LIFE;
-            halvings += 1;
-        }
-        if halvings == 16 {
-            self.halved_at = now;
-        }
-        (halvings, window(self.halved_at) > before)
+        let now = half_lives(now).max(self.halved);
+        let before = core::mem::replace(&mut self.halved, now);
+        let rounds = (d::LEAST_DELAY_WINDOW.as_nanos() / d::VARIATION_HALF_LIFE.as_nanos()) as u32;
+        ((now - before).min(16), now / rounds > before / rounds)
     }
+}
+
+fn half_lives(at: Instant) -> u32 {
+    (at.as_nanos() / d::VARIATION_HALF_LIFE.as_nanos() as u64) as u32
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ const AFTER_ANSWER: usize = 2;
 const AFTER_ANSWER_LOST: usize = 3;
 const AFTER_LOSS: usize = 4;
 const LATE: usize = 5;
+const CLUSTERED: usize = 6;
+const CLUSTER_SQUARES: usize = 7;
 
 /// Loss of one stream: recent, and over minutes; there as a two-state process too.
 ///
@@ -51,8 +53,9 @@ pub(crate) struct LossLedger {
     /// In seconds; and the squares of the weights, which tell how many probes they amount to.
     recent: Fading<4>,
     /// Seconds; then probes after an answered one, and how many of them were lost; probes after a lost
-    /// one; single probes that were counted lost and came late.
-    usual: Fading<6>,
+    /// one; single probes that were counted lost and came late; losses of bursts and the squares of their
+    /// numbers.
+    usual: Fading<8>,
 }
 
 impl LossLedger {
@@ -82,6 +85,13 @@ impl LossLedger {
             usual[AFTER_LOSS] += losses as f32;
         }
         usual[AFTER_ANSWER] += f32::from(u8::from(losses == 0));
+    }
+
+    /// Counts a burst of so many losses that is over.
+    pub(crate) fn burst(&mut self, losses: u8) {
+        let usual = &mut self.usual.counts;
+        usual[CLUSTERED] += f32::from(losses);
+        usual[CLUSTER_SQUARES] += f32::from(losses) * f32::from(losses);
     }
 
     fn count(&mut self, now: Instant, weight: f32) {
@@ -166,6 +176,16 @@ impl LossLedger {
         (trials - begun + prior * d::BURST_PRIOR_WEIGHT) / (trials + d::BURST_PRIOR_WEIGHT)
     }
 
+    /// How many times as much losses vary as independent ones would, of which a `share` is lost: they come in
+    /// bursts that spare some probes, the number of whose losses this path has shown. At least 1.
+    pub(crate) fn clustering(&self, share: f64) -> f64 {
+        let [losses, squares] = self.usual([CLUSTERED, CLUSTER_SQUARES]);
+        let shown = (squares + d::BURST_PRIOR_WEIGHT) / (losses + d::BURST_PRIOR_WEIGHT);
+        // Independent losses have neighbours, too: that the next one is near has this chance each time.
+        let near = 1.0 - libm::pow(1.0 - share.min(d::BURST_MAX), d::BURST_GAP.into());
+        (shown * (1.0 - near) / (1.0 + near)).max(1.0)
+    }
+
     /// The same, and what it may be beyond: one deviation of what this path has shown.
     pub(crate) fn usual_continuation_bound(&self, prior: f64) -> f64 {
         let [trials, _] = self.usual([AFTER_LOSS, AFTER_ANSWER_LOST]);
@@ -241,6 +261,46 @@ impl Series {
 
     fn weigh(&mut self, weight_ms: u16) {
         self.weight_ms = weight_ms.to_ne_bytes();
+    }
+}
+
+/// A burst with gaps: losses with fewer than [`d::BURST_GAP`] answers between them (RFC 3611 section 4.7.2),
+/// which a run of losses is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Burst {
+    losses: u8,
+    /// Since the last of them.
+    answers: u8,
+}
+
+impl Burst {
+    /// A probe was answered after so many lost ones. Says how many were lost in a burst that ends with it. What
+    /// lasts for long is none, and neither is an outage.
+    pub(crate) fn answered(&mut self, losses: u32) -> Option<u8> {
+        if losses > d::BURST_LENGTH_MAX {
+            *self = Self::default();
+        } else if losses > 0 {
+            *self = Self { losses: self.losses.saturating_add(losses as u8), answers: 0 };
+        }
+        if self.losses == 0 {
+            return None;
+        }
+        self.answers += 1;
+        if self.answers < d::BURST_GAP {
+            return None;
+        }
+        let Self { losses, .. } = core::mem::take(self);
+        (losses < u8::MAX).then_some(losses)
+    }
+
+    /// One of them was only late.
+    pub(crate) fn rescue(&mut self) {
+        self.losses = self.losses.saturating_sub(1);
+    }
+
+    /// Whether a loss now would be one more of them.
+    pub(crate) fn runs(self) -> bool {
+        self.losses > 0
     }
 }
 

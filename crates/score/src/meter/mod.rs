@@ -12,7 +12,7 @@ use pathvane_clock::{Duration, Instant};
 use crate::{Sample, defaults as d};
 use cusum::{LossCusum, ShiftCusum};
 use delay::{Rounds, Smooth, Variation};
-use loss::{LossLedger, Series, weight};
+use loss::{Burst, LossLedger, Series, weight};
 use ports::Ports;
 use window::{Mark, Window};
 
@@ -69,6 +69,7 @@ pub struct Meter {
     rounds: Rounds,
     loss: LossLedger,
     series: Series,
+    burst: Burst,
     loss_cusum: LossCusum,
     delay_cusum: ShiftCusum,
     jitter_cusum: ShiftCusum,
@@ -86,6 +87,8 @@ pub struct Meter {
     void_before: Instant,
     /// Losses of probes sent before this say nothing of quality.
     forgiven_before: Instant,
+    /// When delay stepped up last, in seconds; 0 if it never did.
+    stepped_s: u32,
     /// Smoothed time between probes.
     period_ns: f32,
     /// What it is while nothing is suspicious, in milliseconds.
@@ -118,6 +121,7 @@ impl Meter {
             loss_cusum: LossCusum::new(&loss),
             loss,
             series: Series::default(),
+            burst: Burst::default(),
             delay_cusum: ShiftCusum::new(),
             jitter_cusum: ShiftCusum::new(),
             run: 0,
@@ -128,6 +132,7 @@ impl Meter {
             last_sent: Instant::ZERO,
             void_before: Instant::ZERO,
             forgiven_before: Instant::ZERO,
+            stepped_s: 0,
             period_ns: 0.0,
             usual_period_ms: 20,
             counted: false,
@@ -284,7 +289,8 @@ impl Meter {
             let ended = !self.series.rescue(weight);
             self.loss.rescue(weight, ended);
             if ended {
-                self.loss_cusum.rescue();
+                self.burst.rescue();
+                self.loss_cusum.rescue(self.burst.runs());
             }
         }
         if !self.delay_cusum.is_calm() {
@@ -297,12 +303,19 @@ impl Meter {
     /// A late reply says for certain that delay stepped up, as far as it is to be trusted.
     pub(crate) fn delay_stepped(&mut self, now: Instant, sample: &Sample) {
         if self.trusts(sample) && self.delay_cusum.force(now, sample.rtt_ns as f32) {
-            self.restart_variation();
+            self.restart_variation(now);
         }
     }
 
-    /// Delay stepped up: variation is counted from the new level, as a phone's buffer does.
-    fn restart_variation(&mut self) {
+    /// Delay stepped up: variation is counted from the new level, as a phone's buffer does. If it did so
+    /// lately and did not stay there, that is variation.
+    fn restart_variation(&mut self, now: Instant) {
+        let now_s = (now.as_nanos() / 1_000_000_000) as u32;
+        let before_s = core::mem::replace(&mut self.stepped_s, now_s);
+        let lately_s = d::SHIFT_REBASE_AFTER.as_secs() as u32;
+        if before_s > 0 && now_s.saturating_sub(before_s) < lately_s {
+            return;
+        }
         self.round_trip = Variation::default();
         self.forward = Variation::default();
         self.reverse = Variation::default();
@@ -326,7 +339,7 @@ impl Meter {
         let before = self.delay_cusum.shifted();
         self.delay_cusum.update(now, rtt, self.smooth.srtt(), gap_s);
         if self.delay_cusum.shifted() && !before {
-            self.restart_variation();
+            self.restart_variation(now);
         }
         if let Some(difference) = difference.filter(|_| follows) {
             self.ipdv.record(difference as u64);
@@ -402,7 +415,10 @@ impl Meter {
         if answered {
             let series = core::mem::take(&mut self.series);
             self.loss.answered(now, weight, series);
-            self.loss_cusum.settle(series.losses());
+            self.loss_cusum.settle(series.losses(), self.burst.runs());
+            if let Some(losses) = self.burst.answered(series.losses()) {
+                self.loss.burst(losses);
+            }
         } else {
             self.series.lost(weight);
             self.loss.lost(now, weight);
@@ -495,10 +511,11 @@ impl Meter {
     }
 
     /// How many probes of this stream say as much as one with independent loss: the variance
-    /// of a two-state process over that of independent trials.
+    /// of a two-state process over that of independent trials, or that of bursts which spare some.
     pub(crate) fn design_effect(&self) -> f64 {
         let again = self.loss.usual_continuation(d::BURST_PRIOR_BOUNDS).min(d::BURST_MAX);
-        (1.0 + again) / (1.0 - again)
+        let runs = (1.0 + again) / (1.0 - again);
+        runs.max(self.loss.clustering(self.loss.recent().share()))
     }
 
     pub(crate) fn usual_tally(&self) -> Tally {
@@ -563,6 +580,7 @@ impl Meter {
         self.forgiven_before = now;
         self.loss.forgive(now);
         self.series = Series::default();
+        self.burst = Burst::default();
         self.loss_cusum.forgive();
     }
 

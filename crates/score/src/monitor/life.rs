@@ -15,6 +15,8 @@ pub(super) struct Facts {
     pub(super) down: Reasons,
     /// Reasons that degrade it; with SILENCE nothing gets through, but one lone reflector says so.
     pub(super) degraded: Reasons,
+    /// They are more than another delay than usual, with which all limits are kept.
+    pub(super) harmful: bool,
     /// Probes are missing.
     pub(super) suspicious: bool,
     /// Nothing is measured: the state stands.
@@ -124,6 +126,9 @@ impl Life {
         }
         let next = self.next(now, facts);
         if next == self.state {
+            if next == State::Degraded && self.degraded_at.is_none_or(|at| at < self.since) {
+                self.punish_degraded(now, facts);
+            }
             return false;
         }
         self.punish(now, next, facts);
@@ -194,17 +199,25 @@ impl Life {
         if delayed && down_cost {
             self.penalties.iter_mut().flatten().for_each(|it| it.take_back(now));
         }
-        let young = self.state == State::Init || self.state == State::Admin;
-        let cost = match next {
-            State::Down if !young => d::PENALTY_DOWN,
-            State::Degraded if !young && !self.degraded_lately(now) => d::PENALTY_DEGRADED,
-            _ => return,
-        };
-        match next {
-            State::Down => self.down_cost = true,
-            _ => self.degraded_at = Some(now),
+        if self.state == State::Init || self.state == State::Admin {
+            return;
         }
-        self.penalties.iter_mut().flatten().for_each(|it| it.add(now, cost));
+        match next {
+            State::Down => {
+                self.down_cost = true;
+                self.penalties.iter_mut().flatten().for_each(|it| it.add(now, d::PENALTY_DOWN));
+            }
+            State::Degraded => self.punish_degraded(now, facts),
+            _ => {}
+        }
+    }
+
+    /// Adds what a bad spell costs that does harm.
+    fn punish_degraded(&mut self, now: Instant, facts: &Facts) {
+        if facts.harmful && !self.degraded_lately(now) {
+            self.degraded_at = Some(now);
+            self.penalties.iter_mut().flatten().for_each(|it| it.add(now, d::PENALTY_DEGRADED));
+        }
     }
 
     /// Whether this bad spell was counted already.

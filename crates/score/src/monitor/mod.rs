@@ -501,19 +501,22 @@ impl PathMonitor {
         let enough = self.streams.reflectors_that_answered() + joint.confirmed >= 2;
         let low = self.assessment.is_low(self.config.class);
         let lossy = self.assessment.is_lossy();
+        let degraded = joint
+            .degraded
+            .with_if(silent && !enough, Reasons::SILENCE)
+            .with_if(low, Reasons::LOW_SCORE)
+            .with_if(lossy, Reasons::LOSS)
+            .with_if(self.has_mtu_hole(), Reasons::MTU_HOLE)
+            .with_if(self.reported.contains(&true), Reasons::REPORTED);
+        let only_later = degraded.without(Reasons::DELAY.with(Reasons::JITTER)).is_empty();
         Facts {
             admin: self.admin,
             down: Reasons::NONE
                 .with_if(self.link == LinkState::Down, Reasons::LINK_DOWN)
                 .with_if(self.bfd == BfdState::Down, Reasons::BFD_DOWN)
                 .with_if(silent && enough, Reasons::SILENCE),
-            degraded: joint
-                .degraded
-                .with_if(silent && !enough, Reasons::SILENCE)
-                .with_if(low, Reasons::LOW_SCORE)
-                .with_if(lossy, Reasons::LOSS)
-                .with_if(self.has_mtu_hole(), Reasons::MTU_HOLE)
-                .with_if(self.reported.contains(&true), Reasons::REPORTED),
+            degraded,
+            harmful: !only_later || self.assessment.violates(self.config.class),
             suspicious: joint.suspicious,
             // Probes that were sent and did not come back are news, however old.
             frozen: self.stale && !silent,

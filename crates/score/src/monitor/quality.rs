@@ -150,6 +150,11 @@ impl Assessment {
         self.classes[class.index()].low
     }
 
+    /// Whether a limit of a class is broken.
+    pub(super) fn violates(&self, class: Class) -> bool {
+        self.classes[class.index()].compliance == Some(Compliance::Violates)
+    }
+
     /// Whether loss is beyond the limit of any class, however usual.
     pub(super) fn is_lossy(&self) -> bool {
         self.lossy
