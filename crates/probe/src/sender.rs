@@ -218,12 +218,15 @@ impl Sender {
     }
 
     /// The shell could not send probe `seq`: it is neither answered nor lost, and the next one gets its
-    /// number, if none was written since, so that those under way are still followed by their neighbours.
+    /// number, if none was written since, so that those under way are still followed by their neighbours. With
+    /// several source ports it does not: one that is refused would be tried for ever, and the others never.
     pub fn handle_send_failed(&mut self, seq: u32) {
         let Some(slot) = self.ring.get(seq) else { return };
         if slot.state == State::Pending {
             self.resolve(seq, State::Unsent);
-            self.ring.take_back(seq);
+            if self.comparison.has_one_port() {
+                self.ring.take_back(seq);
+            }
             self.comparison.unsent(seq);
             self.counters.sent -= 1;
             self.counters.send_failed += 1;

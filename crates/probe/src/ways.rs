@@ -48,6 +48,11 @@ impl Comparison {
         Self { ports: vec![Port::default(); usize::from(ports.max(1))], doubts: 0 }
     }
 
+    /// Whether all probes leave from one port.
+    pub(crate) fn has_one_port(&self) -> bool {
+        self.ports.len() == 1
+    }
+
     /// Counts probe `seq` as sent; returns the how manyth of its session it is.
     pub(crate) fn sent(&mut self, seq: u32) -> u32 {
         let port = self.port(seq);

@@ -392,3 +392,22 @@ fn the_packet_carries_the_wall_clock_of_the_epoch() {
     let read = time.read(ErrorEstimate::UNSYNCHRONISED);
     assert_eq!(read.since(EPOCH), i64::try_from(sent.as_nanos()).unwrap());
 }
+
+#[test]
+fn a_source_port_that_is_refused_does_not_stop_the_others() {
+    let mut sender = Sender::new(Instant::ZERO, &pathvane_probe::Config { ports: 8, ..config() });
+    let mut out = Vec::new();
+    let mut left = [0; 8];
+    for ms in 0..60_000 {
+        let now = Instant::from_millis(ms);
+        while sender.poll_lost(now).is_some() {}
+        while let Some(seq) = sender.poll_transmit(now, &mut out) {
+            match seq % 8 {
+                3 => sender.handle_send_failed(seq),
+                port => left[port as usize] += 1,
+            }
+        }
+    }
+    assert!((0..8).all(|port| port == 3 || left[port] > 300), "{left:?}");
+    assert!(sender.counters().send_failed > 300);
+}

@@ -28,8 +28,7 @@ impl Link {
 fn bursts_that_spare_some_probes_break_no_limit_once_they_are_known() {
     let (mut degraded, mut violated) = (0, 0);
     for seed in 0..4 {
-        let mut link =
-            Link { process: Gilbert::new(0.01, 3.5), bad: false, until: Instant::ZERO };
+        let mut link = Link { process: Gilbert::new(0.01, 3.5), bad: false, until: Instant::ZERO };
         let mut path = Path::new(MonitorConfig::default(), &[0_u8, 1], seed);
         path.run_for(secs(900), &mut |now, _, rng| link.answer(now, rng));
         let before = path.entries(State::Degraded);

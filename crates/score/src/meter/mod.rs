@@ -9,6 +9,7 @@ mod window;
 
 use pathvane_clock::{Duration, Instant};
 
+use crate::stream::MAX_PORTS;
 use crate::{Sample, defaults as d};
 use cusum::{LossCusum, ShiftCusum};
 use delay::{Rounds, Smooth, Variation};
@@ -158,11 +159,16 @@ impl Meter {
         self.series.rescale(d::LOSS_BEFORE_ALARM);
     }
 
-    /// Probe `seq` was really sent. Numbers count up by one; a jump starts the window anew.
+    /// Probe `seq` was really sent. Numbers count up by one; under a few that are missing nothing was sent, a
+    /// jump starts the window anew.
     pub fn sent(&mut self, now: Instant, seq: u32) {
-        if self.window.is_full() {
-            self.settle_head(now);
+        if seq.wrapping_sub(self.window.next()) < MAX_PORTS as u32 {
+            while self.window.next() != seq {
+                self.make_room(now);
+                self.window.skip();
+            }
         }
+        self.make_room(now);
         if self.counters.sent > 0 {
             let gap = now.since(self.last_sent).as_nanos() as f32;
             let first = self.period_ns == 0.0;
@@ -173,6 +179,12 @@ impl Meter {
         }
         self.last_sent = now;
         self.counters.sent = self.counters.sent.wrapping_add(1);
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        if self.window.is_full() {
+            self.settle_head(now);
+        }
     }
 
     /// A reply arrived.
@@ -394,7 +406,11 @@ impl Meter {
     fn settle_head(&mut self, now: Instant) {
         let Some((seq, answered)) = self.window.head() else { return };
         let (sent, gap) = (self.window.head_sent().unwrap_or(now), self.window.head_gap());
+        let skipped = self.window.is_head_skipped();
         self.window.settle();
+        if skipped {
+            return;
+        }
         if !answered {
             self.counters.missed = self.counters.missed.wrapping_add(1);
             let after_newest = (seq.wrapping_sub(self.newest_answered) as i32) > 0;

@@ -63,6 +63,37 @@ fn jitter_follows_rfc_3550() {
     assert!((mean - 3.166).abs() < 0.001, "mean {mean}");
 }
 
+/// One of four ports is refused; every twentieth of the others' probes is lost.
+#[test]
+fn a_number_under_which_nothing_was_sent_is_neither_lost_nor_answered() {
+    for start in [0, u32::MAX - 1999] {
+        let mut meter = Meter::with_ports(at(0), 4);
+        let (mut sent, mut lost) = (0, 0);
+        for nth in 0..4000_u32 {
+            let seq = nth.wrapping_add(start);
+            if seq % 4 == 1 {
+                continue;
+            }
+            let now = 20 * u64::from(nth);
+            while meter.poll_timeout().is_some_and(|due| due <= at(now)) {
+                meter.handle_timeout(at(now));
+            }
+            meter.sent(at(now), seq);
+            sent += 1;
+            if sent % 20 == 0 {
+                lost += 1;
+            } else {
+                meter.reply(at(now + 30), &Sample::round_trip(seq, at(now + 30), 30 * MS));
+            }
+        }
+        let counters = meter.counters();
+        assert!(counters.missed >= lost - 2 && counters.missed <= lost, "{counters:?}");
+        assert_eq!((counters.sent, counters.answered), (sent, sent - lost));
+        assert!((meter.tally().share() - 0.05).abs() < 0.01, "{:?}", meter.tally());
+        assert_eq!((meter.silent_ports(), meter.missed_run()), (0, meter.missed_run().min(1)));
+    }
+}
+
 #[test]
 fn a_missed_probe_counts_at_the_instant_it_announced() {
     let mut meter = calm(100, 30);

@@ -12,6 +12,9 @@ pub(crate) const MAX_OUTSTANDING: u32 = 64;
 /// Send times are kept as gaps in units of 2^16 ns (66 us), 4.3 s at most.
 const GAP_SHIFT: u32 = 16;
 
+/// The gap of a number under which nothing was sent.
+const SKIPPED: u16 = u16::MAX;
+
 /// What a reply is to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -65,7 +68,8 @@ impl Window {
         if !follows {
             *self = Self { first: seq, head: seq, next: seq, ..Self::new() };
         }
-        let gap = (now.since(self.last_sent).as_nanos() >> GAP_SHIFT).min(u16::MAX.into()) as u16;
+        let longest = u128::from(SKIPPED - 1);
+        let gap = (now.since(self.last_sent).as_nanos() >> GAP_SHIFT).min(longest) as u16;
         self.gaps[(seq % MAX_OUTSTANDING) as usize] = gap;
         if self.outstanding() == 0 {
             self.head_sent = now;
@@ -74,11 +78,37 @@ impl Window {
             self.last_sent += nanos(gap);
         }
         self.set_answered(seq, false);
+        self.pass(seq);
+        follows
+    }
+
+    /// The number that the next probe should have.
+    pub(crate) fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// Nothing is sent under the next number.
+    pub(crate) fn skip(&mut self) {
+        let seq = self.next;
+        self.gaps[(seq % MAX_OUTSTANDING) as usize] = SKIPPED;
+        if self.outstanding() == 0 {
+            self.head_sent = self.last_sent;
+        }
+        // Nobody can answer it either.
+        self.set_answered(seq, true);
+        self.pass(seq);
+    }
+
+    fn pass(&mut self, seq: u32) {
         self.next = seq.wrapping_add(1);
         if self.next.wrapping_sub(self.first) > SPAN {
             self.first = self.next.wrapping_sub(SPAN);
         }
-        follows
+    }
+
+    /// Whether nothing was sent under the number of the oldest probe under way.
+    pub(crate) fn is_head_skipped(&self) -> bool {
+        self.gaps[(self.head % MAX_OUTSTANDING) as usize] == SKIPPED
     }
 
     /// Notes a reply to probe `seq`.
@@ -145,6 +175,7 @@ impl Window {
 }
 
 fn nanos(gap: u16) -> Duration {
+    let gap = if gap == SKIPPED { 0 } else { gap };
     Duration::from_nanos(u64::from(gap) << GAP_SHIFT)
 }
 
@@ -209,6 +240,21 @@ mod tests {
             let error = times[head].since(window.head_sent().unwrap());
             assert!(error < Duration::from_micros(66), "{error:?} at {seq}");
         }
+    }
+
+    #[test]
+    fn what_is_skipped_is_neither_late_nor_under_way() {
+        let mut window = Window::new();
+        window.sent(ms(0), 10);
+        window.skip();
+        assert!(window.sent(ms(20), 12));
+        window.settle();
+        assert!(window.is_head_skipped());
+        assert_eq!((window.mark(11), window.head_sent()), (Mark::Duplicate, Some(ms(0))));
+        window.settle();
+        assert!(!window.is_head_skipped());
+        let error = ms(20).since(window.head_sent().unwrap());
+        assert!(error < Duration::from_micros(66), "{error:?}");
     }
 
     #[test]
