@@ -200,6 +200,9 @@ fn what_cannot_be_opened_or_found_is_named() {
         (&["127.0.0.1", "--source", "::1"], "the family of --source"),
         (&["127.0.0.1", "--key-file", "/nonexistent/key"], "/nonexistent/key"),
         (&["host.invalid"], "host.invalid"),
+        (&["127.0.0.1:0"], "127.0.0.1:0"),
+        (&["0.0.0.0:862"], "0.0.0.0:862"),
+        (&["[::]:862"], "[::]:862"),
     ] {
         let output = probe(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");

@@ -174,7 +174,8 @@ fn standard_input_json_lines_and_options_are_taken() {
 #[test]
 fn what_cannot_be_read_is_told_with_line_and_remedy() {
     for (input, said) in [
-        ("at_ms,rtt_ms\n0,20\n20,fast\n", "-: line 3: "),
+        ("at_ms,rtt_ms\n0,20\n20,fast\n", "-: line 3: rtt_ms: invalid type"),
+        ("\u{feff}at_ms,rtt_ms\n0,20\n20,fast\n", "-: line 3: rtt_ms: invalid type"),
         ("at_ms,rtt_ms\n20,20\n0,20\n", "sort the lines by at_ms"),
         ("{\"at_ms\":0,\"rtt\":1}\n", "line 1: unknown field `rtt`"),
         ("", "the series has no probes"),

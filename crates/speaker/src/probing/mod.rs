@@ -313,8 +313,22 @@ fn is_from(target: SocketAddr, from: SocketAddr) -> bool {
     target.ip() == from.ip() && (from.port() == 0 || from.port() == target.port())
 }
 
-/// The addresses of `name`: a host or an address, with a port or without. An error names it.
+/// The addresses of `name`: a host or an address, with a port or without, that can be probed. An error names it.
 pub async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, OsError> {
+    let mut found = look_up(name, port).await?;
+    for address in &mut found {
+        // IPv4 written as IPv6 is IPv4: replies come from there.
+        address.set_ip(address.ip().to_canonical());
+        if address.port() == 0 || address.ip().is_unspecified() {
+            let wrong = io::Error::new(io::ErrorKind::InvalidInput, "nobody has this address");
+            let remedy = "give the address and the port at which the far end listens";
+            return Err(OsError::new(format!("probe {address}"), wrong).with_remedy(remedy));
+        }
+    }
+    Ok(found)
+}
+
+async fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, OsError> {
     if let Ok(address) = name.parse::<SocketAddr>() {
         return Ok(vec![address]);
     }

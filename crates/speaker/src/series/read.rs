@@ -73,6 +73,10 @@ impl<R: BufRead> Reader<R> {
                     "write one probe per line, as CSV or JSON",
                 ));
             }
+            if self.line == 1 && self.text.starts_with('\u{feff}') {
+                // What spreadsheets put in front.
+                self.text.drain(..'\u{feff}'.len_utf8());
+            }
             let text = self.text.trim();
             if read == 0 || !(text.is_empty() || text.starts_with('#')) {
                 return Ok(read > 0);
@@ -150,10 +154,15 @@ impl<R: BufRead> Reader<R> {
             };
             (name.clone(), value)
         };
-        let object = columns.iter().zip(values).map(member).collect();
-        serde_json::from_value(serde_json::Value::Object(object)).map_err(|error| {
+        let members: Vec<_> = columns.iter().zip(values).map(member).collect();
+        let line = |members: &[(String, serde_json::Value)]| {
+            serde_json::from_value(serde_json::Value::Object(members.iter().cloned().collect()))
+        };
+        line(&members).map_err(|error: serde_json::Error| {
+            let wrong = |it: &&(String, _)| line(std::slice::from_ref(*it)).is_err();
+            let named = members.iter().find(wrong).map_or("", |(name, _)| name);
             let remedy = "docs/OPERATING.md lists the members of a series";
-            SeriesError::new(self.line, error.to_string(), remedy)
+            SeriesError::new(self.line, format!("{named}: {error}"), remedy)
         })
     }
 
