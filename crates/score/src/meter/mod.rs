@@ -162,7 +162,7 @@ impl Meter {
     /// Probe `seq` was really sent. Numbers count up by one; under a few that are missing nothing was sent, a
     /// jump starts the window anew.
     pub fn sent(&mut self, now: Instant, seq: u32) {
-        if seq.wrapping_sub(self.window.next()) < MAX_PORTS as u32 {
+        if self.counters.sent > 0 && seq.wrapping_sub(self.window.next()) < MAX_PORTS as u32 {
             while self.window.next() != seq {
                 self.make_room(now);
                 self.window.skip();

@@ -90,13 +90,14 @@ impl Window {
     /// Nothing is sent under the next number.
     pub(crate) fn skip(&mut self) {
         let seq = self.next;
+        let idle = self.outstanding() == 0;
         self.gaps[(seq % MAX_OUTSTANDING) as usize] = SKIPPED;
-        if self.outstanding() == 0 {
-            self.head_sent = self.last_sent;
-        }
         // Nobody can answer it either.
         self.set_answered(seq, true);
         self.pass(seq);
+        if idle {
+            self.head = self.next;
+        }
     }
 
     fn pass(&mut self, seq: u32) {
@@ -255,6 +256,11 @@ mod tests {
         assert!(!window.is_head_skipped());
         let error = ms(20).since(window.head_sent().unwrap());
         assert!(error < Duration::from_micros(66), "{error:?}");
+        window.settle();
+        window.skip();
+        assert_eq!((window.head(), window.head_sent()), (None, None));
+        assert!(window.sent(ms(500), 14));
+        assert_eq!((window.head(), window.head_sent()), (Some((14, false)), Some(ms(500))));
     }
 
     #[test]
