@@ -90,8 +90,36 @@ fn a_number_under_which_nothing_was_sent_is_neither_lost_nor_answered() {
         assert!(counters.missed >= lost - 2 && counters.missed <= lost, "{counters:?}");
         assert_eq!((counters.sent, counters.answered), (sent, sent - lost));
         assert!((meter.tally().share() - 0.05).abs() < 0.01, "{:?}", meter.tally());
+        let start = meter.loss.usual_start();
+        assert!((start - 0.047).abs() < 0.004, "three of four numbers were trials: {start}");
         assert_eq!((meter.silent_ports(), meter.missed_run()), (0, meter.missed_run().min(1)));
     }
+}
+
+/// Every fourth second 20 probes are struck, of which every other is lost; or as many are lost, far apart; or by chance.
+#[test]
+fn bursts_that_spare_some_probes_say_less_than_lone_losses() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let lossy = |lost: &mut dyn FnMut(u32) -> bool| {
+        let mut meter = Meter::new(at(0));
+        for seq in 0..20_000 {
+            let now = at(20 * u64::from(seq));
+            while meter.poll_timeout().is_some_and(|due| due <= now) {
+                meter.handle_timeout(now);
+            }
+            if lost(seq) {
+                meter.sent(now, seq);
+            } else {
+                probe(&mut meter, seq, 10);
+            }
+        }
+        meter.design_effect()
+    };
+    let bursts = lossy(&mut |seq| seq % 200 < 20 && seq % 2 == 0);
+    let lone = lossy(&mut |seq| seq % 20 == 0);
+    let random = lossy(&mut |_| rng.f64() < 0.05);
+    assert!(bursts > 2.5, "ten at a time, less what chance would make of them: {bursts}");
+    assert!((1.0..1.1).contains(&lone) && (1.0..1.5).contains(&random), "{lone}, {random}");
 }
 
 #[test]
