@@ -69,6 +69,8 @@ fn a_number_under_which_nothing_was_sent_is_neither_lost_nor_answered() {
     for start in [0, u32::MAX - 1999] {
         let mut meter = Meter::with_ports(at(0), 4);
         let (mut sent, mut lost) = (0, 0);
+        // The one before is under way when a probe is sent.
+        let mut before = None;
         for nth in 0..4000_u32 {
             let seq = nth.wrapping_add(start);
             if seq % 4 == 1 {
@@ -80,15 +82,16 @@ fn a_number_under_which_nothing_was_sent_is_neither_lost_nor_answered() {
             }
             meter.sent(at(now), seq);
             sent += 1;
-            if sent % 20 == 0 {
-                lost += 1;
-            } else {
-                meter.reply(at(now + 30), &Sample::round_trip(seq, at(now + 30), 30 * MS));
+            lost += u32::from(sent % 20 == 0);
+            let under_way = (sent % 20 > 0).then_some((seq, at(now + 41)));
+            if let Some((seq, back)) = core::mem::replace(&mut before, under_way) {
+                meter.reply(back, &Sample::round_trip(seq, back, 41 * MS));
             }
         }
         let counters = meter.counters();
         assert!(counters.missed >= lost - 2 && counters.missed <= lost, "{counters:?}");
         assert_eq!((counters.sent, counters.answered), (sent, sent - lost));
+        assert_eq!(before, None, "the last one was lost");
         assert!((meter.tally().share() - 0.05).abs() < 0.01, "{:?}", meter.tally());
         let start = meter.loss.usual_start();
         assert!((start - 0.047).abs() < 0.004, "three of four numbers were trials: {start}");
