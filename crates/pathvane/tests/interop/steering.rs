@@ -241,7 +241,8 @@ fn leaves_in_its_table(told: Told) {
 }
 
 fn until_both_are_up(speaker: &Speaker<'_>) {
-    until_true(30, "both paths are measured", || {
+    // One that was down for a moment needs 30 s to be up again.
+    until_true(90, "both paths are measured", || {
         let paths = speaker.json(&["show", "paths"]).unwrap_or_default();
         crate::speaker::each(&paths).filter(|path| path["state"] == "up").count() == 2
     });

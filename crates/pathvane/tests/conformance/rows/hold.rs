@@ -53,16 +53,16 @@ pub(super) fn rows() -> Vec<Row> {
             |w| {
                 let (mut peer, prefix) = (opening(w, EXTERNAL, 3), w.prefix());
                 peer.send(&octets::keepalive());
-                peer.announce(prefix, &[]);
                 let began = Instant::now();
+                peer.announce(prefix, &[]);
                 w.external.route(prefix);
                 expires(&mut peer, began);
                 w.external.gone(prefix);
             },
         ),
         row("4271-6.5-open-confirm", Must, "silence in OpenConfirm: Hold Timer Expired", |w| {
+            let began = Instant::now();
             let mut peer = opening(w, EXTERNAL, 3);
-            let began = Instant::now() - Duration::from_millis(50);
             expires(&mut peer, began);
         }),
         row(
@@ -71,8 +71,8 @@ pub(super) fn rows() -> Vec<Row> {
             "the lower of both hold times counts: ours is three seconds",
             |w| {
                 let mut peer = opening(w, SHORT_HOLD, 90);
-                peer.send(&octets::keepalive());
                 let began = Instant::now();
+                peer.send(&octets::keepalive());
                 expires(&mut peer, began);
             },
         ),
