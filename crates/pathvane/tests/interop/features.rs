@@ -51,6 +51,7 @@ bgp_identifier = "10.255.0.1"
 steering = "act"
 control = "CONTROL"
 fib = "kernel"
+drain_wait = "15s"
 listen = ["0.0.0.0:179"]
 
 [peers.far]
