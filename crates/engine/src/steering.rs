@@ -95,9 +95,8 @@ impl Engine {
         let steer = &self.steers[service.index()];
         let alerted = steer.wanted().and_then(|_| steer.decision().alerted.map(path_of));
         let mut carry = self.acting[service.index()].carry.clone();
-        carry.extend(
-            steer.carry().iter().filter(|path| !carry.contains(path)).copied().collect::<Vec<_>>(),
-        );
+        // One that is there twice is probed no more for it.
+        carry.extend_from_slice(steer.carry());
         (carry, alerted)
     }
 

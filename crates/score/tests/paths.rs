@@ -671,51 +671,10 @@ fn ratings_are_told_on_the_scale_of_the_codec_and_while_a_path_is_new() {
     }
 }
 
-/// Longer by `more` for `on` of every `every`.
-fn in_blocks(
-    now: Instant,
-    every: Duration,
-    on: Duration,
-    more: Duration,
-    rng: &mut Rng,
-) -> Duration {
-    let within = now.as_nanos() % every.as_nanos() as u64;
-    wobble(ms(20), rng) + if within < on.as_nanos() as u64 { more } else { Duration::ZERO }
-}
-
 #[test]
-fn delay_that_comes_and_goes_is_variation() {
-    let mut path = settled(20, &[0, 1], MonitorConfig::default());
-    let from = path.now;
-    path.run_for(secs(10), &mut |now, _, rng| Some(in_blocks(now, secs(1), ms(300), ms(60), rng)));
-    let score = path.monitor.score(Class::Voice);
-    assert!(score.violations.delay_variation, "{score:?}");
-    assert!(path.first(from, |it| it.reasons.contains(Reasons::DELAY)).is_some());
-}
-
-#[test]
-fn delay_that_comes_and_stays_is_none() {
-    let mut path = settled(20, &[0, 1], MonitorConfig::default());
-    for _ in 0..30 {
-        path.run_for(ms(500), &mut |_, _, rng| Some(wobble(ms(80), rng)));
-        assert!(!path.monitor.score(Class::Voice).violations.any());
-    }
-}
-
-#[test]
-fn short_rises_of_delay_with_which_all_limits_are_kept_cost_no_trust() {
-    let mut path = settled(20, &[0, 1], MonitorConfig::default());
-    for _ in 0..240 {
-        path.run_for(secs(60), &mut |now, _, rng| {
-            Some(in_blocks(now, secs(60), ms(200), ms(60), rng))
-        });
-        assert_eq!(path.monitor.verdict().evidence.penalty, 0);
-        assert!(!path.monitor.score(Class::Voice).violations.any());
-    }
-    assert!(path.entries(State::Degraded) > 100, "they are told");
-    // Where a limit is broken they are counted.
-    let mut path = settled(20, &[0, 1], MonitorConfig::default());
-    path.run_for(secs(20), &mut |_, _, rng| Some(wobble(ms(900), rng)));
-    assert!(path.monitor.score(Class::Voice).violations.any());
-    assert!(path.monitor.verdict().evidence.penalty > 0);
+fn a_path_that_begins_with_loss_has_no_past_to_pay_for() {
+    let mut path = Path::new(MonitorConfig::default(), &[0_u8, 1], 7);
+    path.run_for(secs(60), &mut |_, _, rng| (rng.f64() > 0.3).then(|| wobble(ms(20), rng)));
+    assert_eq!((path.state(), path.entries(State::Up)), (State::Degraded, 0));
+    assert_eq!(path.monitor.verdict().evidence.penalty, 0);
 }

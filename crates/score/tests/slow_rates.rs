@@ -1,6 +1,7 @@
 //! Monitors and a selector where probes are few: a fault of both paths at once moves nothing, however
 //! long it takes to show.
 
+mod candidates;
 mod sim;
 
 use pathvane_clock::{Duration, Instant};
@@ -52,17 +53,8 @@ impl Site {
 }
 
 fn candidate(id: u32, path: &Path) -> Candidate {
-    Candidate {
-        path: PathId(id),
-        verdict: *path.monitor.verdict(),
-        score: path.monitor.score(Class::Bulk),
-        shared_risk: 0,
-        instances: (0, 0),
-        utilisation: None,
-        load: None,
-        weight: 1.0,
-        cost: 0.0,
-    }
+    let verdict = *path.monitor.verdict();
+    Candidate { verdict, score: path.monitor.score(Class::Bulk), ..candidates::path(id, 0.0) }
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) struct Life {
     cleared: bool,
     penalties: [Option<Penalty>; 2],
     degraded_at: Option<Instant>,
+    /// The running bad spell has done no harm.
+    free: bool,
     /// The running outage was counted.
     down_cost: bool,
 }
@@ -89,6 +91,7 @@ impl Life {
             cleared: false,
             penalties: config.damping.map(|damping| damping.map(|it| Penalty::new(now, it))),
             degraded_at: None,
+            free: false,
             down_cost: false,
         }
     }
@@ -126,7 +129,7 @@ impl Life {
         }
         let next = self.next(now, facts);
         if next == self.state {
-            if next == State::Degraded && self.degraded_at.is_none_or(|at| at < self.since) {
+            if self.free && facts.harmful {
                 self.punish_degraded(now, facts);
             }
             return false;
@@ -196,6 +199,7 @@ impl Life {
     fn punish(&mut self, now: Instant, next: State, facts: &Facts) {
         let delayed = facts.rescued && facts.degraded.contains(Reasons::DELAY);
         let down_cost = core::mem::take(&mut self.down_cost);
+        self.free = false;
         if delayed && down_cost {
             self.penalties.iter_mut().flatten().for_each(|it| it.take_back(now));
         }
@@ -212,8 +216,9 @@ impl Life {
         }
     }
 
-    /// Adds what a bad spell costs that does harm.
+    /// Adds what a bad spell costs, as soon as it does harm.
     fn punish_degraded(&mut self, now: Instant, facts: &Facts) {
+        self.free = !facts.harmful;
         if facts.harmful && !self.degraded_lately(now) {
             self.degraded_at = Some(now);
             self.penalties.iter_mut().flatten().for_each(|it| it.add(now, d::PENALTY_DEGRADED));
